@@ -1,0 +1,1 @@
+"""Physics, structures, data sets, models and training: a plain library without Qt or VTK."""

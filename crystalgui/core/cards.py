@@ -1,0 +1,135 @@
+"""Cards: everything the program needs to know of a model without torch.
+
+A model family declares one `Card`; forms, the command line, tables, the
+contract test and the documentation are all made from it.  Cards are plain
+values, so that they can cross from the worker to the window and be cached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = bool | int | float | str
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """One adjustable parameter of a model.
+
+    ``minimum`` and ``maximum`` bound numbers (inclusive); ``choices`` lists
+    the allowed strings.  ``unit`` is shown beside the field.
+    """
+
+    name: str
+    label: str
+    default: Scalar
+    help: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A model family.
+
+    Attributes
+    ----------
+    name : str
+        Registry key, e.g. ``"cgnn"``.
+    title : str
+        Name shown to people.
+    tasks : tuple of {"classification", "regression"}
+    inputs : str
+        Kind of input the model eats, e.g. ``"crystal"``.
+    paper : str
+        Author, year, equation or section.
+    rows : tuple of str
+        Rows of the model reference, e.g. ``("N10",)``.
+    summary : str
+        Two sentences for the form.
+    params : tuple of Param
+    presets : mapping of preset name to parameter overrides; ``"small"``
+        trains well on two cores, ``"paper"`` has the published sizes.  Keys
+        that name optimiser settings of the recipe (``learning_rate``,
+        ``batch_size``, ``weight_decay``, ``epochs``) set those.
+    symmetries : tuple of str
+        Invariances that hold exactly, each tested by the contract test:
+        ``"permutation"``, ``"translation"``, ``"rotation"``, ``"supercell"``.
+    taps : tuple of str
+        Names of the attention (or gate) taps.
+    error : str
+        Not empty when the family could not be loaded: the card is greyed.
+    """
+
+    name: str
+    title: str
+    tasks: tuple[Task, ...]
+    inputs: str
+    paper: str
+    rows: tuple[str, ...] = ()
+    summary: str = ""
+    params: tuple[Param, ...] = ()
+    presets: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    symmetries: tuple[str, ...] = ()
+    taps: tuple[str, ...] = ()
+    error: str = ""
+
+    def param(self, name: str) -> Param:
+        """The parameter called ``name``; KeyError when there is none."""
+        for p in self.params:
+            if p.name == name:
+                return p
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A checkpoint that can answer, as shown in lists and reports.
+
+    Attributes
+    ----------
+    name : str
+        Unique name used by ``--model``, e.g. ``"cgnn-tqc5"``.
+    family : str
+        Registry key of its `Card`.
+    title : str
+    folder : str
+        Folder that holds ``model.safetensors`` and ``card.json``.
+    task : {"classification", "regression"}
+    classes : tuple of str
+        Class names in output order; empty for regression.
+    target : str
+        What is predicted, e.g. ``"tqc"``; with ``unit`` for regression.
+    metrics : dict
+        Measured on its own test split, e.g. ``{"accuracy": 0.83}``.
+    data, split, seed, date, licence : str
+        Provenance shown on the model card.
+    coarse : dict
+        Optional map from class to a coarser class (e.g. 5 -> 3 classes).
+    shipped : bool
+        Whether it came with the program.
+    """
+
+    name: str
+    family: str
+    title: str
+    folder: str
+    task: Task
+    target: str
+    classes: tuple[str, ...] = ()
+    unit: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    data: str = ""
+    split: str = ""
+    seed: int = 0
+    date: str = ""
+    licence: str = ""
+    parameters: int = 0
+    params: dict[str, Scalar] = field(default_factory=dict)
+    coarse: dict[str, str] = field(default_factory=dict)
+    notes: str = ""
+    shipped: bool = False

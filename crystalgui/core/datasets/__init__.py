@@ -1,0 +1,1 @@
+"""Labelled crystals: import, purify, split, graphs, batches."""

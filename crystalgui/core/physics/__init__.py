@@ -1,0 +1,1 @@
+"""Functions of Hamiltonians: bands, gaps, Brillouin zone, slices."""

@@ -1,0 +1,1 @@
+"""Model Hamiltonians of the literature."""

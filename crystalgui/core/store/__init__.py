@@ -1,0 +1,1 @@
+"""The project database and the run folders."""

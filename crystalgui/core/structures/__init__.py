@@ -1,0 +1,1 @@
+"""Crystals: value type, files, symmetry, neighbours; hoppings in a room of their own."""

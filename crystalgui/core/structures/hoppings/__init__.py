@@ -1,0 +1,1 @@
+"""Tight-binding Hamiltonians: value type, readers, writers."""

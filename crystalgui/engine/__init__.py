@@ -1,0 +1,1 @@
+"""The QThread floor: jobs, the compute process and the interactive lane."""

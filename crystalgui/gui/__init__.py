@@ -1,0 +1,1 @@
+"""The window: shows state and asks for jobs; computes nothing."""

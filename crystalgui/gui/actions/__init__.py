@@ -1,0 +1,1 @@
+"""Tables of actions: menus, shortcuts and the palette read from them."""

@@ -1,0 +1,1 @@
+"""Plots: bands, slices, curves, matrices, and the one redraw clock."""

@@ -1,0 +1,1 @@
+"""Pictures of crystals and Brillouin zones with VTK, without Qt."""
