@@ -219,8 +219,12 @@ class ClassifyJob(Job):
 class ReportJob(Job):
     """Write a report.
 
-    ``crystals`` and ``hoppings`` are files; ``predictions`` are rows that the
-    Classify page already has; ``formats`` is any of "pdf", "csv".
+    ``out`` is a folder (report.pdf and predictions.csv go into it) or a file
+    whose ending names the one format wanted.  ``crystals`` and ``hoppings``
+    are files; ``predictions`` are rows that the Classify page already has and
+    ``trained`` the card of the model that made them; ``formats`` is any of
+    "pdf", "csv"; ``sections`` is what goes into the PDF; ``date`` replaces
+    today's date, so that reports can be compared byte for byte.
     """
 
     out: Path
@@ -231,6 +235,9 @@ class ReportJob(Job):
     model: str = ""
     occupied: dict[str, int] = field(default_factory=dict)
     formats: tuple[str, ...] = ("pdf", "csv")
+    trained: TrainedModel | None = None
+    sections: tuple[str, ...] = ("structure", "bands", "slice", "predictions", "model", "versions")
+    date: str = ""
 
     @property
     def title(self) -> str:
