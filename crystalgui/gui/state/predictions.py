@@ -1,0 +1,299 @@
+"""Predictions of the Classify page: rows, the job that makes them, and item models.
+
+Rows arrive in batches from the worker and are only ever appended, so a table
+of thousands of crystals stays smooth: one ``rowsInserted`` a batch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+
+from crystalgui.core.messages import Event, Predicted, Prediction, Started
+
+Index = QModelIndex | QPersistentModelIndex
+ROOT = QModelIndex()
+
+COLUMNS = ("File", "Formula", "Space group", "Prediction", "Probabilities", "Warnings")
+FILE, FORMULA, SPACE_GROUP, PREDICTION, PROBABILITIES, WARNINGS = range(6)
+ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+SORT_ROLE = int(Qt.ItemDataRole.UserRole) + 2
+ERRORS = "could not be read"
+
+CSV_COLUMNS = (
+    "file",
+    "formula",
+    "space_group",
+    "prediction",
+    "probability",
+    "probabilities",
+    "warnings",
+    "error",
+)
+
+
+class PredictionsState(QObject):
+    """The rows on the Classify page and the job that is filling them."""
+
+    added = Signal(int, int)
+    cleared = Signal()
+    job_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[Prediction] = []
+        self.job_id = ""
+        self.model = ""
+        self.classes: Counter[str] = Counter()
+
+    def begin(self, job_id: str, model: str) -> None:
+        """Rows of ``job_id`` are ours from now on; a rerun starts from nothing."""
+        self.job_id = job_id
+        self.model = model
+        self.job_changed.emit()
+
+    def end(self, job_id: str) -> None:
+        """The job ended, however it ended; its rows stay."""
+        if job_id == self.job_id:
+            self.job_id = ""
+            self.job_changed.emit()
+
+    @property
+    def running(self) -> bool:
+        """Whether rows are still coming."""
+        return bool(self.job_id)
+
+    def consume(self, events: Sequence[Event]) -> None:
+        """Take our rows out of a batch of events; one insertion for all of them."""
+        rows: list[Prediction] = []
+        for event in events:
+            if isinstance(event, Predicted) and event.job_id == self.job_id:
+                rows.extend(event.rows)
+            elif isinstance(event, Started) and event.job_id == self.job_id:
+                self.job_changed.emit()
+        self.add(rows)
+
+    def add(self, rows: Iterable[Prediction]) -> None:
+        """Append rows."""
+        rows = list(rows)
+        if not rows:
+            return
+        first = len(self.rows)
+        self.rows.extend(rows)
+        self.classes.update(ERRORS if row.error else row.prediction for row in rows)
+        self.added.emit(first, len(self.rows) - 1)
+
+    def clear(self) -> None:
+        """Forget every row."""
+        self.rows.clear()
+        self.classes.clear()
+        self.cleared.emit()
+
+
+class PredictionsTable(QAbstractTableModel):
+    """Rows of `PredictionsState` for a table view.
+
+    ``ROW_ROLE`` gives the whole `Prediction`, ``SORT_ROLE`` a key that sorts
+    space groups by number and probabilities by value, errors last.
+    """
+
+    def __init__(self, state: PredictionsState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._shown = len(state.rows)
+        state.added.connect(self._insert)
+        state.cleared.connect(self._reset)
+
+    def _insert(self, first: int, last: int) -> None:
+        self.beginInsertRows(QModelIndex(), first, last)
+        self._shown = last + 1
+        self.endInsertRows()
+
+    def _reset(self) -> None:
+        self.beginResetModel()
+        self._shown = 0
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = ROOT) -> int:
+        """Rows that the view has been told of."""
+        return 0 if parent.isValid() else self._shown
+
+    def columnCount(self, parent: Index = ROOT) -> int:
+        """File, formula, space group, prediction, probabilities, warnings."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(
+        self,
+        section: int,
+        orientation: Qt.Orientation,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        """Column titles."""
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        return None
+
+    def row(self, index: Index) -> Prediction:
+        """The prediction behind an index of this model."""
+        return self._state.rows[index.row()]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, tooltip, the row itself, or a sort key."""
+        row = self._state.rows[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return cell_text(row, index.column())
+        if role == ROW_ROLE:
+            return row
+        if role == SORT_ROLE:
+            return _sort_key(row, index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _tooltip(row, index.column())
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{COLUMNS[index.column()]}: {cell_text(row, index.column())}"
+        return None
+
+
+class PredictionsProxy(QSortFilterProxyModel):
+    """Sorts and filters rows by text, by class and by having a warning."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._needle = ""
+        self._class = ""
+        self.setSortRole(SORT_ROLE)
+        self.setDynamicSortFilter(True)
+
+    def set_text(self, text: str) -> None:
+        """Keep rows that contain every word of ``text``, in any column."""
+        self._refilter(text.strip().lower(), self._class)
+
+    def set_class(self, name: str) -> None:
+        """Keep one predicted class; an empty name keeps all."""
+        self._refilter(self._needle, name)
+
+    def _refilter(self, needle: str, name: str) -> None:
+        self.beginFilterChange()
+        self._needle, self._class = needle, name
+        self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+
+    def filterAcceptsRow(self, row: int, parent: Index) -> bool:
+        """Whether a row passes the class and the words."""
+        table = self.sourceModel()
+        entry: Prediction = table.data(table.index(row, 0, parent), ROW_ROLE)
+        if self._class and self._class != (ERRORS if entry.error else entry.prediction):
+            return False
+        if not self._needle:
+            return True
+        text = " ".join(
+            (
+                entry.file,
+                entry.formula,
+                entry.space_group,
+                entry.prediction,
+                entry.error,
+                *entry.warnings,
+            )
+        ).lower()
+        return all(word in text for word in self._needle.split())
+
+    def lessThan(self, left: Index, right: Index) -> bool:
+        """Compare sort keys as Python tuples."""
+        table = self.sourceModel()
+        return bool(table.data(left, SORT_ROLE) < table.data(right, SORT_ROLE))
+
+    def entries(self) -> list[Prediction]:
+        """Rows in the order and choice of the view."""
+        table = self.sourceModel()
+        return [
+            table.data(self.mapToSource(self.index(i, 0)), ROW_ROLE) for i in range(self.rowCount())
+        ]
+
+
+def cell_text(row: Prediction, column: int) -> str:
+    """What a cell says; the reason of an unreadable file fills the prediction."""
+    if column == FILE:
+        return Path(row.file).name
+    if column == FORMULA:
+        return row.formula
+    if column == SPACE_GROUP:
+        return row.space_group
+    if column == PREDICTION:
+        return row.error or row.prediction
+    if column == PROBABILITIES:
+        return "" if math.isnan(row.probability) else f"{100 * row.probability:.1f} %"
+    return " · ".join(row.warnings)
+
+
+def _number(space_group: str) -> int:
+    """Number in texts such as ``"Fm-3m (225)"`` or ``"225"``; 0 without one."""
+    inside = space_group.rpartition("(")[2].rstrip(") ")
+    if inside.isdigit():
+        return int(inside)
+    first = space_group.split(" ", 1)[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _sort_key(row: Prediction, column: int) -> tuple[bool, float, str]:
+    failed = bool(row.error)
+    if column == SPACE_GROUP:
+        return failed, float(_number(row.space_group)), row.space_group
+    if column == PROBABILITIES:
+        value = -1.0 if math.isnan(row.probability) else row.probability
+        return failed, value, row.file
+    if column == WARNINGS:
+        return failed, float(len(row.warnings)), cell_text(row, column)
+    return failed, 0.0, cell_text(row, column).lower()
+
+
+def _tooltip(row: Prediction, column: int) -> str:
+    if column == FILE:
+        return row.file
+    if column == PROBABILITIES:
+        return "\n".join(f"{name}  {100 * p:.1f} %" for name, p in row.probabilities)
+    if column == WARNINGS:
+        return "\n".join(row.warnings)
+    return row.error
+
+
+def _cells(row: Prediction) -> tuple[str, ...]:
+    return (
+        row.file,
+        row.formula,
+        row.space_group,
+        row.prediction,
+        "" if math.isnan(row.probability) else f"{row.probability:.6f}",
+        ";".join(f"{name}={p:.6f}" for name, p in row.probabilities),
+        "; ".join(row.warnings),
+        row.error,
+    )
+
+
+def as_tsv(rows: Iterable[Prediction]) -> str:
+    """Rows for a spreadsheet's clipboard, with a header."""
+    lines = [CSV_COLUMNS, *(_cells(row) for row in rows)]
+    clean = ("\t".join(c.replace("\t", " ").replace("\n", " ") for c in line) for line in lines)
+    return "\n".join(clean) + "\n"
+
+
+def as_csv(rows: Iterable[Prediction]) -> str:
+    """Rows as predictions.csv, the same columns as the command line writes."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(_cells(row) for row in rows)
+    return out.getvalue()
