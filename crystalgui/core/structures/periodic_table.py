@@ -1,0 +1,132 @@
+"""The periodic table as text, one element a line; `elements` makes arrays of it.
+
+Sources: standard atomic weights; Pauling electronegativities (with Allred's
+values for Kr and Xe); covalent radii of Cordero et al., Dalton Trans. 2832
+(2008), mean of low and high spin for Mn, Fe and Co, and of Pyykko and Atsumi,
+Chem. Eur. J. 15, 186 (2009), beyond curium; van der Waals radii of Alvarez and
+Bondi as tabulated in the CRC handbook; atomic radii of Slater, J. Chem. Phys.
+41, 3199 (1964), calculated or covalent ones where he has none; the element
+colours of Jmol and of VESTA.  A dash means "not known".
+"""
+
+TABLE = """\
+# name            weight    X    cov  vdW  atom  group period Jmol VESTA
+H  Hydrogen        1.007940 2.20 0.31 1.10 0.25  1 1 ffffff ffcccc
+He Helium          4.002602    - 0.28 1.40 0.31 18 1 d9ffff fce8ce
+Li Lithium         6.941000 0.98 1.28 1.82 1.45  1 2 cc80ff 86df73
+Be Beryllium       9.012182 1.57 0.96 1.53 1.05  2 2 c2ff00 5ed77b
+B  Boron          10.811000 2.04 0.84 1.92 0.85 13 2 ffb5b5 1fa20f
+C  Carbon         12.010700 2.55 0.76 1.70 0.70 14 2 909090 4c4c4c
+N  Nitrogen       14.006700 3.04 0.71 1.55 0.65 15 2 3050f8 b0b9e6
+O  Oxygen         15.999400 3.44 0.66 1.52 0.60 16 2 ff0d0d fe0300
+F  Fluorine       18.998403 3.98 0.57 1.47 0.50 17 2 90e050 b0b9e6
+Ne Neon           20.179700    - 0.58 1.54 0.38 18 2 b3e3f5 fe37b5
+Na Sodium         22.989769 0.93 1.66 2.27 1.80  1 3 ab5cf2 f9dc3c
+Mg Magnesium      24.305000 1.31 1.41 1.73 1.50  2 3 8aff00 fb7b15
+Al Aluminium      26.981539 1.61 1.21 1.84 1.25 13 3 bfa6a6 81b2d6
+Si Silicon        28.085500 1.90 1.11 2.10 1.10 14 3 f0c8a0 1b3bfa
+P  Phosphorus     30.973762 2.19 1.07 1.80 1.00 15 3 ff8000 c09cc2
+S  Sulfur         32.065000 2.58 1.05 1.80 1.00 16 3 ffff30 fffa00
+Cl Chlorine       35.453000 3.16 1.02 1.75 1.00 17 3 1ff01f 31fc02
+Ar Argon          39.948000    - 1.06 1.88 0.71 18 3 80d1e3 cffec4
+K  Potassium      39.098300 0.82 2.03 2.75 2.20  1 4 8f40d4 a121f6
+Ca Calcium        40.078000 1.00 1.76 2.31 1.80  2 4 3dff00 5a96bd
+Sc Scandium       44.955912 1.36 1.70 2.15 1.60  3 4 e6e6e6 b563ab
+Ti Titanium       47.867000 1.54 1.60 2.11 1.40  4 4 bfc2c7 78caff
+V  Vanadium       50.941500 1.63 1.53 2.07 1.35  5 4 a6a6ab e51900
+Cr Chromium       51.996100 1.66 1.39 2.06 1.40  6 4 8a99c7 00009e
+Mn Manganese      54.938045 1.55 1.50 2.05 1.40  7 4 9c7ac7 a7089d
+Fe Iron           55.845000 1.83 1.42 2.04 1.40  8 4 e06633 b57100
+Co Cobalt         58.933195 1.88 1.38 2.00 1.35  9 4 f090a0 0000af
+Ni Nickel         58.693400 1.91 1.24 1.97 1.35 10 4 50d050 b7bbbd
+Cu Copper         63.546000 1.90 1.32 1.96 1.35 11 4 c88033 2247dc
+Zn Zinc           65.380000 1.65 1.22 2.01 1.35 12 4 7d80b0 8f8f81
+Ga Gallium        69.723000 1.81 1.22 1.87 1.30 13 4 c28f8f 9ee373
+Ge Germanium      72.630000 2.01 1.20 2.11 1.25 14 4 668f8f 7e6ea6
+As Arsenic        74.921600 2.18 1.19 1.85 1.15 15 4 bd80e3 74d057
+Se Selenium       78.971000 2.55 1.20 1.90 1.15 16 4 ffa100 9aef0f
+Br Bromine        79.904000 2.96 1.20 1.85 1.15 17 4 a62929 7e3102
+Kr Krypton        83.798000 3.00 1.16 2.02 0.88 18 4 5cb8d1 fac1f3
+Rb Rubidium       85.467800 0.82 2.20 3.03 2.35  1 5 702eb0 702eb0
+Sr Strontium      87.620000 0.95 1.95 2.49 2.00  2 5 00ff00 00ff00
+Y  Yttrium        88.905850 1.22 1.90 2.32 1.80  3 5 94ffff 94ffff
+Zr Zirconium      91.224000 1.33 1.75 2.23 1.55  4 5 94e0e0 00ff00
+Nb Niobium        92.906380 1.60 1.64 2.18 1.45  5 5 73c2c9 73c2c9
+Mo Molybdenum     95.950000 2.16 1.54 2.17 1.45  6 5 54b5b5 54b5b5
+Tc Technetium     98.000000 1.90 1.47 2.16 1.35  7 5 3b9e9e 3b9e9e
+Ru Ruthenium     101.070000 2.20 1.46 2.13 1.30  8 5 248f8f 248f8f
+Rh Rhodium       102.905500 2.28 1.42 2.10 1.35  9 5 0a7d8c 0a7d8c
+Pd Palladium     106.420000 2.20 1.39 2.10 1.40 10 5 006985 006985
+Ag Silver        107.868200 1.93 1.45 2.11 1.60 11 5 c0c0c0 c0c0c0
+Cd Cadmium       112.411000 1.69 1.44 2.18 1.55 12 5 ffd98f ffd98f
+In Indium        114.818000 1.78 1.42 1.93 1.55 13 5 a67573 a67573
+Sn Tin           118.710000 1.96 1.39 2.17 1.45 14 5 668080 9a8eb9
+Sb Antimony      121.760000 2.05 1.39 2.06 1.45 15 5 9e63b5 9e63b5
+Te Tellurium     127.600000 2.10 1.38 2.06 1.40 16 5 d47a00 d47a00
+I  Iodine        126.904470 2.66 1.39 1.98 1.40 17 5 940094 940094
+Xe Xenon         131.293000 2.60 1.40 2.16 1.08 18 5 429eb0 429eb0
+Cs Caesium       132.905452 0.79 2.44 3.43 2.60  1 6 57178f 57178f
+Ba Barium        137.327000 0.89 2.15 2.68 2.15  2 6 00c900 00c900
+La Lanthanum     138.905470 1.10 2.07 2.43 1.95  3 6 70d4ff 5ac449
+Ce Cerium        140.116000 1.12 2.04 2.42 1.85  3 6 ffffc7 ffffc7
+Pr Praseodymium  140.907650 1.13 2.03 2.40 1.85  3 6 d9ffc7 d9ffc7
+Nd Neodymium     144.242000 1.14 2.01 2.39 1.85  3 6 c7ffc7 c7ffc7
+Pm Promethium    145.000000 1.13 1.99 2.38 1.85  3 6 a3ffc7 a3ffc7
+Sm Samarium      150.360000 1.17 1.98 2.36 1.85  3 6 8fffc7 8fffc7
+Eu Europium      151.964000 1.20 1.98 2.35 1.85  3 6 61ffc7 61ffc7
+Gd Gadolinium    157.250000 1.20 1.96 2.34 1.80  3 6 45ffc7 45ffc7
+Tb Terbium       158.925350 1.10 1.94 2.33 1.75  3 6 30ffc7 30ffc7
+Dy Dysprosium    162.500000 1.22 1.92 2.31 1.75  3 6 1fffc7 1fffc7
+Ho Holmium       164.930320 1.23 1.92 2.30 1.75  3 6 00ff9c 00ff9c
+Er Erbium        167.259000 1.24 1.89 2.29 1.75  3 6 00e675 00e675
+Tm Thulium       168.934210 1.25 1.90 2.27 1.75  3 6 00d452 00d452
+Yb Ytterbium     173.045000 1.10 1.87 2.26 1.75  3 6 00bf38 00bf38
+Lu Lutetium      174.967000 1.27 1.87 2.24 1.75  3 6 00ab24 00ab24
+Hf Hafnium       178.490000 1.30 1.75 2.23 1.55  4 6 4dc2ff 4dc2ff
+Ta Tantalum      180.947880 1.50 1.70 2.22 1.45  5 6 4da6ff 4da6ff
+W  Tungsten      183.840000 2.36 1.62 2.18 1.35  6 6 2194d6 2194d6
+Re Rhenium       186.207000 1.90 1.51 2.16 1.35  7 6 267dab 267dab
+Os Osmium        190.230000 2.20 1.44 2.16 1.30  8 6 266696 266696
+Ir Iridium       192.217000 2.20 1.41 2.13 1.35  9 6 175487 175487
+Pt Platinum      195.084000 2.28 1.36 2.13 1.35 10 6 d0d0e0 d0d0e0
+Au Gold          196.966569 2.54 1.36 2.14 1.35 11 6 ffd123 ffd123
+Hg Mercury       200.590000 2.00 1.32 2.23 1.50 12 6 b8b8d0 b8b8d0
+Tl Thallium      204.383300 1.62 1.45 1.96 1.90 13 6 a6544d a6544d
+Pb Lead          207.200000 2.33 1.46 2.02 1.80 14 6 575961 575961
+Bi Bismuth       208.980400 2.02 1.48 2.07 1.60 15 6 9e4fb5 9e4fb5
+Po Polonium      210.000000 2.00 1.40 1.97 1.90 16 6 ab5c00 ab5c00
+At Astatine      210.000000 2.20 1.50 2.02 1.50 17 6 754f45 754f45
+Rn Radon         220.000000 2.20 1.50 2.20 1.20 18 6 428296 428296
+Fr Francium      223.000000 0.70 2.60 3.48 2.60  1 7 420066 420066
+Ra Radium        226.000000 0.90 2.21 2.83 2.15  2 7 007d00 007d00
+Ac Actinium      227.000000 1.10 2.15 2.47 1.95  3 7 70abfa 70abfa
+Th Thorium       232.038060 1.30 2.06 2.45 1.80  3 7 00baff 00baff
+Pa Protactinium  231.035880 1.50 2.00 2.43 1.80  3 7 00a1ff 00a1ff
+U  Uranium       238.028910 1.38 1.96 2.41 1.75  3 7 008fff 008fff
+Np Neptunium     237.000000 1.36 1.90 2.39 1.75  3 7 0080ff 0080ff
+Pu Plutonium     244.000000 1.28 1.87 2.43 1.75  3 7 006bff 006bff
+Am Americium     243.000000 1.30 1.80 2.44 1.75  3 7 545cf2 545cf2
+Cm Curium        247.000000 1.30 1.69 2.45 1.69  3 7 785ce3 785ce3
+Bk Berkelium     247.000000 1.30 1.68 2.44 1.68  3 7 8a4fe3 8a4fe3
+Cf Californium   251.000000 1.30 1.68 2.45 1.68  3 7 a136d4 a136d4
+Es Einsteinium   252.000000 1.30 1.65 2.45 1.65  3 7 b31fd4 b31fd4
+Fm Fermium       257.000000 1.30 1.67 2.45 1.67  3 7 b31fba b31fba
+Md Mendelevium   258.000000 1.30 1.73 2.46 1.73  3 7 b30da6 b30da6
+No Nobelium      259.000000 1.30 1.76 2.46 1.76  3 7 bd0d87 bd0d87
+Lr Lawrencium    262.000000 1.30 1.61 - 1.61  3 7 c70066 c70066
+Rf Rutherfordium 267.000000    - 1.57 - 1.57  4 7 cc0059 cc0059
+Db Dubnium       268.000000    - 1.49 - 1.49  5 7 d1004f d1004f
+Sg Seaborgium    269.000000    - 1.43 - 1.43  6 7 d90045 d90045
+Bh Bohrium       270.000000    - 1.41 - 1.41  7 7 e00038 e00038
+Hs Hassium       270.000000    - 1.34 - 1.34  8 7 e6002e e6002e
+Mt Meitnerium    278.000000    - 1.29 - 1.29  9 7 eb0026 eb0026
+Ds Darmstadtium  281.000000    - 1.28 - 1.28 10 7 eb0026 eb0026
+Rg Roentgenium   282.000000    - 1.21 - 1.21 11 7 eb0026 eb0026
+Cn Copernicium   285.000000    - 1.22 - 1.22 12 7 eb0026 eb0026
+Nh Nihonium      286.000000    - 1.36 - 1.36 13 7 eb0026 eb0026
+Fl Flerovium     289.000000    - 1.43 - 1.43 14 7 eb0026 eb0026
+Mc Moscovium     290.000000    - 1.62 - 1.62 15 7 eb0026 eb0026
+Lv Livermorium   293.000000    - 1.75 - 1.75 16 7 eb0026 eb0026
+Ts Tennessine    294.000000    - 1.65 - 1.65 17 7 eb0026 eb0026
+Og Oganesson     294.000000    - 1.57 - 1.57 18 7 eb0026 eb0026
+"""
