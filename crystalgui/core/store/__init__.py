@@ -1,1 +1,5 @@
-"""The project database and the run folders."""
+"""The project database and the run folders.
+
+``Project.open(folder)`` in `crystalgui.core.store.project` is the door;
+`files` has what needs no database: atomic writes, digests, locks.
+"""

@@ -87,15 +87,15 @@ class FolderLock:
         """Whether this object holds the lock."""
         return self._descriptor is not None
 
-    def acquire(self) -> bool:
-        """Take the lock; False when a living process has it.
+    def acquire(self, wait: float = _PROBE_SECONDS) -> bool:
+        """Take the lock; False when a living process still has it after ``wait`` seconds.
 
-        Waits up to half a second, because another process may be probing.
+        The default waits a little, because another process may be probing.
         """
         if self._descriptor is not None:
             return True
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        deadline = time.monotonic() + _PROBE_SECONDS
+        deadline = time.monotonic() + wait
         while not _grab(descriptor, shared=False):
             if time.monotonic() > deadline:
                 os.close(descriptor)
