@@ -1,0 +1,119 @@
+"""Everything a panel may talk to, in one value.
+
+Panels are built as ``Panel(session, parent)`` and reach state, engine and
+lane through it; nothing is global except the theme.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from PySide6.QtGui import QUndoStack
+
+from crystalgui.core.messages import CatalogueReady, DatasetReady, Event
+from crystalgui.core.settings import Settings, default_project
+from crystalgui.gui.state.jobs import JobsState
+from crystalgui.gui.state.project import ProjectState
+from crystalgui.gui.state.selection import SelectionState
+
+if TYPE_CHECKING:
+    from crystalgui.core.errors import CrystalError
+    from crystalgui.core.messages import ErrorInfo
+    from crystalgui.engine.engine import Engine
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.predictions import PredictionsState
+    from crystalgui.gui.state.runs import RunsState
+
+
+class Notify(Protocol):
+    """What panels need of the notifications."""
+
+    def info(self, text: str) -> None:
+        """Say something in passing."""
+
+    def warning(self, title: str, hint: str = "", details: str = "") -> None:
+        """Something needs attention."""
+
+    def error(self, error: ErrorInfo | CrystalError) -> None:
+        """Something failed."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Session:
+    """The open program, passed to every panel."""
+
+    project: ProjectState
+    selection: SelectionState
+    jobs: JobsState
+    runs: RunsState
+    predictions: PredictionsState
+    engine: Engine
+    lane: Lane
+    settings: Settings
+    notify: Notify
+    undo: QUndoStack = field(default_factory=QUndoStack)
+
+    def update_settings(self, **changes: Any) -> None:
+        """Change settings and save them; a full disk is said, not raised."""
+        self.settings = replace(self.settings, **changes)
+        self.save_settings()
+
+    def save_settings(self) -> None:
+        """Write the settings."""
+        from crystalgui.core.errors import CrystalError
+
+        try:
+            self.settings.save()
+        except CrystalError as error:
+            self.notify.error(error)
+
+
+def create_session(
+    engine: Engine,
+    lane: Lane,
+    notify: Notify,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+) -> Session:
+    """Build the states and connect them to engine and lane."""
+    from crystalgui.gui.state.predictions import PredictionsState
+    from crystalgui.gui.state.runs import RunsState
+
+    settings = settings or Settings()
+    undo = QUndoStack()
+    project = ProjectState(lane, folder or default_project())
+    session = Session(
+        project=project,
+        selection=SelectionState(undo),
+        jobs=JobsState(engine),
+        runs=RunsState(),
+        predictions=PredictionsState(),
+        engine=engine,
+        lane=lane,
+        settings=settings,
+        notify=notify,
+        undo=undo,
+    )
+    project._tolerance = lambda: session.settings.symmetry_tolerance
+
+    def take(event: Event) -> None:
+        if isinstance(event, CatalogueReady):
+            project.set_catalogue(event.cards, event.models, event.devices)
+        elif isinstance(event, DatasetReady):
+            project.add_dataset(event.summary)
+
+    session.jobs.event.connect(take)
+
+    def note_recent(path: Path) -> None:
+        session.settings = session.settings.with_recent(path)
+        session.save_settings()
+
+    project.opened.connect(note_recent)
+
+    def current_changed(_: object) -> None:
+        session.selection.clear()
+
+    project.current_changed.connect(current_changed)
+    return session
