@@ -140,7 +140,6 @@ class ParamForm(QWidget):
 
     def _add(self, line: int, param: Param) -> None:
         label = QLabel(f"{param.label}, {param.unit}" if param.unit else param.label)
-        label.setObjectName("formLabel")
         editor = self._editor(param)
         editor.setObjectName(f"param.{param.name}")
         editor.setAccessibleName(param.label)
@@ -195,10 +194,10 @@ class ParamForm(QWidget):
         self.edited.emit(name)
 
     def _mark(self, name: str) -> None:
-        changed = self.value(name) != self._baseline.get(name)
+        role = "accent" if self.value(name) != self._baseline.get(name) else "muted"
         label = self._labels[name]
-        if bool(label.property("overridden")) != changed:
-            label.setProperty("overridden", changed)
+        if label.property("role") != role:
+            label.setProperty("role", role)
             label.style().unpolish(label)
             label.style().polish(label)
 

@@ -103,13 +103,18 @@ class Curves:
     best_epoch: int = -1
 
     def add_step(self, event: StepMetrics) -> None:
-        """Take a point of the running loss."""
+        """Take a point of the running loss; a resumed run goes back first."""
+        if len(self.steps) and event.epoch < self.steps.x[-1]:
+            self.steps.truncate(event.epoch)
         self.steps.append(event.epoch, event.loss)
 
     def add_epoch(self, event: EpochMetrics) -> None:
-        """Take the metrics after an epoch."""
+        """Take the metrics after an epoch; a resumed run goes back first."""
         for key, value in event.values.items():
-            self.series(key).append(float(event.epoch), float(value))
+            series = self.series(key)
+            if len(series) and event.epoch <= series.x[-1]:
+                series.truncate(event.epoch - 0.5)
+            series.append(float(event.epoch), float(value))
         if event.best:
             self.best_epoch = event.epoch
 

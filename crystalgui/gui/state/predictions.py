@@ -6,13 +6,11 @@ of thousands of crystals stays smooth: one ``rowsInserted`` a batch.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
@@ -24,7 +22,10 @@ from PySide6.QtCore import (
     Signal,
 )
 
-from crystalgui.core.messages import Event, Predicted, Prediction, Started
+from crystalgui.core.messages import ClassifyJob, Device, Event, Predicted, Prediction
+
+if TYPE_CHECKING:
+    from crystalgui.gui.state.jobs import JobRow, JobsState
 
 Index = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
@@ -35,58 +36,90 @@ ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
 SORT_ROLE = int(Qt.ItemDataRole.UserRole) + 2
 ERRORS = "could not be read"
 
-CSV_COLUMNS = (
-    "file",
-    "formula",
-    "space_group",
-    "prediction",
-    "probability",
-    "probabilities",
-    "warnings",
-    "error",
-)
-
 
 class PredictionsState(QObject):
-    """The rows on the Classify page and the job that is filling them."""
+    """The rows on the Classify page and the job that is filling them.
+
+    Signals
+    -------
+    added(int, int)
+        First and last new row.
+    cleared()
+    job_changed()
+        The job started, moved on or ended.
+    ended(JobRow)
+        The job ended; its row says how.
+    """
 
     added = Signal(int, int)
     cleared = Signal()
     job_changed = Signal()
+    ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows: list[Prediction] = []
-        self.job_id = ""
-        self.model = ""
         self.classes: Counter[str] = Counter()
+        self.paths: tuple[Path, ...] = ()
+        self.model = ""
+        self.job_id = ""
+        self._jobs: JobsState | None = None
 
-    def begin(self, job_id: str, model: str) -> None:
-        """Rows of ``job_id`` are ours from now on; a rerun starts from nothing."""
-        self.job_id = job_id
-        self.model = model
+    def attach(self, jobs: JobsState) -> None:
+        """Listen to jobs, once."""
+        if self._jobs is None:
+            self._jobs = jobs
+            jobs.event.connect(self.handle)
+            jobs.row_changed.connect(self._job_changed)
+            jobs.finished.connect(self._finished)
+
+    # ------------------------------------------------------------ requests
+
+    def classify(
+        self,
+        paths: Iterable[Path],
+        model: str,
+        device: Device = "auto",
+        project: Path | None = None,
+    ) -> str:
+        """Start from nothing and classify ``paths``; the id of the job."""
+        if self._jobs is None:
+            raise RuntimeError("The predictions are not attached to the jobs.")
+        self.cancel()
+        self.clear()
+        self.paths, self.model = tuple(paths), model
+        self.job_id = self._jobs.submit(
+            ClassifyJob(paths=self.paths, model=model, device=device, project=project)
+        )
         self.job_changed.emit()
+        return self.job_id
 
-    def end(self, job_id: str) -> None:
-        """The job ended, however it ended; its rows stay."""
-        if job_id == self.job_id:
-            self.job_id = ""
-            self.job_changed.emit()
+    def cancel(self) -> None:
+        """Stop the job; rows that are there stay."""
+        if self._jobs is not None and self.job_id:
+            self._jobs.cancel(self.job_id)
 
     @property
-    def running(self) -> bool:
-        """Whether rows are still coming."""
-        return bool(self.job_id)
+    def job(self) -> JobRow | None:
+        """The job that fills the table, None when it ended."""
+        return self._jobs.row(self.job_id) if self._jobs is not None and self.job_id else None
 
-    def consume(self, events: Sequence[Event]) -> None:
-        """Take our rows out of a batch of events; one insertion for all of them."""
-        rows: list[Prediction] = []
-        for event in events:
-            if isinstance(event, Predicted) and event.job_id == self.job_id:
-                rows.extend(event.rows)
-            elif isinstance(event, Started) and event.job_id == self.job_id:
-                self.job_changed.emit()
-        self.add(rows)
+    # ------------------------------------------------------------- answers
+
+    def handle(self, event: Event) -> None:
+        """Take the rows of our job; one insertion for each batch."""
+        if isinstance(event, Predicted) and event.job_id and event.job_id == self.job_id:
+            self.add(event.rows)
+
+    def _job_changed(self, row: JobRow | None) -> None:
+        if row is not None and row.job_id == self.job_id:
+            self.job_changed.emit()
+
+    def _finished(self, row: JobRow, _outcome: object) -> None:
+        if row.job_id == self.job_id:
+            self.job_id = ""
+            self.job_changed.emit()
+            self.ended.emit(row)
 
     def add(self, rows: Iterable[Prediction]) -> None:
         """Append rows."""
@@ -268,32 +301,3 @@ def _tooltip(row: Prediction, column: int) -> str:
     if column == WARNINGS:
         return "\n".join(row.warnings)
     return row.error
-
-
-def _cells(row: Prediction) -> tuple[str, ...]:
-    return (
-        row.file,
-        row.formula,
-        row.space_group,
-        row.prediction,
-        "" if math.isnan(row.probability) else f"{row.probability:.6f}",
-        ";".join(f"{name}={p:.6f}" for name, p in row.probabilities),
-        "; ".join(row.warnings),
-        row.error,
-    )
-
-
-def as_tsv(rows: Iterable[Prediction]) -> str:
-    """Rows for a spreadsheet's clipboard, with a header."""
-    lines = [CSV_COLUMNS, *(_cells(row) for row in rows)]
-    clean = ("\t".join(c.replace("\t", " ").replace("\n", " ") for c in line) for line in lines)
-    return "\n".join(clean) + "\n"
-
-
-def as_csv(rows: Iterable[Prediction]) -> str:
-    """Rows as predictions.csv, the same columns as the command line writes."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(_cells(row) for row in rows)
-    return out.getvalue()

@@ -1,0 +1,350 @@
+"""Training runs: those of the store and the one that is running, as one list.
+
+Live events fill the same `RunView` that the store's row describes, so a page
+shows a running and a finished run alike.  The store is read and changed in
+the interactive lane.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from crystalgui.core.messages import (
+    ConfusionReady,
+    EpochMetrics,
+    ErrorInfo,
+    Event,
+    Progress,
+    RunCreated,
+    StepMetrics,
+    TrainJob,
+    TrainRecipe,
+)
+from crystalgui.gui.state import stored
+from crystalgui.gui.state.curves import Curves
+from crystalgui.gui.state.stored import Listing, StoredRun
+
+if TYPE_CHECKING:
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.jobs import JobRow, JobsState
+
+ALIVE = ("queued", "running", "stopping")
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class RunView:
+    """One run, stored or live; the same object for as long as the window is open.
+
+    ``error`` is why it failed or crashed in this session; ``shown`` whether
+    its curves are overlaid on the Runs page.
+    """
+
+    recipe: TrainRecipe
+    run_id: str = ""
+    job_id: str = ""
+    status: str = "queued"
+    folder: Path | None = None
+    stored: StoredRun | None = None
+    curves: Curves = field(default_factory=Curves)
+    complete: bool = False
+    epoch: float = 0.0
+    step: int = 0
+    samples_per_second: float = math.nan
+    memory_bytes: int = 0
+    eta: float = math.nan
+    text: str = ""
+    error: ErrorInfo | None = None
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = math.nan
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits or trains in this session."""
+        return self.status in ALIVE
+
+    @property
+    def title(self) -> str:
+        """Name shown to people."""
+        if self.stored is not None:
+            return self.stored.title
+        return self.recipe.title or f"{self.recipe.model} {self.recipe.preset}".strip()
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return self.recipe.dataset.name
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that are finished."""
+        live = max((len(s) and int(s.x[-1]) for s in self.curves.epochs.values()), default=0)
+        return max(live, self.stored.epochs if self.stored else 0)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended early and can go on."""
+        return not self.alive and self.stored is not None and self.stored.resumable
+
+    @property
+    def binned(self) -> bool:
+        """Whether it lies in the bin."""
+        return self.stored is not None and self.stored.binned
+
+
+class RunsState(QObject):
+    """Runs, newest first.
+
+    Signals
+    -------
+    listed()
+        Runs came, went, or changed their row.
+    run_changed(RunView)
+        Status, progress or figures of a run changed.
+    curves_changed(RunView)
+        A run has new points.
+    confusion_changed(RunView)
+        A run has a new confusion matrix.
+    ended(RunView)
+        A live run ended; ``status`` and ``error`` say how.
+    failed(ErrorInfo)
+        The store refused something.
+    datasets_listed(tuple of DatasetSummary)
+    """
+
+    listed = Signal()
+    run_changed = Signal(object)
+    curves_changed = Signal(object)
+    confusion_changed = Signal(object)
+    ended = Signal(object)
+    failed = Signal(object)
+    datasets_listed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.runs: list[RunView] = []
+        self._by_job: dict[str, RunView] = {}
+        self._jobs: JobsState | None = None
+        self._lane: Lane | None = None
+        self._folder: Path | None = None
+        self._requests = 0
+        self.loaded = False
+
+    def attach(self, jobs: JobsState, lane: Lane, folder: Path) -> None:
+        """Listen to jobs and read the project; a second call changes the folder only."""
+        if self._jobs is None:
+            jobs.event.connect(self.handle)
+            jobs.finished.connect(self._finished)
+            jobs.row_changed.connect(self._job_changed)
+        self._jobs, self._lane = jobs, lane
+        if folder != self._folder:
+            self._folder = folder
+            self.runs = [run for run in self.runs if run.alive]
+            self.refresh()
+
+    # ------------------------------------------------------------ requests
+
+    def train(self, recipe: TrainRecipe, run_id: str = "") -> RunView:
+        """Train a recipe, or go on with ``run_id``."""
+        jobs, folder = self._connected()
+        view = self.find(run_id) if run_id else None
+        if view is None:
+            view = RunView(recipe=recipe)
+            self.runs.insert(0, view)
+        view.run_id, view.status, view.error = run_id, "queued", None
+        view.eta, view.started, view.seconds = math.nan, time.monotonic(), math.nan
+        job = TrainJob(project=folder, recipe=recipe, run_id=run_id)
+        view.job_id = jobs.submit(job)
+        self._by_job[view.job_id] = view
+        self.listed.emit()
+        self.run_changed.emit(view)
+        return view
+
+    def resume(self, view: RunView) -> RunView:
+        """Go on from the last checkpoint, after its curves were read."""
+        if view.complete or view.alive:
+            return self.train(view.recipe, view.run_id)
+        self.load(view, then=lambda: self.train(view.recipe, view.run_id))
+        return view
+
+    def stop_after_epoch(self, view: RunView) -> None:
+        """Stop with a checkpoint at the end of this epoch."""
+        if self._jobs is not None and view.alive:
+            self._jobs.stop_soft(view.job_id)
+
+    def cancel(self, view: RunView) -> None:
+        """Stop now; the run keeps its last checkpoint."""
+        if self._jobs is not None and view.alive:
+            self._jobs.cancel(view.job_id)
+
+    def refresh(self) -> None:
+        """Read the list from the store."""
+        self._ask(stored.list_runs, on_answer=self._take)
+
+    def rename(self, view: RunView, title: str) -> None:
+        """Give a run another title."""
+        self._ask(stored.rename_run, view.run_id, title, on_answer=self._take)
+
+    def tag(self, view: RunView, tags: Iterable[str]) -> None:
+        """Replace the tags of a run."""
+        self._ask(stored.tag_run, view.run_id, tuple(tags), on_answer=self._take)
+
+    def bin(self, views: Iterable[RunView]) -> None:
+        """Move runs to the bin."""
+        ids = [v.run_id for v in views if v.run_id]
+        self._ask(stored.bin_runs, ids, on_answer=self._take)
+
+    def restore(self, views: Iterable[RunView]) -> None:
+        """Bring runs back from the bin."""
+        ids = [v.run_id for v in views if v.run_id]
+        self._ask(stored.restore_runs, ids, on_answer=self._take)
+
+    def export(self, target: Path, on_answer: Callable[[Path], None]) -> None:
+        """Write one CSV of all runs."""
+        self._ask(stored.export_runs, target, on_answer=on_answer)
+
+    def load(self, view: RunView, then: Callable[[], object] = lambda: None) -> None:
+        """Read the curves of a stored run, once."""
+        if view.complete or view.alive or not view.run_id:
+            then()
+            return
+
+        def answered(rows: list[dict[str, float]]) -> None:
+            if not view.complete and not view.alive:
+                view.curves = curves_from_rows(view.run_id, rows, view.curves)
+                view.complete = True
+                self.curves_changed.emit(view)
+                self.confusion_changed.emit(view)
+            then()
+
+        self._ask(stored.read_metrics, view.run_id, on_answer=answered)
+
+    # ------------------------------------------------------------- queries
+
+    def find(self, run_id: str) -> RunView | None:
+        """The run with this id."""
+        return next((run for run in self.runs if run.run_id == run_id), None) if run_id else None
+
+    @property
+    def live(self) -> RunView | None:
+        """The run that trains now, else one that waits."""
+        alive = [run for run in self.runs if run.alive]
+        return next((run for run in alive if run.status != "queued"), alive[0] if alive else None)
+
+    @property
+    def interrupted(self) -> list[RunView]:
+        """Runs that a crash or a power cut ended and that can go on."""
+        return [run for run in self.runs if run.status == "interrupted" and run.resumable]
+
+    # ------------------------------------------------------------- answers
+
+    def handle(self, event: Event) -> None:
+        """Take an event of a job."""
+        view = self._by_job.get(event.job_id)
+        if view is None:
+            return
+        if isinstance(event, RunCreated):
+            view.run_id, view.folder = event.run_id, event.folder
+            self.listed.emit()
+            self.run_changed.emit(view)
+        elif isinstance(event, StepMetrics):
+            view.step, view.epoch = event.step, event.epoch
+            view.samples_per_second = event.samples_per_second
+            view.memory_bytes = event.memory_bytes
+            view.curves.add_step(event)
+            self.curves_changed.emit(view)
+        elif isinstance(event, EpochMetrics):
+            view.curves.add_epoch(event)
+            view.epoch = float(event.epoch)
+            self.curves_changed.emit(view)
+            self.run_changed.emit(view)
+        elif isinstance(event, ConfusionReady):
+            view.curves.add_confusion(event)
+            self.confusion_changed.emit(view)
+        elif isinstance(event, Progress):
+            view.eta, view.text = event.eta, event.text
+            self.run_changed.emit(view)
+
+    def _job_changed(self, row: JobRow | None) -> None:
+        view = self._by_job.get(row.job_id) if row is not None else None
+        if view is None or row is None:
+            return
+        if view.alive and row.alive and view.status != row.status:
+            view.status = row.status
+            self.run_changed.emit(view)
+
+    def _finished(self, row: JobRow, _outcome: object) -> None:
+        view = self._by_job.pop(row.job_id, None)
+        if view is None:
+            return
+        view.status, view.error, view.eta = row.status, row.error, math.nan
+        view.seconds = row.seconds
+        view.complete = bool(view.run_id)
+        self.run_changed.emit(view)
+        self.ended.emit(view)
+        self.refresh()
+
+    # ------------------------------------------------------------- the store
+
+    def _connected(self) -> tuple[JobsState, Path]:
+        if self._jobs is None or self._folder is None:
+            raise RuntimeError("The list of runs is not attached to a project.")
+        return self._jobs, self._folder
+
+    def _ask(
+        self, function: Callable[..., Any], *args: object, on_answer: Callable[[Any], None]
+    ) -> None:
+        if self._lane is None or self._folder is None:
+            return
+        self._requests += 1
+        self._lane.ask(
+            f"runs:{self._requests}",
+            function,
+            self._folder,
+            *args,
+            on_answer=on_answer,
+            on_error=self.failed.emit,
+        )
+
+    def _take(self, listing: Listing) -> None:
+        """Bring the list in line with the store; live runs keep their state."""
+        known = {run.run_id: run for run in self.runs if run.run_id}
+        runs = [run for run in self.runs if not run.run_id and (run.alive or run.error)]
+        for row in listing.runs:
+            view = known.get(row.run_id) or RunView(recipe=row.recipe, run_id=row.run_id)
+            view.stored, view.folder = row, row.folder
+            if not view.alive:
+                view.status = row.status
+                if math.isnan(view.seconds):
+                    view.seconds = row.seconds
+            runs.append(view)
+        listed = {row.run_id for row in listing.runs}
+        fresh = [run for run in self.runs if run.alive and run.run_id and run.run_id not in listed]
+        self.runs = [*fresh, *runs]
+        self.loaded = True
+        self.datasets_listed.emit(listing.datasets)
+        self.listed.emit()
+
+
+def curves_from_rows(run_id: str, rows: Iterable[dict[str, float]], old: Curves) -> Curves:
+    """Curves from ``metrics.jsonl``; confusion matrices seen live are kept."""
+    curves = Curves(confusions=old.confusions)
+    for row in rows:
+        values = {key: value for key, value in row.items() if "/" in key}
+        epoch = row.get("epoch", math.nan)
+        if not math.isfinite(epoch):
+            continue
+        if values:
+            event = EpochMetrics(
+                run_id=run_id, epoch=int(epoch), values=values, best=bool(row.get("best", 0))
+            )
+            curves.add_epoch(event)
+        elif "loss" in row:
+            curves.steps.append(epoch, row["loss"])
+    return curves
