@@ -1,1 +1,1 @@
-"""Tables, figures, CSV and PDF."""
+"""What leaves the program: predictions as CSV, reports as PDF with vector figures."""
