@@ -105,6 +105,9 @@ def create_session(
             project.add_dataset(event.summary)
 
     session.jobs.event.connect(take)
+    session.runs.attach(session.jobs, lane, project.folder)
+    session.runs.datasets_listed.connect(project.set_datasets)
+    session.predictions.attach(session.jobs)
 
     def note_recent(path: Path) -> None:
         session.settings = session.settings.with_recent(path)

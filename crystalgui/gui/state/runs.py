@@ -137,7 +137,10 @@ class RunsState(QObject):
         self.loaded = False
 
     def attach(self, jobs: JobsState, lane: Lane, folder: Path) -> None:
-        """Listen to jobs and read the project; a second call changes the folder only."""
+        """Listen to jobs; a second call changes the project only.
+
+        Nothing is read yet: the window paints first and then calls `refresh`.
+        """
         if self._jobs is None:
             jobs.event.connect(self.handle)
             jobs.finished.connect(self._finished)
@@ -146,7 +149,7 @@ class RunsState(QObject):
         if folder != self._folder:
             self._folder = folder
             self.runs = [run for run in self.runs if run.alive]
-            self.refresh()
+            self.loaded = False
 
     # ------------------------------------------------------------ requests
 
