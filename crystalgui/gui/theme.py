@@ -164,7 +164,11 @@ _SIZES: dict[str, tuple[int, QFont.Weight]] = {
 
 @cache
 def _families(mono: bool) -> tuple[str, ...]:
-    """Installed families of the stack, best first."""
+    """Installed families of the stack, best first; Inter comes with the program."""
+    from crystalgui.core.resources import resource
+
+    for file in sorted(resource("fonts").glob("*.ttf")):
+        QFontDatabase.addApplicationFont(str(file))
     known = set(QFontDatabase.families())
     stack = _MONO if mono else _SANS
     found = tuple(name for name in stack if name in known)
