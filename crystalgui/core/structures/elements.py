@@ -88,9 +88,9 @@ VALENCE = _valence()
 
 def _metals() -> NDArray[np.bool_]:
     """True for the elements that form cations, semimetals Sb and Bi included."""
-    nonmetals = "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn Ts Og".split()
     metal = np.ones(MAX_Z + 1, dtype=np.bool_)
-    metal[[0, *(_NUMBERS[s] for s in nonmetals)]] = False
+    metal[[0, 1, 2, *range(5, 11), *range(14, 19)]] = False  # H He, B..Ne, Si..Ar
+    metal[[*range(32, 37), *range(52, 55), 85, 86, 117, 118]] = False  # Ge..Kr, Te I Xe, ...
     metal.setflags(write=False)
     return metal
 
