@@ -98,7 +98,7 @@ class Project:
         """
         project = cls(Path(folder))
         try:
-            project._mend()
+            project.mend()
         except BaseException:
             project.close()
             raise
@@ -252,8 +252,11 @@ class Project:
                 path=source,
             ) from error
 
-    def _mend(self) -> None:
-        """Bring database and folders together after a crash."""
+    def mend(self) -> None:
+        """Bring database and folders together after a crash; `open` does it.
+
+        Call it again when a worker died while the project was open.
+        """
         with self._database.read() as connection:
             known = dict(
                 connection.execute(select(schema.runs.c.id, schema.runs.c.status)).tuples().all()
