@@ -223,7 +223,8 @@ class ReportJob(Job):
     whose ending names the one format wanted.  ``crystals`` and ``hoppings``
     are files; ``predictions`` are rows that the Classify page already has and
     ``trained`` the card of the model that made them; ``formats`` is any of
-    "pdf", "csv"; ``sections`` is what goes into the PDF; ``date`` replaces
+    "pdf", "csv"; ``companions`` are files to read with a hopping file, by its
+    path as text; ``sections`` is what goes into the PDF; ``date`` replaces
     today's date, so that reports can be compared byte for byte.
     """
 
@@ -236,6 +237,7 @@ class ReportJob(Job):
     occupied: dict[str, int] = field(default_factory=dict)
     formats: tuple[str, ...] = ("pdf", "csv")
     trained: TrainedModel | None = None
+    companions: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     sections: tuple[str, ...] = ("structure", "bands", "slice", "predictions", "model", "versions")
     date: str = ""
 
