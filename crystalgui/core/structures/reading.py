@@ -31,8 +31,10 @@ MOST_BYTES = 100_000_000
 """Largest structure file, decompressed: about a million atoms."""
 HEAD = 4096
 """Bytes read to recognise a file."""
-CLOSEST = 0.4
-"""Two atoms nearer than this overlap, Angstrom (the bond of H2 is 0.74)."""
+CLOSEST = 0.1
+"""Two atoms nearer than this overlap, Angstrom; split sites of disordered crystals are wider."""
+SEARCH = 1.5
+"""Angstrom; looking for pairs with a much smaller cutoff makes a cell list slow."""
 THINNEST = 0.1
 """Smallest accepted distance of neighbouring lattice planes, Angstrom."""
 
@@ -225,8 +227,8 @@ def check(crystal: Crystal, first_line: int | None = None) -> Crystal:
             path=crystal.source,
             line=3 if first_line else None,
         )
-    close = neighbors(crystal, CLOSEST, full=False)
-    if len(close):
+    close = neighbors(crystal, SEARCH, full=False)
+    if len(close) and float(close.distance.min()) < CLOSEST:
         k = int(np.argmin(close.distance))
         i, j = sorted((int(close.src[k]), int(close.dst[k])))
         one, two = (f"{a + 1} ({elements.SYMBOLS[crystal.species[a]]})" for a in (i, j))
