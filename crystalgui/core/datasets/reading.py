@@ -1,0 +1,96 @@
+"""Reading many structure files at once, in processes, with their symmetry.
+
+spglib holds the interpreter lock, so threads do not help; a small pool of
+spawned processes does.  Few files are read right here, because a pool takes a
+second to start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+
+from crystalgui.core.datasets.records import Record, describe
+from crystalgui.core.errors import CrystalError
+from crystalgui.core.structures.crystal import Crystal
+
+Entry = tuple[str, Callable[[], Crystal]]
+Answer = tuple[str, Record | str]
+CHUNK = 48
+FEW = 150
+
+
+def read_records(entries: Iterable[Entry], workers: int = 0) -> Iterator[Answer]:
+    """Read structures and find their symmetry, in order.
+
+    Parameters
+    ----------
+    entries : iterable of (name, read)
+        As from `crystalgui.core.structures.files.collect`.
+    workers : int
+        Processes; 0 chooses two where there are two cores.
+
+    Yields
+    ------
+    name : str
+    record : Record or str
+        The reason as text when the file cannot be used.
+    """
+    iterator = iter(entries)
+    first = list(itertools.islice(iterator, FEW))
+    workers = workers or min(2, os.cpu_count() or 1)
+    if len(first) < FEW or workers < 2 or multiprocessing.current_process().daemon:
+        for entry in itertools.chain(first, iterator):
+            yield _read(entry)
+        return
+    yield from _in_pool(itertools.chain(first, iterator), workers)
+
+
+def _in_pool(entries: Iterator[Entry], workers: int) -> Iterator[Answer]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet)
+    waiting: deque[tuple[list[Entry], Future[list[Answer]]]] = deque()
+    chunks = iter(lambda: list(itertools.islice(entries, CHUNK)), [])
+    try:
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(_read_all, chunk)))
+            if len(waiting) >= 3 * workers:
+                yield from waiting.popleft()[1].result()
+        while waiting:
+            yield from waiting[0][1].result()
+            waiting.popleft()
+    except BrokenProcessPool:
+        rest = [entry for chunk, _ in waiting for entry in chunk]
+        for entry in itertools.chain(rest, entries):
+            yield _read(entry)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _quiet() -> None:
+    """One thread a process."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    with suppress(OSError, AttributeError):
+        os.nice(3)
+
+
+def _read_all(chunk: list[Entry]) -> list[Answer]:
+    return [_read(entry) for entry in chunk]
+
+
+def _read(entry: Entry) -> Answer:
+    name, read = entry
+    try:
+        return name, describe(read())
+    except CrystalError as error:
+        line = f" (line {error.line})" if error.line is not None else ""
+        return name, f"{error.title}{line} {error.hint}".strip()
+    except Exception as error:  # noqa: BLE001  (one bad file must not end an import)
+        return name, f"It cannot be read ({type(error).__name__}: {error})."

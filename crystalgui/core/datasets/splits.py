@@ -1,0 +1,111 @@
+"""Dividing a data set so that a test number means something.
+
+Polymorphs of one formula often share a label, so a random split lets a
+network look its answers up.  The composition split keeps every reduced
+formula on one side and stays close to the class balance of the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgui.core.errors import DataError
+from crystalgui.core.messages import SplitSpec
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Rows of each part, ascending.
+
+    Attributes
+    ----------
+    train, validation, test : (k,) int64
+    """
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows of train, validation and test."""
+        return len(self.train), len(self.validation), len(self.test)
+
+
+def split(
+    spec: SplitSpec, keys: Sequence[Hashable], classes: NDArray[np.int64] | None = None
+) -> Split:
+    """Divide rows into train, validation and test.
+
+    Parameters
+    ----------
+    spec : SplitSpec
+    keys : sequence of hashable, length m
+        Reduced composition of each row.
+    classes : (m,) int64, optional
+        Strata; for regression leave it out.
+
+    Raises
+    ------
+    DataError
+        When the fractions are impossible or a part would be empty.
+    """
+    if not (0 < spec.validation < 1 and 0 < spec.test < 1 and spec.validation + spec.test < 1):
+        raise DataError(
+            f"A split with validation {spec.validation:g} and test {spec.test:g} is impossible.",
+            "Both must be positive and leave something to train on, e.g. 0.1 and 0.1.",
+        )
+    groups = _group(keys) if spec.kind == "composition" else np.arange(len(keys))
+    part = _assign(spec, groups, np.zeros(len(keys), np.int64) if classes is None else classes)
+    result = Split(*(np.flatnonzero(part == p).astype(np.int64) for p in range(3)))
+    if min(result.sizes) == 0:
+        raise DataError(
+            f"{len(keys)} rows with {len(set(groups.tolist()))} formulas cannot be divided into "
+            f"train, validation and test.",
+            "Add data, or make the validation and test fractions larger.",
+        )
+    return result
+
+
+def leakage(parts: Split, keys: Sequence[Hashable]) -> int:
+    """Number of formulas of the training rows that occur in validation or test."""
+    train = {keys[i] for i in parts.train}
+    held = {keys[i] for part in (parts.validation, parts.test) for i in part}
+    return len(train & held)
+
+
+def _group(keys: Sequence[Hashable]) -> NDArray[np.int64]:
+    """(m,) number of each row's key; the numbers do not depend on the order of rows."""
+    number = {key: i for i, key in enumerate(sorted(set(keys), key=repr))}
+    return np.array([number[key] for key in keys], np.int64)
+
+
+def _assign(
+    spec: SplitSpec, groups: NDArray[np.int64], classes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(m,) part of each row: 0 train, 1 validation, 2 test.
+
+    Groups are visited in random order, large ones first, and each goes to the
+    part that lacks most of the classes that the group has.
+    """
+    n_groups, n_classes = int(groups.max(initial=-1)) + 1, int(classes.max(initial=0)) + 1
+    counts = np.zeros((n_groups, n_classes))
+    np.add.at(counts, (groups, classes), 1)
+    share = np.array([1 - spec.validation - spec.test, spec.validation, spec.test])
+    wanted = np.maximum(share[:, None] * counts.sum(0), 1e-9)
+    missing = wanted.copy()
+    order = np.random.default_rng(spec.seed).permutation(n_groups)
+    order = order[np.argsort(-counts[order].sum(1), kind="stable")]
+    part_of = np.zeros(n_groups, np.int64)
+    for group in order:
+        row = counts[group]
+        part = int(np.argmax((row * missing / wanted).sum(1)))
+        part_of[group] = part
+        missing[part] -= row
+    return part_of[groups]

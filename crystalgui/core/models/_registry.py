@@ -1,0 +1,191 @@
+"""The registry of model families: a decorator, a discovery and a builder.
+
+A family is one module of this package (or of a plugin) with a class decorated
+by `register`.  Two families with one name are a defect and raise; a family
+that cannot be imported becomes a greyed card with its error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from crystalgui.core.cards import Card, Scalar
+from crystalgui.core.errors import ModelError
+from crystalgui.core.models._base import CrystalModel
+
+NOT_FAMILIES = frozenset({"catalogue", "predict", "trained", "layers"})
+OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
+
+F = TypeVar("F", bound=type[CrystalModel])
+_FAMILIES: dict[str, type[CrystalModel]] = {}
+_BROKEN: dict[str, Card] = {}
+_found = False
+
+
+def register(card: Card) -> Callable[[F], F]:
+    """Class decorator: make a model family known under ``card.name``.
+
+    Raises
+    ------
+    ModelError
+        When another class has that name.
+    """
+
+    def enter(family: F) -> F:
+        known = _FAMILIES.get(card.name)
+        if known is not None and known.__qualname__ != family.__qualname__:
+            raise ModelError(
+                f"Two model families are called {card.name!r}: "
+                f"{known.__module__} and {family.__module__}.",
+                "Rename one of them.",
+            )
+        family.card = card
+        _FAMILIES[card.name] = family
+        return family
+
+    return enter
+
+
+def families() -> Mapping[str, type[CrystalModel]]:
+    """Every family that could be loaded, by name."""
+    _discover()
+    return _FAMILIES
+
+
+def cards() -> tuple[Card, ...]:
+    """Cards of all families, then greyed cards of broken ones."""
+    _discover()
+    return (*(f.card for f in _FAMILIES.values()), *_BROKEN.values())
+
+
+def family(name: str) -> type[CrystalModel]:
+    """The family called ``name``.
+
+    Raises
+    ------
+    ModelError
+        When there is none.
+    """
+    found = families().get(name)
+    if found is None:
+        known = ", ".join(sorted(_FAMILIES))
+        raise ModelError(f"There is no model family called {name!r}.", f"Known families: {known}.")
+    return found
+
+
+def settings(
+    name: str, preset: str, overrides: Mapping[str, Scalar] | None = None
+) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
+    """Parameters of a model and optimiser settings of a preset.
+
+    Parameters
+    ----------
+    name : str
+        Family.
+    preset : str
+        One of the card's presets, or empty for the defaults.
+    overrides : mapping
+        Parameters that replace the preset's.
+
+    Returns
+    -------
+    params, optimiser : dict
+        Complete and checked parameters; the preset's optimiser settings.
+
+    Raises
+    ------
+    ModelError
+        Unknown preset or parameter, or a value out of its range.
+    """
+    card = family(name).card
+    if preset and preset not in card.presets:
+        raise ModelError(
+            f"{card.title} has no preset {preset!r}.",
+            f"Choose one of: {', '.join(card.presets) or 'none'}.",
+        )
+    values: dict[str, Scalar] = {p.name: p.default for p in card.params}
+    optimiser: dict[str, Scalar] = {}
+    for key, value in {**card.presets.get(preset, {}), **(overrides or {})}.items():
+        if key in values:
+            values[key] = checked(card, key, value)
+        elif key in OPTIMISER_KEYS:
+            optimiser[key] = value
+        else:
+            raise ModelError(
+                f"{card.title} has no parameter {key!r}.",
+                f"It has: {', '.join(values)}.",
+            )
+    return values, optimiser
+
+
+def checked(card: Card, name: str, value: Scalar) -> Scalar:
+    """``value`` as the type of parameter ``name``; `ModelError` when it cannot be."""
+    param = card.param(name)
+    kind = type(param.default)
+    try:
+        if kind is bool:
+            number: Scalar = (
+                value.strip().lower() in {"1", "true", "yes", "on"}
+                if isinstance(value, str)
+                else bool(value)
+            )
+        elif kind is int:
+            number = int(float(value))
+            if number != float(value):
+                raise ValueError
+        else:
+            number = kind(value)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"{name} must be a {kind.__name__}, not {value!r}.", f"Default: {param.default}."
+        ) from error
+    low, high = param.minimum, param.maximum
+    if not isinstance(number, str) and (
+        (low is not None and not number >= low) or (high is not None and not number <= high)
+    ):
+        raise ModelError(
+            f"{name} = {number} is out of range.", f"Allowed: {low} to {high} {param.unit}".strip()
+        )
+    if param.choices and number not in param.choices:
+        raise ModelError(f"{name} = {number!r} is unknown.", f"Choose: {', '.join(param.choices)}.")
+    return number
+
+
+def build(name: str, outputs: int, params: Mapping[str, Scalar]) -> CrystalModel:
+    """A fresh network of a family; ``params`` as from `settings`."""
+    return family(name)(outputs, **params)
+
+
+def _discover() -> None:
+    global _found
+    if _found:
+        return
+    _found = True
+    package = importlib.import_module(__package__ or "crystalgui.core.models")
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name.startswith("_") or module.name in NOT_FAMILIES:
+            continue
+        name = f"{package.__name__}.{module.name}"
+        try:
+            importlib.import_module(name)
+        except ModelError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a broken family is a greyed card)
+            _BROKEN[module.name] = broken(module.name, error)
+    _plugins()
+
+
+def broken(name: str, error: BaseException) -> Card:
+    """The greyed card of a family that cannot be loaded."""
+    return replace(
+        Card(name=name, title=name, tasks=(), inputs="", paper=""),
+        error=f"{type(error).__name__}: {error}",
+    )
+
+
+def _plugins() -> None:
+    return

@@ -1,0 +1,215 @@
+"""Crystal graph network with node, edge and global vectors.
+
+Nop, Mundy, Smith, Paudyal (2025), npj Computational Materials, section
+"Crystal graph neural network": after an embedding, blocks update edges from
+their ends, nodes from their edges and the global vector from all nodes, each
+with a skip connection; the answer is read from the global vector.  The paper
+puts the cell and the one-hot space group there.
+
+The ``paper`` preset has the published features and sizes; its edge vectors are
+Cartesian, so it is *not* invariant under rotations.  The ``small`` preset
+works on orbits of equivalent atoms with distances only, which is invariant,
+and adds what symmetry-based classification is made of: site symmetries with
+multiplicities, and the electron count of the primitive cell modulo the
+fillings that space groups allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.datasets.records import POINT_GROUPS
+from crystalgui.core.models._base import CrystalModel, GraphSpec
+from crystalgui.core.models._registry import register
+from crystalgui.core.models.layers.crystal import PaperGlobals, SymmetryGlobals
+from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features
+from crystalgui.core.models.layers.graph import Gaussians, scatter_sum
+from crystalgui.core.models.layers.mlp import MLP
+
+_LEFT_STEP = 25
+
+
+class Block(nn.Module):
+    """One graph-network block: edges, nodes, global; each with a skip.
+
+    The first layer of each update is split by its inputs, so that products
+    with node and global vectors are made once a node, not once an edge.
+    """
+
+    def __init__(self, width: int, wide: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.source = nn.Linear(width, width)
+        self.target = nn.Linear(width, width, bias=False)
+        self.context = nn.Linear(wide, width, bias=False)
+        self.kernel = nn.Linear(width, width, bias=False)
+        self.edge = MLP(width, *[width] * (layers - 1))
+        self.own = nn.Linear(2 * width, width)
+        self.own_context = nn.Linear(wide, width, bias=False)
+        self.node = MLP(width, *[width] * (layers - 1))
+        self.whole = MLP(wide + 2 * width, *[wide] * layers, dropout=dropout)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(wide)])
+
+    def forward(
+        self, h: Tensor, e: Tensor, g: Tensor, batch: Batch, share: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Nodes (n, w), edges (e, w), globals (b, W) -> the same, updated."""
+        x, y, z = self.norms[0](h), self.norms[1](e), self.norms[2](g)
+        per_node = self.target(x) + self.context(z)[batch.graph]
+        message = self.source(x)[batch.src] + per_node[batch.dst] + self.kernel(y)
+        e = e + self.edge(nn.functional.leaky_relu(message))
+        count = batch.count[:, None]
+        degree = scatter_sum(count, batch.dst, len(h)).clamp(min=1)
+        felt = scatter_sum(e * count, batch.dst, len(h)) / degree
+        joined = self.own(torch.cat([x, felt], 1)) + self.own_context(z)[batch.graph]
+        h = h + self.node(nn.functional.leaky_relu(joined))
+        pooled = scatter_sum(torch.cat([h, felt], 1) * share, batch.graph, batch.size)
+        g = g + self.whole(torch.cat([z, pooled], 1))
+        return h, e, g
+
+
+@register(
+    Card(
+        name="cgnn",
+        title="Crystal graph network",
+        tasks=("classification", "regression"),
+        inputs="crystal",
+        paper="Nop, Mundy, Smith, Paudyal, npj Comput. Mater. (2025), crystal graph neural network",
+        rows=("N10",),
+        summary=(
+            "Atoms and their neighbours exchange messages with each other and with a global "
+            "vector that knows the space group and the electron count. The small preset works "
+            "on symmetry-inequivalent atoms and trains well on two cores."
+        ),
+        params=(
+            Param(
+                name="features",
+                label="Features",
+                default="symmetry",
+                choices=("symmetry", "paper"),
+                help="symmetry: orbits, distances, site symmetries, electron counts (invariant); "
+                "paper: all atoms, Cartesian edge vectors, cell and space group only.",
+            ),
+            Param(
+                name="cutoff",
+                label="Cutoff",
+                default=5.0,
+                unit="Å",
+                minimum=1.0,
+                maximum=12.0,
+                help="Atoms closer than this are neighbours.",
+            ),
+            Param(name="depth", label="Blocks", default=3, minimum=1, maximum=8),
+            Param(name="width", label="Width", default=64, minimum=4, maximum=1024,
+                  help="Length of node and edge vectors."),
+            Param(name="wide", label="Global width", default=256, minimum=4, maximum=2048,
+                  help="Length of the global vector."),
+            Param(name="layers", label="Layers an update", default=2, minimum=2, maximum=8),
+            Param(name="gaussians", label="Radial functions", default=32, minimum=2, maximum=256,
+                  help="Gaussians a distance is expanded in (symmetry features)."),
+            Param(name="dropout", label="Dropout", default=0.2, minimum=0.0, maximum=0.9),
+        ),
+        presets={
+            "small": {"epochs": 40, "batch_size": 128, "learning_rate": 1e-3},
+            "paper": {
+                "features": "paper",
+                "cutoff": 4.0,
+                "depth": 2,
+                "width": 256,
+                "wide": 256,
+                "layers": 4,
+                "dropout": 0.0,
+                "epochs": 40,
+                "batch_size": 32,
+                "learning_rate": 3e-4,
+                "weight_decay": 1e-3,
+            },
+        },
+        symmetries=("permutation", "translation"),
+    )
+)  # fmt: skip
+class CrystalGraphNetwork(CrystalModel):
+    """Row N10 of the model reference."""
+
+    def __init__(self, outputs: int, **params: Any) -> None:
+        super().__init__(outputs)
+        self.paper = params["features"] == "paper"
+        width, wide, layers = int(params["width"]), int(params["wide"]), int(params["layers"])
+        dropout = float(params["dropout"])
+        self.elements: Tensor
+        features = element_features()
+        self.register_buffer(
+            "elements", features[:, :_LEFT_STEP] if self.paper else features, persistent=False
+        )
+        self.globals = PaperGlobals() if self.paper else SymmetryGlobals()
+        n_atom = self.elements.shape[1]
+        if self.paper:
+            self.embed_node: nn.Module = MLP(n_atom, width, width)
+            self.embed_edge: nn.Module = MLP(4, width, width)
+            self.embed_global: nn.Module = MLP(self.globals.size, wide, wide)
+            sizes: tuple[int, ...] = (wide, 512, 256, 128)
+        else:
+            n_atom += N_ELEMENTS + len(POINT_GROUPS) + 3
+            self.radial = Gaussians(int(params["gaussians"]), float(params["cutoff"]))
+            self.embed_node = MLP(n_atom, width, width)
+            self.embed_edge = nn.Linear(int(params["gaussians"]), width)
+            self.embed_global = MLP(self.globals.size, wide, wide, dropout=dropout)
+            sizes = (wide + 2 * width, wide, wide // 2)
+        self.blocks = nn.ModuleList(
+            [Block(width, wide, layers, dropout) for _ in range(int(params["depth"]))]
+        )
+        self.norm = nn.LayerNorm(sizes[0])
+        self.head = MLP(*sizes, self.outputs, dropout=dropout)
+
+    @classmethod
+    def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
+        """Orbits for symmetry features, atoms for the paper's."""
+        kind = params["features"]
+        return GraphSpec("atoms" if kind == "paper" else "orbits", float(params["cutoff"]))
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """Distances alone are invariant under rotations, Cartesian edges are not."""
+        if self.paper:
+            return self.card.symmetries
+        return (*self.card.symmetries, "rotation", "supercell")
+
+    def _nodes(self, batch: Batch) -> Tensor:
+        known = self.elements.to(batch.weight.dtype)[batch.species]
+        if self.paper:
+            return known
+        one_hot = nn.functional.one_hot
+        weight = batch.weight[:, None]
+        share = weight / scatter_sum(weight, batch.graph, batch.size)[batch.graph]
+        parts = [
+            one_hot(batch.species, N_ELEMENTS),
+            one_hot(batch.site, len(POINT_GROUPS)),
+            weight.log2() / 3,
+            share,
+            (weight.round() % 2 == 1),
+        ]
+        return torch.cat([known, *(p.to(known.dtype) for p in parts)], 1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(b, outputs)."""
+        weight = batch.weight[:, None]
+        share = weight / scatter_sum(weight, batch.graph, batch.size)[batch.graph]
+        h = self.embed_node(self._nodes(batch))
+        if self.paper:
+            e = self.embed_edge(torch.cat([batch.distance[:, None], batch.vector], 1))
+        else:
+            e = self.embed_edge(self.radial(batch.distance))
+        g = self.embed_global(self.globals(batch))
+        for block in self.blocks:
+            h, e, g = block(h, e, g, batch, share)
+        if not self.paper:
+            mean = scatter_sum(h * share, batch.graph, batch.size)
+            total = scatter_sum(h * weight, batch.graph, batch.size) / 10
+            g = torch.cat([g, mean, total], 1)
+        out: Tensor = self.head(self.norm(g))
+        return out

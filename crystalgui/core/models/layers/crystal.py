@@ -1,0 +1,116 @@
+"""What is known of a whole crystal before any message passing."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.datasets.records import POINT_GROUPS
+from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, valence
+
+MODULI = (2, 4, 6, 8, 12, 16)
+_LAST_OF_CLASS = (
+    1, 2, 5, 9, 15, 24, 46, 74, 80, 82, 88, 98, 110, 122, 142, 146, 148, 155, 161, 167, 173,
+    174, 176, 182, 186, 190, 194, 199, 206, 214, 220, 230,
+)  # fmt: skip
+_LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
+
+
+def classes_of_groups() -> tuple[Tensor, Tensor]:
+    """(231,) int64 each: point group and crystal system of each space group (0 unused)."""
+    number = torch.arange(231)
+    return (
+        torch.bucketize(number, torch.tensor(_LAST_OF_CLASS)),
+        torch.bucketize(number, torch.tensor(_LAST_OF_SYSTEM)),
+    )
+
+
+def composition(batch: Batch, size: int = N_ELEMENTS) -> Tensor:
+    """(b, size) atoms of each element in a primitive cell."""
+    counts = batch.weight.new_zeros((batch.size, size))
+    return counts.index_put_((batch.graph, batch.species), batch.weight, accumulate=True)
+
+
+class PaperGlobals(nn.Module):
+    """Nop et al. (2025): sinusoidal cell (two sines, period 10) and one-hot space group."""
+
+    size = 18 + 230
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(b, 248)."""
+        cell = batch.lattice.reshape(batch.size, 9) / 10
+        waves = [torch.sin(2 * math.pi * 2.0 ** (i + 1) * cell) for i in range(2)]
+        group = nn.functional.one_hot(batch.space_group - 1, 230).to(cell.dtype)
+        return torch.cat([*waves, group], 1)
+
+
+class SymmetryGlobals(nn.Module):
+    """Space group, filling and composition of the primitive cell.
+
+    A band insulator needs an electron count that the space group allows
+    (Watanabe, Po, Vishwanath, Zaletel 2015), so the counts of all and of the
+    valence electrons enter modulo small numbers.
+    """
+
+    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 7
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features: Tensor
+        self.valence: Tensor
+        self.point_group: Tensor
+        self.system: Tensor
+        self.register_buffer("features", element_features(), persistent=False)
+        self.register_buffer("valence", valence(), persistent=False)
+        point_group, system = classes_of_groups()
+        self.register_buffer("point_group", point_group, persistent=False)
+        self.register_buffer("system", system, persistent=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(b, size)."""
+        one_hot = nn.functional.one_hot
+        counts = composition(batch)
+        dtype = counts.dtype
+        atoms = counts.sum(1, keepdim=True)
+        fraction = counts / atoms
+        number = torch.arange(N_ELEMENTS, device=counts.device, dtype=dtype)
+        electrons = (counts @ number).round().long()
+        outer_counts = counts @ self.valence.to(dtype)
+        outer = outer_counts.round().long()
+        remainders = [one_hot(n % m, m) for n in (electrons, outer) for m in MODULI]
+        features = self.features.to(dtype)
+        mean = fraction @ features
+        spread = (fraction @ features.square() - mean.square()).clamp(min=0).sqrt()
+        present = (counts > 0).to(dtype)
+        kinds = present.sum(1, keepdim=True)
+        plain = present @ features / kinds
+        volume = torch.linalg.det(batch.lattice).abs()[:, None] / batch.cells[:, None]
+        scalars = torch.cat(
+            [
+                atoms.log(),
+                atoms / 20,
+                (volume / atoms).log() - 3,
+                outer_counts[:, None] / atoms / 5 - 1,
+                outer_counts[:, None] / volume * 4 - 1,
+                kinds / 3 - 1,
+                (outer_counts[:, None] / 60),
+            ],
+            1,
+        )
+        group = batch.space_group
+        parts = [
+            one_hot(group, 231),
+            one_hot(self.point_group[group], len(POINT_GROUPS)),
+            one_hot(self.system[group], 7),
+            *remainders,
+            fraction * 2,
+            counts.log1p(),
+            mean,
+            spread,
+            plain,
+            scalars,
+        ]
+        return torch.cat([p.to(dtype) for p in parts], 1)

@@ -1,0 +1,64 @@
+"""Encodings of chemical elements: the left-step periodic table and properties.
+
+Nop et al. (2025), Fig. 3: an element is the row and the column of the
+left-step (Janet) periodic table, where the row is n + l and the column counts
+through the f, d, p and s blocks; the column is split into its parity (spin)
+and its half.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalgui.core.structures.elements import (
+    COVALENT_RADIUS,
+    ELECTRONEGATIVITY,
+    GROUP,
+    METAL,
+    PERIOD,
+    VALENCE,
+)
+
+N_ELEMENTS = 100
+ROWS, HALVES = 8, 16
+_BLOCKS = (14, 10, 6, 2)
+
+
+def left_step() -> np.ndarray:
+    """(100, 2) int64: row 0-7 and column 0-31 of each atomic number (0 unused)."""
+    table = np.zeros((N_ELEMENTS, 2), np.int64)
+    z = 1
+    for row in range(1, 9):
+        for l in range((row - 1) // 2, -1, -1):
+            first = 32 - sum(_BLOCKS[3 - k] for k in range(l + 1))
+            for column in range(first, first + 2 * (2 * l + 1)):
+                if z < N_ELEMENTS:
+                    table[z] = row - 1, column
+                z += 1
+    return table
+
+
+def element_features() -> Tensor:
+    """(100, 30) float32: left-step one-hot (8 + 16 + 1) and five properties."""
+    position = left_step()
+    x = np.zeros((N_ELEMENTS, ROWS + HALVES + 1 + 5), np.float32)
+    z = np.arange(1, N_ELEMENTS)
+    x[z, position[z, 0]] = 1
+    x[z, ROWS + position[z, 1] // 2] = 1
+    x[z, ROWS + HALVES] = position[z, 1] % 2
+    chi = np.nan_to_num(ELECTRONEGATIVITY[z], nan=2.0)
+    properties = (chi - 1.8, COVALENT_RADIUS[z] - 1.4, VALENCE[z] / 8, METAL[z], PERIOD[z] / 7)
+    x[z, ROWS + HALVES + 1 :] = np.stack(properties, 1)
+    return torch.from_numpy(x)
+
+
+def valence() -> Tensor:
+    """(100,) float32, valence electrons of the neutral atom."""
+    return torch.from_numpy(VALENCE[:N_ELEMENTS].astype(np.float32))
+
+
+def group() -> Tensor:
+    """(100,) int64, 0-18."""
+    return torch.from_numpy(GROUP[:N_ELEMENTS].copy())
