@@ -1,140 +1,19 @@
-"""Neighbours within a cutoff, through the C++ library vesin.
-
-Graphs of networks, bonds and overlap checks all start here.  Cells smaller
-than the cutoff are right: an atom then has its own images as neighbours.
-"""
+"""The door to neighbours: pairs, bonds, polyhedra, and what is drawn for a cell."""
 
 from __future__ import annotations
 
-import sys
-import threading
-from dataclasses import dataclass
-from typing import Any
+from crystalgui.core.structures.bonds import Polyhedron, bonds, coordination, polyhedra
+from crystalgui.core.structures.drawing import Drawing, drawing
+from crystalgui.core.structures.pairs import NeighborList, nearest_distance, neighbors
 
-import numpy as np
-from numpy.typing import NDArray
-
-from crystalgui.core.errors import FileError
-from crystalgui.core.structures.crystal import Crystal
-
-_IMPORT = threading.Lock()
-_OWN = threading.local()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NeighborList:
-    """Pairs of atoms.
-
-    Attributes
-    ----------
-    src, dst : (p,) int64
-        Atom indices; ``dst`` lies in another cell when ``shift`` is not zero.
-    shift : (p, 3) int64
-        Whole cells of ``dst`` relative to the coordinates as given.
-    distance : (p,) float64, Angstrom
-    vector : (p, 3) float64, Angstrom
-        From ``src`` to ``dst``: ``cart[dst] + shift @ lattice - cart[src]``.
-    """
-
-    src: NDArray[np.int64]
-    dst: NDArray[np.int64]
-    shift: NDArray[np.int64]
-    distance: NDArray[np.float64]
-    vector: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.src)
-
-    def take(self, pick: NDArray[np.bool_] | NDArray[np.int64]) -> NeighborList:
-        """The pairs that a mask or an index array selects."""
-        return NeighborList(
-            self.src[pick],
-            self.dst[pick],
-            self.shift[pick],
-            self.distance[pick],
-            self.vector[pick],
-        )
-
-    def both_ways(self) -> NeighborList:
-        """A half list as a full list: every pair also from the other side."""
-        return NeighborList(
-            np.concatenate([self.src, self.dst]),
-            np.concatenate([self.dst, self.src]),
-            np.concatenate([self.shift, -self.shift]),
-            np.concatenate([self.distance, self.distance]),
-            np.concatenate([self.vector, -self.vector]),
-        )
-
-
-def _vesin() -> Any:
-    """Import vesin without torch.
-
-    vesin imports torch whenever it is installed, which takes seconds and
-    holds the interpreter lock; the window's process never needs it.  When torch
-    is already there, nothing is hidden.
-    """
-    with _IMPORT:
-        if "vesin" in sys.modules:
-            return sys.modules["vesin"]
-        hide = "torch" not in sys.modules
-        if hide:
-            sys.modules["torch"] = None  # type: ignore[assignment]
-        try:
-            import vesin
-        finally:
-            if hide:
-                del sys.modules["torch"]
-        return vesin
-
-
-def _calculator(cutoff: float, full: bool) -> Any:
-    """A calculator that belongs to this thread; vesin reuses its buffers."""
-    cache = _OWN.__dict__.setdefault("calculators", {})
-    key = (cutoff, full)
-    if key not in cache:
-        if len(cache) > 16:
-            cache.clear()
-        cache[key] = _vesin().NeighborList(cutoff=cutoff, full_list=full, sorted=full, n_threads=1)
-    return cache[key]
-
-
-def neighbors(crystal: Crystal, cutoff: float, *, full: bool = True) -> NeighborList:
-    """All pairs of atoms closer than ``cutoff``.
-
-    Parameters
-    ----------
-    crystal : Crystal
-    cutoff : float, Angstrom
-        May exceed the cell.
-    full : bool
-        Every pair from both sides, sorted by ``src`` (the default), or once.
-
-    Returns
-    -------
-    NeighborList
-    """
-    if not (np.isfinite(cutoff) and cutoff > 0):
-        raise FileError(f"The cutoff must be a positive length, not {cutoff}.", "Try 5 Angstrom.")
-    points = np.array(crystal.cart)
-    box = np.array(crystal.lattice)
-    pairs, shift, distance, vector = _calculator(float(cutoff), full).compute(
-        points=points, box=box, periodic=True, quantities="PSdD"
-    )
-    pairs = pairs.astype(np.int64)
-    return NeighborList(
-        np.ascontiguousarray(pairs[:, 0]),
-        np.ascontiguousarray(pairs[:, 1]),
-        shift.astype(np.int64),
-        distance,
-        vector,
-    )
-
-
-def nearest_distance(crystal: Crystal) -> float:
-    """Smallest distance between two atoms (images included), Angstrom."""
-    cutoff = 1.2 * float(np.cbrt(crystal.volume / max(crystal.n_atoms, 1))) + 0.5
-    while True:
-        found = neighbors(crystal, cutoff, full=False)
-        if len(found):
-            return float(found.distance.min())
-        cutoff *= 1.5
+__all__ = [
+    "Drawing",
+    "NeighborList",
+    "Polyhedron",
+    "bonds",
+    "coordination",
+    "drawing",
+    "nearest_distance",
+    "neighbors",
+    "polyhedra",
+]

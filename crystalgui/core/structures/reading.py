@@ -22,7 +22,7 @@ from crystalgui.core.errors import FileError
 from crystalgui.core.structures import elements
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.formats import PARSERS
-from crystalgui.core.structures.neighbors import neighbors
+from crystalgui.core.structures.pairs import neighbors
 from crystalgui.core.structures.poscar import parse_poscar
 
 Kind = Literal["crystal", "hoppings", "companion", "unknown"]
