@@ -138,9 +138,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Send until closed and empty, or until the parent is gone."""
-        while not (self._closed.is_set() and not len(self.outbox)):
-            if not self.outbox.wait(0.5):
-                continue
+        while self.outbox.wait():
             try:
                 self._send(self.outbox.take())
             except OSError:
@@ -168,6 +166,7 @@ class Sender(threading.Thread):
     def close(self) -> None:
         """Send the rest and end."""
         self._closed.set()
+        self.outbox.close()
         self.join(ORPHAN_SECONDS)
 
 

@@ -34,6 +34,7 @@ class Mailbox:
         self._filled = threading.Condition()
         self._events: dict[Hashable, Event] = {}
         self._count = 0
+        self._closed = False
 
     def put(self, *events: Event) -> bool:
         """Add events; True when the box was empty before."""
@@ -61,10 +62,17 @@ class Mailbox:
             self._events.clear()
             return events
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until something is in the box; False after ``timeout`` seconds."""
+    def wait(self) -> bool:
+        """Wait until something is in the box; False when it was closed and is empty."""
         with self._filled:
-            return self._filled.wait_for(lambda: bool(self._events), timeout)
+            self._filled.wait_for(lambda: bool(self._events) or self._closed)
+            return bool(self._events)
+
+    def close(self) -> None:
+        """Nothing more will come: nobody waits for it any longer."""
+        with self._filled:
+            self._closed = True
+            self._filled.notify_all()
 
     def __len__(self) -> int:
         with self._filled:

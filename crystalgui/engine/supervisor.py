@@ -52,9 +52,13 @@ class Supervisor(QObject):
         self.announced = False
         self._make_runner = make_runner
         self._ladder = ladder
+        self._patience = ladder.terminate
         self._runner: Runner | None = None
         self._queue: deque[Job] = deque()
         self._job: Job | None = None
+        self._last_job: Job | None = None
+        self._begun = False
+        self._attempts = 0
         self._cancelling = False
         self._leaving = False
         self._last = 0.0
@@ -116,6 +120,7 @@ class Supervisor(QObject):
         if self._leaving:
             return
         self._leaving = True
+        self._patience = min(self._ladder.terminate, seconds * 0.3)
         for job in self._queue:
             self._post(Stopped(job_id=job.job_id))
         self._queue.clear()
@@ -139,7 +144,7 @@ class Supervisor(QObject):
 
     def _terminate(self) -> None:
         if self._runner is not None:
-            self._later(self._ladder.terminate, self._kill)
+            self._later(self._patience, self._kill)
             self._runner.terminate()
 
     def _kill(self) -> None:
@@ -163,6 +168,7 @@ class Supervisor(QObject):
                 self._bury(event)
                 return
             if self._job is not None and event.job_id == self._job.job_id:
+                self._begun = True
                 self._post(event)
                 if isinstance(event, OUTCOMES):
                     self._job_ended()
@@ -179,28 +185,37 @@ class Supervisor(QObject):
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.join(0.0)
-        if self._job is not None:
-            job_id = self._job.job_id
-            if self._cancelling:
-                self._post(Stopped(job_id=job_id, run_id=getattr(self._job, "run_id", "")))
-            else:
-                self._post(
-                    Crashed(job_id=job_id, error=crash_info(death), exit_code=death.exit_code)
-                )
-            if not self._leaving:
-                self.warm()
-            self._job_ended()
-        elif self._queue:
+        if self._job is None:
             self._next()
+        elif not (self._begun or self._cancelling or self._leaving or self._attempts > 1):
+            self._queue.appendleft(self._job)  # it was leaving already: try a fresh one
+            self._job = None
+            self._next()
+        else:
+            self._judge(self._job, death)
         if self._leaving:
             self._end()
+
+    def _judge(self, job: Job, death: Died) -> None:
+        """The outcome of a job whose runner died."""
+        if self._cancelling:
+            self._post(Stopped(job_id=job.job_id, run_id=getattr(job, "run_id", "")))
+        else:
+            info = crash_info(death)
+            self._post(Crashed(job_id=job.job_id, error=info, exit_code=death.exit_code))
+        if self._begun:  # one that dies at once is not started again until asked
+            self.warm()
+        self._job_ended()
 
     def _next(self) -> None:
         if self._job is not None or not self._queue:
             return
         self.warm()
         if self._runner is not None:
-            self._job = self._queue.popleft()
+            job = self._queue.popleft()
+            self._attempts = self._attempts + 1 if job is self._last_job else 1
+            self._job = self._last_job = job
+            self._begun = False
             self._runner.run(self._job)
 
     def _end(self) -> None:
