@@ -100,6 +100,7 @@ class JobsState(QObject):
         if engine is not None:
             engine.events.connect(self.handle)
             engine.outcome.connect(self.handle_outcome)
+            engine.state_changed.connect(self._state_changed)
 
     # -------------------------------------------------------- requests
 
@@ -159,6 +160,13 @@ class JobsState(QObject):
             row.quiet = isinstance(job, CatalogueJob)
             self.row_changed.emit(row)
         return row
+
+    def _state_changed(self, job_id: str, state: str) -> None:
+        """Show what any page gave to the engine, from the moment it waits."""
+        if state == "queued" and self._engine is not None:
+            for entry in self._engine.queue():
+                if entry.job.job_id == job_id:
+                    self._row(job_id, entry.job.title, entry.job)
 
     def handle(self, events: Iterable[Event]) -> None:
         """Take a batch of events."""

@@ -273,7 +273,6 @@ class ProjectState(QObject):
         self._lane = lane
         self._tolerance = tolerance
         self._pending = 0
-        self._request = 0
         self.folder = folder
         self.files: list[OpenFile] = []
         self.current: OpenFile | None = None
@@ -295,7 +294,6 @@ class ProjectState(QObject):
         if not wanted:
             return
         self._ask(
-            "find",
             find_files,
             wanted,
             on_answer=self._found,
@@ -304,15 +302,13 @@ class ProjectState(QObject):
 
     def _ask(
         self,
-        channel: str,
         function: Callable[..., Any],
         *args: object,
         on_answer: Callable[[Any], None],
         on_error: Callable[[ErrorInfo], None],
     ) -> None:
-        """Ask the lane on a channel of its own, so that no request is dropped."""
+        """Have the lane do it in its turn; count what is pending."""
         self._pending += 1
-        self._request += 1
 
         def answered(value: object) -> None:
             try:
@@ -326,13 +322,7 @@ class ProjectState(QObject):
             finally:
                 self._settle()
 
-        self._lane.ask(
-            f"project:{channel}:{self._request}",
-            function,
-            *args,
-            on_answer=answered,
-            on_error=failed,
-        )
+        self._lane.run(function, *args, on_answer=answered, on_error=failed, owner=self)
 
     def _settle(self) -> None:
         self._pending -= 1
@@ -364,7 +354,6 @@ class ProjectState(QObject):
         if companions:
             file.companions = companions
         self._ask(
-            "load",
             load,
             path,
             file.companions,
@@ -404,7 +393,6 @@ class ProjectState(QObject):
             self.set_badge(file, symbol)
 
         self._ask(
-            "badge",
             space_group,
             file.crystal,
             self._tolerance(),
