@@ -1,8 +1,9 @@
 """Bonds by distance, and coordination polyhedra.
 
 A bond is a pair closer than the sum of the covalent radii times a factor.
-In compounds two metal atoms that both touch a nonmetal are not bonded: their
-large radii would otherwise fill an oxide with bonds between cations.
+Two metal atoms that both touch an anion (a nonmetal, or a much more
+electronegative metal) are not bonded: their large radii would otherwise fill an
+oxide with bonds between cations.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from crystalgui.core.structures.pairs import NeighborList, neighbors
 
 SCALE = 1.15
 """Default factor on the sum of covalent radii."""
+ANION_STEP = 0.7
+"""A metal is an anion to another one when it is this much more electronegative."""
 SHORTEST = 0.4
 """Pairs closer than this are no bond but an artefact, Angstrom."""
 
@@ -34,7 +37,7 @@ def bonds(
         Factor on the sum of the covalent radii.
     metal_metal : bool, optional
         Whether metals bond to each other; by default only where one of the two
-        touches no nonmetal.
+        touches no anion.
 
     Returns
     -------
@@ -55,9 +58,11 @@ def bonds(
     both = metal[near.src] & metal[near.dst]
     if metal_metal is False:
         return near.take(~both)
+    x = np.nan_to_num(ELECTRONEGATIVITY[crystal.species], nan=4.0)
+    step = x[near.dst] - x[near.src]
     touches = np.zeros(crystal.n_atoms, dtype=np.bool_)
-    touches[near.src[~metal[near.dst]]] = True
-    touches[near.dst[~metal[near.src]]] = True
+    touches[near.src[~metal[near.dst] | (step > ANION_STEP)]] = True
+    touches[near.dst[~metal[near.src] | (-step > ANION_STEP)]] = True
     return near.take(~(both & touches[near.src] & touches[near.dst]))
 
 
