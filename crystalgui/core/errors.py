@@ -8,6 +8,9 @@ for the log.  Anything else that escapes is a defect of the program.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar, Literal
+
+Kind = Literal["input", "memory", "nan", "device", "internal"]
 
 
 class CrystalError(Exception):
@@ -26,6 +29,8 @@ class CrystalError(Exception):
     line : int, optional
         Line of that file, counted from 1.
     """
+
+    kind: ClassVar[Kind] = "input"
 
     def __init__(
         self,
@@ -79,3 +84,15 @@ class ResourceError(CrystalError):
 
 class StoreError(CrystalError):
     """The project database or a run folder cannot be used."""
+
+
+class NotEnoughMemory(ResourceError):
+    """Memory ran out even with the smallest batch."""
+
+    kind: ClassVar[Kind] = "memory"
+
+
+class Diverged(ModelError):
+    """The loss became NaN or infinite while training."""
+
+    kind: ClassVar[Kind] = "nan"

@@ -37,7 +37,7 @@ class ErrorInfo:
         """Describe any exception; a traceback goes into ``details`` only."""
         if isinstance(error, CrystalError):
             head = f"{error.where}: {error.title}" if error.where else error.title
-            return cls(title=head, hint=error.hint, details=error.details, kind="input")
+            return cls(title=head, hint=error.hint, details=error.details, kind=error.kind)
         text = "".join(traceback.format_exception(error))
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             return cls(
