@@ -133,7 +133,6 @@ class RunsState(QObject):
         self._jobs: JobsState | None = None
         self._lane: Lane | None = None
         self._folder: Path | None = None
-        self._requests = 0
         self.loaded = False
 
     def attach(self, jobs: JobsState, lane: Lane, folder: Path) -> None:
@@ -305,14 +304,13 @@ class RunsState(QObject):
     ) -> None:
         if self._lane is None or self._folder is None:
             return
-        self._requests += 1
-        self._lane.ask(
-            f"runs:{self._requests}",
+        self._lane.run(
             function,
             self._folder,
             *args,
             on_answer=on_answer,
             on_error=self.failed.emit,
+            owner=self,
         )
 
     def _take(self, listing: Listing) -> None:

@@ -1,0 +1,314 @@
+"""The Runs page: history of training, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from crystalgui.core.messages import ErrorInfo
+from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.panels.runs.cells import RunCells
+from crystalgui.gui.panels.runs.details import DetailsCard
+from crystalgui.gui.panels.runs.overlay import OverlayCard
+from crystalgui.gui.session import Session
+from crystalgui.gui.state.runs import RunView
+from crystalgui.gui.state.runs_table import (
+    COLUMNS,
+    RUN_ROLE,
+    STARTED,
+    TAGS,
+    TITLE,
+    RunsProxy,
+    RunsTable,
+)
+from crystalgui.gui.theme import SPACE
+from crystalgui.gui.widgets import Card, Chip, EmptyState, PlainButton
+
+
+class RunsPanel(QWidget):
+    """Table of runs, overlaid curves of those selected, and details of one.
+
+    Signals
+    -------
+    watch_asked(RunView)
+        Show this run on the Train page.
+    """
+
+    watch_asked = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._runs = session.runs
+        self.table = RunsTable(self._runs, self)
+        self.proxy = RunsProxy(self)
+        self.proxy.setSourceModel(self.table)
+        self.overlay, self.details = OverlayCard(), DetailsCard()
+        self.details.hide()
+        below = QSplitter(Qt.Orientation.Horizontal)
+        below.addWidget(self.overlay)
+        below.addWidget(self.details)
+        below.setStretchFactor(0, 2)
+        below.setStretchFactor(1, 1)
+        below.setHandleWidth(SPACE[2])
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self._list_card())
+        split.addWidget(below)
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 1)
+        split.setHandleWidth(SPACE[2])
+        split.setChildrenCollapsible(False)
+        empty = EmptyState(
+            "runs",
+            "No runs yet",
+            "Every training run is kept here with its recipe, curves and checkpoint.",
+        )
+        self.stack = QStackedWidget()
+        self.stack.addWidget(empty)
+        self.stack.addWidget(split)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*[SPACE[2]] * 4)
+        layout.addWidget(self.stack)
+        self._connect()
+        self._listed()
+
+    # ------------------------------------------------------------ building
+
+    def _list_card(self) -> Card:
+        self.card = card = Card("Runs")
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("filter by words")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setMaximumWidth(200)
+        self.filter.setAccessibleName("Filter runs")
+        self.bin_chip = Chip("bin", checkable=True, tooltip="Runs that were deleted")
+        self.bin_chip.setObjectName("binChip")
+        self.export_chip = Chip("CSV", tooltip="Export every run as one CSV")
+        self.export_chip.setObjectName("exportRuns")
+        for widget in (self.filter, self.bin_chip, self.export_chip):
+            card.tools.addWidget(widget)
+        self.view = view = QTableView()
+        view.setAccessibleName("Runs")
+        view.setModel(self.proxy)
+        view.setItemDelegate(RunCells(view))
+        view.setSortingEnabled(True)
+        view.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
+        view.setShowGrid(False)
+        view.setWordWrap(False)
+        view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.verticalHeader().hide()
+        view.verticalHeader().setDefaultSectionSize(28)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header = view.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        widths = (210, 96, 130, 92, 70, 116, 96, 72, 122, 90)
+        for column, width in enumerate(widths):
+            header.resizeSection(column, width)
+        card.body.addWidget(view, 1)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE[1])
+        self.resume_button = PlainButton("Resume", icon_name="resume")
+        self.watch_button = PlainButton("Watch")
+        self.details_button = PlainButton("Details")
+        self.tag_button = PlainButton("Tags…", icon_name="tag")
+        self.rename_button = PlainButton("Rename…")
+        self.bin_button = PlainButton("Delete", icon_name="delete")
+        for button in self._buttons():
+            row.addWidget(button)
+        row.addStretch(1)
+        card.body.addLayout(row)
+        return card
+
+    def _buttons(self) -> tuple[PlainButton, ...]:
+        return (
+            self.watch_button,
+            self.resume_button,
+            self.details_button,
+            self.rename_button,
+            self.tag_button,
+            self.bin_button,
+        )
+
+    def _connect(self) -> None:
+        runs = self._runs
+        runs.listed.connect(self._listed)
+        runs.run_changed.connect(self._run_changed)
+        runs.curves_changed.connect(self.overlay.update_run)
+        runs.failed.connect(self._store_failed)
+        self.filter.textChanged.connect(self.proxy.set_text)
+        self.bin_chip.toggled.connect(self._show_bin)
+        self.export_chip.clicked.connect(self.ask_export)
+        self.view.selectionModel().selectionChanged.connect(self._selected)
+        self.view.doubleClicked.connect(lambda _index: self.show_details())
+        self.view.customContextMenuRequested.connect(self._menu)
+        self.resume_button.clicked.connect(self.resume)
+        self.watch_button.clicked.connect(self.watch)
+        self.details_button.clicked.connect(self.show_details)
+        self.tag_button.clicked.connect(lambda: self._edit(TAGS))
+        self.rename_button.clicked.connect(lambda: self._edit(TITLE))
+        self.bin_button.clicked.connect(self.bin_or_restore)
+        self.details.closed.connect(self.details.hide)
+        for key, act in (
+            (QKeySequence.StandardKey.Copy, self.copy),
+            (QKeySequence.StandardKey.Delete, self.bin_or_restore),
+            (QKeySequence(Qt.Key.Key_Return), self.show_details),
+        ):
+            shortcut = QShortcut(QKeySequence(key), self.view)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(act)
+
+    def actions(self) -> list[ActionInfo]:
+        """What this page adds to the Train menu."""
+        return [
+            ActionInfo(
+                "runs.export",
+                "Export all runs as CSV…",
+                self.ask_export,
+                icon="export",
+                menu="Train",
+                tip="One row a run: recipe, best metrics, dates, tags",
+                group=1,
+            ),
+        ]
+
+    # ------------------------------------------------------------- queries
+
+    def selected(self) -> list[RunView]:
+        """Runs that are selected, in the order of the table."""
+        rows = self.view.selectionModel().selectedRows()
+        return [index.data(RUN_ROLE) for index in sorted(rows, key=lambda i: i.row())]
+
+    # ------------------------------------------------------------- requests
+
+    def resume(self) -> None:
+        """Go on with the selected run and watch it."""
+        for run in self.selected()[:1]:
+            if run.resumable:
+                self._runs.resume(run)
+                self.watch_asked.emit(run)
+
+    def watch(self) -> None:
+        """Show the selected run on the Train page."""
+        for run in self.selected()[:1]:
+            self.watch_asked.emit(run)
+
+    def show_details(self) -> None:
+        """Recipe, metrics and facts of the selected run."""
+        for run in self.selected()[:1]:
+            self.details.show_run(run)
+            self.details.show()
+
+    def bin_or_restore(self) -> None:
+        """Delete to the bin, or bring back from it."""
+        chosen = [run for run in self.selected() if not run.alive]
+        if self.bin_chip.isChecked():
+            self._runs.restore(chosen)
+        elif chosen:
+            self._runs.bin(chosen)
+            what = f"“{chosen[0].title}”" if len(chosen) == 1 else f"{len(chosen)} runs"
+            self._session.notify.info(f"{what} moved to the bin.")
+
+    def ask_export(self) -> None:
+        """Ask for a file and write every run to it."""
+        start = str(Path.home() / "runs.csv")
+        found, _ = QFileDialog.getSaveFileName(self, "Export runs", start, "CSV (*.csv)")
+        if found:
+            self.export(Path(found))
+
+    def export(self, path: Path) -> None:
+        """Write every run to one CSV."""
+        self._runs.export(
+            path, lambda done: self._session.notify.info(f"Runs written to {done.name}.")
+        )
+
+    def copy(self) -> None:
+        """Copy selected rows as TSV."""
+        rows = sorted(self.view.selectionModel().selectedRows(), key=lambda i: i.row())
+        lines = ["\t".join(COLUMNS)]
+        for index in rows:
+            cells = (index.siblingAtColumn(c).data() or "" for c in range(len(COLUMNS)))
+            lines.append("\t".join(cells))
+        QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
+
+    def _edit(self, column: int) -> None:
+        rows = self.view.selectionModel().selectedRows()
+        if rows:
+            self.view.edit(rows[0].siblingAtColumn(column))
+
+    def _menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        for button in self._buttons():
+            action = menu.addAction(button.text(), button.click)
+            action.setEnabled(button.isEnabled())
+        menu.addAction("Copy as TSV", self.copy)
+        menu.exec(self.view.viewport().mapToGlobal(at))
+        menu.deleteLater()
+
+    # -------------------------------------------------------------- answers
+
+    def _show_bin(self, on: bool) -> None:
+        self.bin_button.setText("Restore" if on else "Delete")
+        self.table.show_bin(on)
+        self._listed()
+
+    def _listed(self) -> None:
+        known = bool(self._runs.runs)
+        self.stack.setCurrentIndex(1 if known else 0)
+        living = sum(not run.binned for run in self._runs.runs)
+        binned = len(self._runs.runs) - living
+        self.card.set_title("Runs", f"{living:,}")
+        self.bin_chip.setText(f"bin {binned}" if binned else "bin")
+        if known and not self.view.selectionModel().hasSelection() and self.proxy.rowCount():
+            self.view.selectRow(0)
+        self._selected()
+
+    def _selected(self, *_: object) -> None:
+        chosen = self.selected()
+        for run in chosen:
+            self._runs.load(run)
+        self.overlay.show_runs(chosen)
+        first = chosen[0] if chosen else None
+        self.resume_button.setEnabled(first is not None and first.resumable)
+        self.watch_button.setEnabled(len(chosen) == 1)
+        self.details_button.setEnabled(len(chosen) == 1)
+        self.rename_button.setEnabled(first is not None and first.stored is not None)
+        self.tag_button.setEnabled(first is not None and first.stored is not None)
+        self.bin_button.setEnabled(any(not run.alive for run in chosen))
+        if self.details.isVisible() and first is not None:
+            self.details.show_run(first)
+        self.view.viewport().update()
+
+    def _run_changed(self, run: RunView) -> None:
+        chosen = self.selected()
+        if run in chosen:
+            self.resume_button.setEnabled(chosen[0].resumable)
+
+    def _store_failed(self, error: ErrorInfo) -> None:
+        if self.isVisible():
+            self._session.notify.error(error)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Read the store when nobody has."""
+        super().showEvent(event)
+        if not self._runs.loaded:
+            self._runs.refresh()

@@ -1,0 +1,98 @@
+"""Everything that determined a run, and what came out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+from crystalgui.core.messages import TrainRecipe
+from crystalgui.gui.panels.quantities import duration, metric_name, real
+from crystalgui.gui.state.runs import RunView
+from crystalgui.gui.theme import SPACE
+from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_text
+
+HIDDEN = ("dataset", "params", "split", "title", "model", "preset")
+
+
+class DetailsCard(Card):
+    """Recipe, metrics and place of one run.
+
+    Signals
+    -------
+    closed()
+    """
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Details", "", parent)
+        self.setMinimumWidth(260)
+        copy = Chip("copy", tooltip="Copy all rows")
+        copy.clicked.connect(lambda: copy_text(self.text()))
+        close = Chip("×", tooltip="Close the details")
+        close.clicked.connect(self.closed)
+        self.tools.addWidget(copy)
+        self.tools.addWidget(close)
+        inner = QWidget()
+        inner.setObjectName("ScrollBody")
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, SPACE[1], 0)
+        self._tables: dict[str, KeyValues] = {}
+        for name in ("Run", "Metrics", "Recipe", "Model", "Split"):
+            column.addWidget(SectionTitle(name))
+            self._tables[name] = KeyValues()
+            column.addWidget(self._tables[name])
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(inner)
+        self.body.addWidget(scroll, 1)
+
+    def show_run(self, run: RunView) -> None:
+        """Show this run."""
+        self.set_title("Details", run.title)
+        for name, rows in details(run).items():
+            self._tables[name].set_rows(rows)
+
+    def text(self) -> str:
+        """All rows as TSV."""
+        return "\n".join(table.text() for table in self._tables.values())
+
+
+def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
+    """Rows by section."""
+    recipe: TrainRecipe = run.recipe
+    facts = [("Status", run.status), ("Data", run.data), ("Epochs", str(run.epochs))]
+    facts.append(("Duration", duration(run.seconds)))
+    if run.stored is not None:
+        facts += [
+            ("Started", f"{run.stored.created.astimezone():%Y-%m-%d %H:%M:%S}"),
+            ("Id", run.run_id),
+            ("Folder", str(run.stored.folder)),
+        ]
+        if run.stored.note:
+            facts.append(("Note", run.stored.note))
+    if run.error is not None:
+        facts.append(("Error", run.error.title))
+    metrics = []
+    if run.stored is not None:
+        best = {k: v for k, v in run.stored.best.items() if "/" in k}
+        metrics = [(f"Best, {k.replace('/', ' ')}", real(v)) for k, v in best.items()]
+        metrics += [(f"Test {metric_name(k)}", real(v)) for k, v in run.stored.test.items()]
+    plain = [
+        (f.name.replace("_", " "), _word(getattr(recipe, f.name)))
+        for f in fields(recipe)
+        if f.name not in HIDDEN
+    ]
+    model = [("family", recipe.model), ("preset", recipe.preset)]
+    model += [(k.replace("_", " "), _word(v)) for k, v in recipe.params.items()]
+    split = [(f.name, _word(getattr(recipe.split, f.name))) for f in fields(recipe.split)]
+    return {"Run": facts, "Metrics": metrics, "Recipe": plain, "Model": model, "Split": split}
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,307 @@
+"""The Train page: set a run up, watch it, mend it when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDialog,
+    QHBoxLayout,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from crystalgui.core.messages import (
+    Crashed,
+    DatasetReady,
+    EstimateJob,
+    EstimateReady,
+    Event,
+    Failed,
+    ImportJob,
+    TrainRecipe,
+)
+from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.panels.train.banner import Banner
+from crystalgui.gui.panels.train.importing import ImportDialog
+from crystalgui.gui.panels.train.live import LiveView
+from crystalgui.gui.panels.train.recipe import remedies
+from crystalgui.gui.panels.train.setup import SetupView
+from crystalgui.gui.session import Session
+from crystalgui.gui.state.jobs import JobRow
+from crystalgui.gui.state.runs import RunView
+from crystalgui.gui.theme import SPACE
+from crystalgui.gui.widgets import Chip, ElidedLabel
+
+SAID_BY_PAGE = ("failed", "crashed")
+
+
+class TrainPanel(QWidget):
+    """Set-up and live view of one training run.
+
+    Signals
+    -------
+    cell_chosen(str, str)
+        A cell of the confusion matrix: true and predicted class.
+    """
+
+    cell_chosen = Signal(str, str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._import_job = ""
+        self._estimates: dict[str, TrainRecipe] = {}
+        self._wanted_data = ""
+        self.banner = Banner()
+        self.setup, self.live = SetupView(), LiveView()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._head())
+        around = QHBoxLayout()
+        around.setContentsMargins(SPACE[2], 0, SPACE[2], 0)
+        around.addWidget(self.banner)
+        layout.addLayout(around)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.setup)
+        self.stack.addWidget(self.live)
+        layout.addWidget(self.stack, 1)
+        self._connect()
+        self._take_catalogue()
+        self._take_datasets()
+        self._offer_interrupted()
+        if (live := session.runs.live) is not None:
+            self.show_run(live)
+
+    def _head(self) -> QWidget:
+        head = QWidget()
+        row = QHBoxLayout(head)
+        row.setContentsMargins(SPACE[2], SPACE[2], SPACE[2], SPACE[1])
+        row.setSpacing(SPACE[0])
+        self.setup_chip = Chip("Set up", checkable=True, tooltip="Data, model and recipe")
+        self.live_chip = Chip("Watch", checkable=True, tooltip="Curves of the run")
+        group = QButtonGroup(self)
+        for chip in (self.setup_chip, self.live_chip):
+            group.addButton(chip)
+            row.addWidget(chip)
+        self.setup_chip.setChecked(True)
+        self.live_chip.setEnabled(False)
+        self._title = ElidedLabel("")
+        self._title.setProperty("role", "muted")
+        row.addSpacing(SPACE[1])
+        row.addWidget(self._title, 1)
+        self.setup_chip.toggled.connect(lambda on: on and self._turn(0))
+        self.live_chip.toggled.connect(lambda on: on and self._turn(1))
+        return head
+
+    def _connect(self) -> None:
+        session = self._session
+        session.project.catalogue_changed.connect(self._take_catalogue)
+        session.project.datasets_changed.connect(self._take_datasets)
+        session.jobs.event.connect(self._event)
+        session.jobs.row_changed.connect(self._job_changed)
+        session.jobs.finished.connect(self._job_finished)
+        runs = session.runs
+        runs.listed.connect(self._offer_interrupted)
+        runs.run_changed.connect(self._run_changed)
+        runs.curves_changed.connect(self._run_changed)
+        runs.confusion_changed.connect(self._confusion_changed)
+        runs.ended.connect(self._run_ended)
+        self.setup.data.import_asked.connect(self.ask_import)
+        self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
+        self.setup.estimate_asked.connect(self.estimate)
+        self.setup.train_asked.connect(self.train)
+        self.live.stop_asked.connect(runs.stop_after_epoch)
+        self.live.cancel_asked.connect(runs.cancel)
+        self.live.resume_asked.connect(self.resume)
+        self.live.cell_clicked.connect(self.cell_chosen)
+
+    def actions(self) -> list[ActionInfo]:
+        """What this page adds to the Train menu."""
+        return [
+            ActionInfo(
+                "train.import",
+                "Import a data set…",
+                self.ask_import,
+                icon="dataset",
+                menu="Train",
+                tip="Structures and labels become a data set of this project",
+            ),
+            ActionInfo(
+                "train.start",
+                "Train",
+                self.setup.train_button.click,
+                shortcut="Ctrl+Return",
+                icon="play",
+                menu="Train",
+                tip="Train with the settings of the page",
+                enabled=self.setup.train_button.isEnabled,
+            ),
+            ActionInfo(
+                "train.stop",
+                "Stop after this epoch",
+                lambda: self.live.run_card.stop.click(),
+                icon="stop",
+                menu="Train",
+                tip="Write a checkpoint at the end of the epoch and stop",
+                enabled=lambda: self._session.runs.live is not None,
+            ),
+        ]
+
+    # ------------------------------------------------------------ requests
+
+    def ask_import(self) -> None:
+        """Ask for structures and labels, then import them."""
+        taken = frozenset(d.name for d in self._session.project.datasets)
+        dialog = ImportDialog(taken, self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.import_data(*dialog.answer())
+        dialog.deleteLater()
+
+    def import_data(self, source: Path, labels: Path, name: str) -> str:
+        """Import a data set; the id of the job."""
+        self._wanted_data = name
+        job = ImportJob(
+            project=self._session.project.folder, source=source, labels=labels, name=name
+        )
+        self._import_job = self._session.jobs.submit(job)
+        self.setup.data.show_import(self._session.jobs.row(self._import_job))
+        return self._import_job
+
+    def estimate(self, recipe: TrainRecipe) -> None:
+        """Measure what a recipe costs."""
+        job_id = self._session.jobs.submit(EstimateJob(recipe=recipe))
+        self._estimates[job_id] = recipe
+        self.setup.set_estimating(True)
+
+    def train(self, recipe: TrainRecipe) -> RunView:
+        """Start a run and watch it."""
+        self.live.estimate = self.setup.estimate_for(recipe)
+        self.banner.silence()
+        view = self._session.runs.train(recipe)
+        self.show_run(view)
+        return view
+
+    def resume(self, view: RunView) -> None:
+        """Go on with a run and watch it."""
+        self.banner.silence()
+        self.live.estimate = None
+        self.show_run(view)
+        self._session.runs.resume(view)
+
+    def show_run(self, view: RunView) -> None:
+        """Watch a run, live or finished."""
+        self._session.runs.load(view)
+        self.live.show_run(view)
+        self.live.mark_confusion()
+        self.live_chip.setEnabled(True)
+        self.live_chip.setChecked(True)
+        self._title.setText(view.title)
+
+    def _turn(self, page: int) -> None:
+        self.stack.setCurrentIndex(page)
+        run = self.live.run
+        self._title.setText(run.title if page == 1 and run is not None else "")
+
+    # -------------------------------------------------------------- answers
+
+    def _take_catalogue(self) -> None:
+        self.setup.set_cards(self._session.project.cards)
+        self.setup.set_devices(self._session.project.devices)
+
+    def _take_datasets(self) -> None:
+        self.setup.data.set_datasets(self._session.project.datasets, self._wanted_data)
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, EstimateReady) and event.job_id in self._estimates:
+            self.setup.show_estimate(self._estimates[event.job_id], event)
+        elif isinstance(event, DatasetReady) and event.job_id == self._import_job:
+            summary = event.summary
+            self._session.notify.info(f"{summary.name}: {summary.size:,} crystals imported.")
+
+    def _job_changed(self, row: JobRow | None) -> None:
+        if row is not None and row.job_id == self._import_job:
+            self.setup.data.show_import(row)
+
+    def _job_finished(self, row: JobRow, outcome: object) -> None:
+        if row.job_id == self._import_job:
+            self._import_job = ""
+            self.setup.data.show_import(None)
+        elif row.job_id in self._estimates:
+            recipe = self._estimates.pop(row.job_id)
+            self.setup.set_estimating(bool(self._estimates))
+            if isinstance(outcome, Failed | Crashed):
+                self._say_failure(recipe, row, train=False)
+
+    def _run_changed(self, view: RunView) -> None:
+        if view is self.live.run:
+            self.live.mark()
+
+    def _confusion_changed(self, view: RunView) -> None:
+        if view is self.live.run and self.live.isVisible():
+            self.live.mark_confusion()
+
+    def _run_ended(self, view: RunView) -> None:
+        row = self._session.jobs.row(view.job_id)
+        if view.status in SAID_BY_PAGE and row is not None and view.error is not None:
+            self._say_failure(view.recipe, row, train=True, view=view)
+        elif view.status == "done":
+            self._session.notify.info(f"{view.title}: training is done.")
+
+    def _say_failure(
+        self, recipe: TrainRecipe, row: JobRow, *, train: bool, view: RunView | None = None
+    ) -> None:
+        """Sentence, suggested setting, one-click retry."""
+        error = row.error
+        if error is None:
+            return
+        actions = [
+            (
+                remedy.label,
+                (lambda r=remedy.recipe: self.train(r))
+                if train
+                else (lambda r=remedy.recipe: self._show_and_estimate(r)),
+            )
+            for remedy in remedies(recipe, error)
+        ]
+        if view is not None and view.run_id:
+            actions.append(("Resume", lambda: self.resume(view)))
+        if train:
+            actions.append(("Change settings", lambda: self._edit(recipe)))
+        self.banner.say(f"failure:{row.job_id}", error.title, error.hint, actions, "bad")
+
+    def _show_and_estimate(self, recipe: TrainRecipe) -> None:
+        self.setup.set_recipe(recipe)
+        self.estimate(replace(recipe))
+
+    def _edit(self, recipe: TrainRecipe) -> None:
+        self.setup.set_recipe(recipe)
+        self.setup_chip.setChecked(True)
+
+    def _offer_interrupted(self) -> None:
+        """Offer the newest interrupted run, once each."""
+        found = self._session.runs.interrupted
+        if not found or self._session.runs.live is not None:
+            if self.banner.key.startswith("interrupted:"):
+                self.banner.silence()
+            return
+        view = found[0]
+        more = f" {len(found) - 1} more on the Runs page." if len(found) > 1 else ""
+        self.banner.say(
+            f"interrupted:{view.run_id}",
+            f"“{view.title}” was interrupted after epoch {view.epochs} of {view.recipe.epochs}.",
+            f"It goes on from its last checkpoint.{more}",
+            [("Resume", lambda: self.resume(view))],
+        )
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Read the store when nobody has."""
+        super().showEvent(event)
+        if not self._session.runs.loaded:
+            self._session.runs.refresh()

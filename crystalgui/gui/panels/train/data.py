@@ -1,0 +1,241 @@
+"""The data card: which data set, what is in it, what was wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QProgressBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from crystalgui.core.messages import DatasetSummary
+from crystalgui.gui.panels.forms import ChoiceBox
+from crystalgui.gui.panels.quantities import count, duration, real
+from crystalgui.gui.state.jobs import JobRow
+from crystalgui.gui.theme import SPACE, class_colour, colour, font, theme
+from crystalgui.gui.widgets import Card, Chip, ElidedLabel, KeyValues, PlainButton, Text
+
+MOST_PROBLEMS = 500
+
+
+class ClassBalance(QWidget):
+    """One bar a class: its colour, its share and its count."""
+
+    ROW = 20
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: tuple[tuple[str, int], ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        theme().changed.connect(self.update)
+
+    def set_counts(self, classes: tuple[str, ...], counts: tuple[int, ...]) -> None:
+        """Show crystals of each class."""
+        self._rows = tuple(zip(classes, counts, strict=True))
+        self.setAccessibleName("Class balance")
+        self.setAccessibleDescription(", ".join(f"{c}: {n}" for c, n in self._rows))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """One row each."""
+        return QSize(240, self.ROW * len(self._rows))
+
+    def minimumSizeHint(self) -> QSize:
+        """Narrow columns are fine."""
+        return QSize(140, self.ROW * len(self._rows))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw name, bar, per cent, count."""
+        total = max(1, sum(n for _, n in self._rows))
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font("number"))
+        metrics = painter.fontMetrics()
+        tail = metrics.horizontalAdvance("100.0 %  000,000")
+        widest = max((metrics.horizontalAdvance(c) for c, _ in self._rows), default=0)
+        head = min(widest + 10, self.width() // 3)
+        side = Qt.AlignmentFlag.AlignVCenter
+        for i, (name, n) in enumerate(self._rows):
+            top, share = i * self.ROW, n / total
+            painter.setPen(colour("text"))
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideRight, head - 8)
+            painter.drawText(QRect(0, top, head, self.ROW), side, shown)
+            groove = QRectF(head, top + 7, max(0, self.width() - head - tail - 10), 6)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour("quiet"))
+            painter.drawRoundedRect(groove, 3, 3)
+            bar = QRectF(groove)
+            bar.setWidth(groove.width() * share)
+            painter.setBrush(colour(class_colour(i)))
+            painter.drawRoundedRect(bar, 3, 3)
+            right = Qt.AlignmentFlag.AlignRight | side
+            box = QRect(self.width() - tail, top, tail, self.ROW)
+            painter.setPen(colour("text"))
+            painter.drawText(box, right, f"{n:,}")
+            box.setWidth(metrics.horizontalAdvance("100.0 %"))
+            painter.setPen(colour("muted"))
+            painter.drawText(box, right, f"{100 * share:.1f} %")
+
+
+class DataCard(Card):
+    """Choice of the data set, its facts, its problems, and the running import.
+
+    Signals
+    -------
+    chosen(DatasetSummary or None), import_asked(), import_cancelled()
+    """
+
+    chosen = Signal(object)
+    import_asked = Signal()
+    import_cancelled = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Data", parent=parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self._datasets: list[DatasetSummary] = []
+        self.choice = ChoiceBox()
+        self.choice.setObjectName("datasetChoice")
+        self.choice.setAccessibleName("Data set")
+        self.import_button = PlainButton("Import…", icon_name="add")
+        self.import_button.setObjectName("importButton")
+        row = QHBoxLayout()
+        row.setSpacing(SPACE[1])
+        row.addWidget(self.choice, 1)
+        row.addWidget(self.import_button)
+        self.body.addLayout(row)
+        self._build_import()
+        self._empty = Text(
+            "Import a folder or zip of crystals with a table id,label to begin.", "muted"
+        )
+        self.body.addWidget(self._empty)
+        self.balance = ClassBalance()
+        self.body.addWidget(self.balance)
+        self.facts = KeyValues()
+        self.body.addWidget(self.facts)
+        self.problems_chip = Chip("", checkable=True, tooltip="What the import found")
+        self.problems_chip.setObjectName("problemsChip")
+        self.body.addWidget(self.problems_chip, 0, Qt.AlignmentFlag.AlignLeft)
+        self.problems = QListWidget()
+        self.problems.setAccessibleName("Problems of the import")
+        self.problems.setMaximumHeight(150)
+        self.problems.setWordWrap(True)
+        self.problems.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.problems.hide()
+        self.body.addWidget(self.problems)
+        self.problems_chip.toggled.connect(self.problems.setVisible)
+        self.choice.currentIndexChanged.connect(self._choose)
+        self.import_button.clicked.connect(self.import_asked)
+        self._show(None)
+
+    def _build_import(self) -> None:
+        self._import = QWidget()
+        box = QVBoxLayout(self._import)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(SPACE[0])
+        line = QHBoxLayout()
+        self._import_text = ElidedLabel("")
+        self._import_text.setProperty("role", "muted")
+        line.addWidget(self._import_text, 1)
+        cancel = Chip("Cancel", tooltip="Cancel the import")
+        cancel.setObjectName("cancelImport")
+        cancel.clicked.connect(self.import_cancelled)
+        line.addWidget(cancel)
+        box.addLayout(line)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        box.addWidget(self._bar)
+        self._import.hide()
+        self.body.addWidget(self._import)
+
+    # ------------------------------------------------------------- content
+
+    def set_datasets(self, datasets: list[DatasetSummary], choose: str = "") -> None:
+        """Take the list of the project; ``choose`` names the one to select."""
+        wanted = choose or (self.current.name if self.current else "")
+        self._datasets = list(datasets)
+        self.choice.blockSignals(True)
+        self.choice.clear()
+        for dataset in self._datasets:
+            self.choice.addItem(f"{dataset.name}  ·  {dataset.size:,}", dataset.name)
+        names = [d.name for d in self._datasets]
+        if names:
+            self.choice.setCurrentIndex(names.index(wanted) if wanted in names else len(names) - 1)
+        self.choice.setVisible(bool(names))
+        self.choice.blockSignals(False)
+        self._choose()
+
+    def choose(self, folder: Path) -> None:
+        """Select the data set in ``folder`` when it is listed."""
+        for index, dataset in enumerate(self._datasets):
+            if dataset.folder == folder:
+                self.choice.setCurrentIndex(index)
+
+    @property
+    def current(self) -> DatasetSummary | None:
+        """The chosen data set."""
+        index = self.choice.currentIndex()
+        return self._datasets[index] if 0 <= index < len(self._datasets) else None
+
+    def _choose(self, _index: int = 0) -> None:
+        self._show(self.current)
+        self.chosen.emit(self.current)
+
+    def _show(self, data: DatasetSummary | None) -> None:
+        self._empty.setVisible(data is None)
+        for widget in (self.balance, self.facts, self.problems_chip):
+            widget.setVisible(data is not None)
+        self.problems_chip.setChecked(False)
+        if data is None:
+            self.set_title("Data")
+            return
+        self.set_title("Data", f"{data.task}, {data.target}")
+        self.balance.setVisible(bool(data.classes))
+        self.balance.set_counts(data.classes, data.counts)
+        self.facts.set_rows(dataset_facts(data))
+        lines = data.problems[:MOST_PROBLEMS]
+        self.problems.clear()
+        self.problems.addItems(list(lines))
+        if len(data.problems) > len(lines):
+            self.problems.addItem(f"… and {len(data.problems) - len(lines):,} more")
+        self.problems_chip.setVisible(bool(lines))
+        many = "remark" if len(data.problems) == 1 else "remarks"
+        self.problems_chip.setText(f"{len(data.problems):,} {many}")
+
+    # -------------------------------------------------------------- import
+
+    def show_import(self, row: JobRow | None) -> None:
+        """Show the progress of an import, or that there is none."""
+        alive = row is not None and row.alive
+        self._import.setVisible(alive)
+        self.import_button.setEnabled(not alive)
+        if row is None or not alive:
+            return
+        left = f"  ·  {duration(row.eta)} left" if row.eta == row.eta else ""
+        self._import_text.setText(f"{row.text or 'waiting'}{left}")
+        self._bar.setRange(0, 1000 if row.total > 0 else 0)
+        if row.total > 0:
+            self._bar.setValue(round(1000 * row.fraction))
+
+
+def dataset_facts(data: DatasetSummary) -> list[tuple[str, str]]:
+    """Rows that describe a data set."""
+    rows = [("Crystals", count(data.size)), ("Formulas", count(data.formulas))]
+    if data.task == "regression":
+        rows += [
+            ("Range", f"{real(data.minimum)} … {real(data.maximum)}"),
+            ("Mean ± deviation", f"{real(data.mean)} ± {real(data.std)}"),
+        ]
+    rows += [
+        ("Duplicates, merged", count(data.duplicates)),
+        ("Conflicts, left out", count(data.conflicts)),
+        ("Unreadable", count(data.unreadable)),
+    ]
+    return rows

@@ -1,0 +1,179 @@
+"""The import dialog: which structures, which labels, which name.
+
+It only asks; the Train page does.  A single CSV beside the structures is
+proposed as the labels, and what is missing is said below the fields.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from crystalgui.gui.theme import SPACE, font
+from crystalgui.gui.widgets import PlainButton, Text
+
+
+class ImportDialog(QDialog):
+    """Asks for a folder or zip of structures, a CSV ``id,label`` and a name."""
+
+    def __init__(self, taken: frozenset[str] = frozenset(), parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Import a data set")
+        self.setMinimumWidth(520)
+        self._taken = taken
+        self._named = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*[SPACE[3]] * 4)
+        layout.setSpacing(SPACE[2])
+        title = QLabel("Import a data set")
+        title.setFont(font("heading"))
+        layout.addWidget(title)
+        layout.addWidget(
+            Text(
+                "Structure files named by their id (POSCAR, CIF, …) and a table with the "
+                "columns id and label. Words become classes, numbers a regression.",
+                "muted",
+            )
+        )
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE[1])
+        grid.setVerticalSpacing(SPACE[1])
+        self.source = self._line(grid, 0, "Structures", "a folder or a zip of structure files")
+        self.labels = self._line(grid, 1, "Labels", "a CSV table: id,label")
+        self.name = self._line(grid, 2, "Name", "name of the data set")
+        for column, (text, ask) in enumerate(
+            (("Folder…", self._ask_folder), ("Zip…", self._ask_zip)), start=2
+        ):
+            grid.addWidget(self._button(text, ask), 0, column)
+        grid.addWidget(self._button("Table…", self._ask_labels), 1, 2, 1, 2)
+        layout.addLayout(grid)
+        self._advice = Text("", "warn")
+        layout.addWidget(self._advice)
+        self.buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Import")
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        layout.addWidget(self.buttons)
+        self.source.textChanged.connect(self._source_changed)
+        self.labels.textChanged.connect(self._labels_changed)
+        self.name.textEdited.connect(self._name_edited)
+        self.name.textChanged.connect(self._check)
+        self._check()
+
+    def _line(self, grid: QGridLayout, row: int, label: str, hint: str) -> QLineEdit:
+        text = QLabel(label)
+        text.setProperty("role", "muted")
+        edit = QLineEdit()
+        edit.setPlaceholderText(hint)
+        edit.setAccessibleName(label)
+        text.setBuddy(edit)
+        grid.addWidget(text, row, 0)
+        grid.addWidget(edit, row, 1)
+        return edit
+
+    def _button(self, text: str, ask: object) -> PlainButton:
+        button = PlainButton(text)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.clicked.connect(ask)
+        return button
+
+    # -------------------------------------------------------------- asking
+
+    def _start(self) -> str:
+        here = self.source.text().strip()
+        return str(Path(here).parent) if here else str(Path.home())
+
+    def _ask_folder(self) -> None:
+        found = QFileDialog.getExistingDirectory(self, "Folder of structures", self._start())
+        if found:
+            self.source.setText(found)
+
+    def _ask_zip(self) -> None:
+        found, _ = QFileDialog.getOpenFileName(
+            self, "Zip of structures", self._start(), "Zip archives (*.zip);;All files (*)"
+        )
+        if found:
+            self.source.setText(found)
+
+    def _ask_labels(self) -> None:
+        found, _ = QFileDialog.getOpenFileName(
+            self, "Table of labels", self._start(), "Tables (*.csv *.tsv *.txt);;All files (*)"
+        )
+        if found:
+            self.labels.setText(found)
+
+    # ------------------------------------------------------------ checking
+
+    def _source_changed(self, text: str) -> None:
+        if not self.labels.text().strip():
+            guess = labels_beside(Path(text.strip()))
+            if guess is not None:
+                self.labels.setText(str(guess))
+        self._check()
+
+    def _labels_changed(self, text: str) -> None:
+        if not self._named:
+            self.name.setText(Path(text.strip()).stem.replace("_", " "))
+        self._check()
+
+    def _name_edited(self, text: str) -> None:
+        self._named = bool(text)
+
+    def advice(self) -> str:
+        """What is missing; empty when the import can start."""
+        source, labels = self.source.text().strip(), self.labels.text().strip()
+        name = self.name.text().strip()
+        if not source:
+            return "Choose a folder or a zip with structure files."
+        if not Path(source).exists():
+            return "There are no structures at this place."
+        if not labels:
+            return "Choose the table with the columns id and label."
+        if not Path(labels).is_file():
+            return "There is no table at this place."
+        if not name:
+            return "Give the data set a name."
+        if name in self._taken:
+            return "A data set of this name exists; it will be replaced."
+        return ""
+
+    def _check(self) -> None:
+        advice = self.advice()
+        started = bool(self.source.text().strip() or self.labels.text().strip())
+        self._advice.setText(advice if started else "")
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(
+            not advice or self.name.text().strip() in self._taken
+        )
+
+    def answer(self) -> tuple[Path, Path, str]:
+        """Structures, labels, name."""
+        return (
+            Path(self.source.text().strip()),
+            Path(self.labels.text().strip()),
+            self.name.text().strip(),
+        )
+
+
+def labels_beside(source: Path) -> Path | None:
+    """The only CSV in or beside the structures, None when there is a choice."""
+    for folder in (source if source.is_dir() else source.parent, source.parent):
+        try:
+            tables = sorted(folder.glob("*.csv"))
+        except OSError:
+            return None
+        if len(tables) == 1:
+            return tables[0]
+    return None

@@ -1,0 +1,255 @@
+"""From form values to a recipe, and from a failure to the recipe that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.messages import DatasetSummary, ErrorInfo, SplitSpec, TrainRecipe
+
+TRAINING = (
+    Param(
+        name="epochs",
+        label="Epochs",
+        default=30,
+        minimum=1,
+        maximum=100_000,
+        help="Passes over the training crystals.",
+    ),
+    Param(
+        name="batch_size",
+        label="Batch",
+        default=128,
+        minimum=1,
+        maximum=65_536,
+        unit="crystals",
+        help="Crystals in one optimiser step.",
+    ),
+    Param(
+        name="learning_rate",
+        label="Learning rate",
+        default=1e-3,
+        minimum=1e-9,
+        maximum=10.0,
+        help="Step size of the optimiser after the warm-up.",
+    ),
+    Param(
+        name="weight_decay",
+        label="Weight decay",
+        default=1e-4,
+        minimum=0.0,
+        maximum=1.0,
+        help="Pull of the weights towards zero, decoupled from the gradient (AdamW).",
+    ),
+    Param(
+        name="schedule",
+        label="Schedule",
+        default="cosine",
+        choices=("cosine", "constant"),
+        help="How the learning rate falls after the warm-up.",
+    ),
+    Param(
+        name="class_weights",
+        label="Weight rare classes",
+        default=False,
+        help="Weigh every class by the inverse of its frequency in the loss.",
+    ),
+    Param(
+        name="device",
+        label="Device",
+        default="auto",
+        choices=("auto", "cpu"),
+        help="Where it is computed. Automatic takes a GPU when there is one.",
+    ),
+    Param(
+        name="precision",
+        label="Precision",
+        default="32",
+        choices=("32", "bf16-mixed", "16-mixed"),
+        help="Mixed precision needs less memory and is faster on a GPU.",
+    ),
+    Param(
+        name="seed",
+        label="Seed",
+        default=0,
+        minimum=0,
+        maximum=2**31 - 1,
+        help="Same seed, same run.",
+    ),
+)
+MORE = (
+    Param(
+        name="warmup",
+        label="Warm-up",
+        default=0.05,
+        minimum=0.0,
+        maximum=0.9,
+        help="Share of all steps in which the learning rate rises from zero.",
+    ),
+    Param(
+        name="clip_norm",
+        label="Gradient clip",
+        default=1.0,
+        minimum=0.0,
+        maximum=1e6,
+        help="Largest norm of the gradient; 0 does not clip.",
+    ),
+    Param(
+        name="accumulate",
+        label="Passes a step",
+        default=1,
+        minimum=1,
+        maximum=1024,
+        help="Divide a batch over several passes, to save memory.",
+    ),
+    Param(
+        name="ema",
+        label="Weight averaging",
+        default=0.0,
+        minimum=0.0,
+        maximum=0.99999,
+        help="Decay of the running average of the weights; 0 does not average.",
+    ),
+    Param(
+        name="patience",
+        label="Patience",
+        default=0,
+        minimum=0,
+        maximum=100_000,
+        unit="epochs",
+        help="Stop after so many epochs without a better validation metric; 0 never stops.",
+    ),
+    Param(
+        name="threads",
+        label="Threads",
+        default=0,
+        minimum=0,
+        maximum=1024,
+        help="CPU threads; 0 chooses by the size of the model.",
+    ),
+)
+SPLIT = (
+    Param(
+        name="kind",
+        label="Split by",
+        default="composition",
+        choices=("composition", "random"),
+        help="By composition keeps every reduced formula on one side, so that test "
+        "crystals are of unseen compositions.",
+    ),
+    Param(
+        name="validation",
+        label="Validation",
+        default=0.1,
+        minimum=0.0,
+        maximum=0.8,
+        help="Share of the crystals that choose the best epoch.",
+    ),
+    Param(
+        name="test",
+        label="Test",
+        default=0.1,
+        minimum=0.0,
+        maximum=0.8,
+        help="Share of the crystals that are seen once, at the end.",
+    ),
+    Param(
+        name="split_seed",
+        label="Split seed",
+        default=0,
+        minimum=0,
+        maximum=2**31 - 1,
+        help="Same seed, same split.",
+    ),
+)
+RECIPE_KEYS = tuple(p.name for p in (*TRAINING, *MORE))
+
+
+def training_baseline(card: Card | None, preset: str) -> dict[str, Scalar]:
+    """Optimiser settings of a preset over the declared defaults."""
+    chosen = card.presets.get(preset, {}) if card is not None else {}
+    return {key: value for key, value in chosen.items() if key in RECIPE_KEYS}
+
+
+def model_baseline(card: Card, preset: str) -> dict[str, Scalar]:
+    """Model parameters of a preset."""
+    names = {p.name for p in card.params}
+    return {k: v for k, v in card.presets.get(preset, {}).items() if k in names}
+
+
+def make_recipe(
+    *,
+    card: Card,
+    preset: str,
+    params: Mapping[str, Scalar],
+    training: Mapping[str, Any],
+    split: Mapping[str, Any],
+    dataset: Path,
+    title: str = "",
+) -> TrainRecipe:
+    """The recipe that the forms describe."""
+    spec = SplitSpec(
+        kind=split["kind"],
+        validation=float(split["validation"]),
+        test=float(split["test"]),
+        seed=int(split["split_seed"]),
+    )
+    return TrainRecipe(
+        model=card.name,
+        dataset=dataset,
+        preset=preset,
+        params=dict(params),
+        split=spec,
+        title=title,
+        **{key: training[key] for key in RECIPE_KEYS},
+    )
+
+
+def problem(dataset: DatasetSummary | None, card: Card | None, split: Mapping[str, Any]) -> str:
+    """Why this cannot be trained, in a sentence; empty when it can."""
+    if dataset is None:
+        return "Choose or import a data set."
+    if card is None:
+        return "Choose a model."
+    if card.error:
+        return f"{card.title} could not be loaded: {card.error}"
+    if dataset.task not in card.tasks:
+        return f"{card.title} does not do {dataset.task}."
+    if dataset.task == "classification" and sum(n > 0 for n in dataset.counts) < 2:
+        return "This data set has only one class; nothing can be learnt from it."
+    if float(split["validation"]) + float(split["test"]) >= 0.95:
+        return "Validation and test leave no crystals for training."
+    if float(split["validation"]) <= 0:
+        return "Give some crystals to validation, so that the best epoch can be chosen."
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """A changed recipe that may succeed where the run failed."""
+
+    label: str
+    recipe: TrainRecipe
+
+
+def remedies(recipe: TrainRecipe, error: ErrorInfo) -> tuple[Remedy, ...]:
+    """One-click retries for a failure, best first."""
+    if error.kind == "nan":
+        rate = recipe.learning_rate / 2
+        return (
+            Remedy(
+                label=f"Retry with learning rate {rate:.3g}",
+                recipe=replace(recipe, learning_rate=rate),
+            ),
+        )
+    if error.kind == "memory" and recipe.batch_size > 1:
+        batch = max(1, recipe.batch_size // 2)
+        return (
+            Remedy(label=f"Retry with batch {batch}", recipe=replace(recipe, batch_size=batch)),
+        )
+    if error.kind == "device" and recipe.device != "cpu":
+        return (Remedy(label="Retry on the CPU", recipe=replace(recipe, device="cpu")),)
+    return ()

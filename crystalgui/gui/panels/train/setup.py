@@ -1,0 +1,338 @@
+"""Setting up a run: data, model, split, optimiser, and what it will cost."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from crystalgui.core.cards import Card as ModelCard
+from crystalgui.core.messages import DatasetSummary, EstimateReady, TrainRecipe
+from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
+from crystalgui.gui.panels.quantities import count, duration, size
+from crystalgui.gui.panels.train import recipe as recipes
+from crystalgui.gui.panels.train.data import DataCard
+from crystalgui.gui.theme import SPACE
+from crystalgui.gui.widgets import Card, Chip, PlainButton, PrimaryButton, Text
+
+TWO_COLUMNS = 720
+PRECISIONS = (("32", "32 bit"), ("bf16-mixed", "bfloat16, mixed"), ("16-mixed", "float16, mixed"))
+SPLITS = (("composition", "composition"), ("random", "crystal, at random"))
+
+
+class SetupView(QWidget):
+    """Forms of a run; says what is missing, what it costs, and starts it.
+
+    Signals
+    -------
+    train_asked(TrainRecipe), estimate_asked(TrainRecipe), edited()
+    """
+
+    train_asked = Signal(object)
+    estimate_asked = Signal(object)
+    edited = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cards: tuple[ModelCard, ...] = ()
+        self._estimate: EstimateReady | None = None
+        self._estimated: TrainRecipe | None = None
+        self.data = DataCard()
+        self._build_model()
+        self._build_split()
+        self._build_training()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        self._body = QWidget()
+        self._body.setObjectName("ScrollBody")
+        self._grid = QGridLayout(self._body)
+        self._grid.setContentsMargins(SPACE[2], 0, SPACE[2], SPACE[2])
+        self._grid.setSpacing(SPACE[2])
+        self._columns = 0
+        self._boxes: list[QWidget] = []
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._body)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(self._build_start())
+        self._arrange(2)
+        self.data.chosen.connect(self._data_chosen)
+        self._changed()
+
+    # ------------------------------------------------------------ building
+
+    def _build_model(self) -> None:
+        self.model_card = card = Card("Model")
+        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.model_choice = ChoiceBox()
+        self.model_choice.setObjectName("modelChoice")
+        self.model_choice.setAccessibleName("Model")
+        self.preset_choice = ChoiceBox()
+        self.preset_choice.setObjectName("presetChoice")
+        self.preset_choice.setAccessibleName("Preset")
+        row = QHBoxLayout()
+        row.setSpacing(SPACE[1])
+        row.addWidget(self.model_choice, 2)
+        row.addWidget(self.preset_choice, 1)
+        card.body.addLayout(row)
+        self._summary = Text("", "muted")
+        card.body.addWidget(self._summary)
+        self.params = ParamForm()
+        card.body.addWidget(self.params)
+        self.model_choice.currentIndexChanged.connect(self._model_chosen)
+        self.preset_choice.currentIndexChanged.connect(self._preset_chosen)
+        self.params.edited.connect(self._changed)
+
+    def _build_split(self) -> None:
+        self.split_card = card = Card("Split", "training, validation, test")
+        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.split = ParamForm(recipes.SPLIT)
+        self.split.set_choices("kind", SPLITS)
+        card.body.addWidget(self.split)
+        self._leakage = Text("", "muted")
+        self._leakage.setObjectName("leakage")
+        card.body.addWidget(self._leakage)
+        self.split.edited.connect(self._changed)
+
+    def _build_training(self) -> None:
+        self.training_card = card = Card("Training")
+        card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.training = ParamForm(recipes.TRAINING)
+        self.training.set_choices("precision", PRECISIONS)
+        self.more = ParamForm(recipes.MORE)
+        self.more_chip = Chip("more", checkable=True, tooltip="More settings of the optimiser")
+        self.more_chip.toggled.connect(self.more.setVisible)
+        self.more.hide()
+        card.tools.addWidget(self.more_chip)
+        card.body.addWidget(self.training)
+        card.body.addWidget(self.more)
+        for form in (self.training, self.more):
+            form.edited.connect(self._changed)
+
+    def _build_start(self) -> QWidget:
+        bar = QWidget()
+        bar.setObjectName("StartBar")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(SPACE[3], SPACE[1], SPACE[3], SPACE[1])
+        row.setSpacing(SPACE[1])
+        self._cost = Text("", "muted")
+        self._cost.setObjectName("cost")
+        row.addWidget(self._cost, 1)
+        self.estimate_button = PlainButton("Estimate")
+        self.estimate_button.setObjectName("estimateButton")
+        self.estimate_button.setToolTip("Measure a few steps: time an epoch and memory")
+        self.train_button = PrimaryButton("Train", icon_name="play")
+        self.train_button.setObjectName("trainButton")
+        row.addWidget(self.estimate_button)
+        row.addWidget(self.train_button)
+        self.estimate_button.clicked.connect(self._ask_estimate)
+        self.train_button.clicked.connect(self._ask_train)
+        return bar
+
+    def _arrange(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        left = (self.data, self.split_card)
+        right = (self.model_card, self.training_card)
+        old, self._boxes = self._boxes, []
+        groups = (
+            [(*left,), (*right,)]
+            if columns == 2
+            else [(*left[:1], *right[:1], *left[1:], *right[1:])]
+        )
+        for column, cards in enumerate(groups):
+            box = _column(cards)
+            self._boxes.append(box)
+            self._grid.addWidget(box, 0, column)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if columns == 2 else 0)
+        for box in old:
+            self._grid.removeWidget(box)
+            box.deleteLater()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """One column in a narrow window."""
+        super().resizeEvent(event)
+        self._arrange(2 if self.width() >= TWO_COLUMNS else 1)
+
+    # ------------------------------------------------------------- content
+
+    def set_cards(self, cards: tuple[ModelCard, ...]) -> None:
+        """Take the families that the worker has; broken ones are greyed."""
+        kept = self.model_choice.currentData()
+        self._cards = cards
+        self.model_choice.blockSignals(True)
+        self.model_choice.clear()
+        for card in cards:
+            self.model_choice.addItem(card.title, card.name)
+            if card.error:
+                item = self.model_choice.model().item(self.model_choice.count() - 1)
+                item.setEnabled(False)
+                item.setToolTip(card.error)
+        usable = [i for i, card in enumerate(cards) if not card.error]
+        found = self.model_choice.findData(kept)
+        self.model_choice.setCurrentIndex(found if found >= 0 else (usable[0] if usable else -1))
+        self.model_choice.blockSignals(False)
+        self._model_chosen()
+
+    def set_devices(self, devices: tuple[tuple[str, str], ...]) -> None:
+        """Take the devices of this machine."""
+        self.training.set_choices("device", (("auto", "automatic"), *devices))
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The chosen family."""
+        name = self.model_choice.currentData()
+        return next((card for card in self._cards if card.name == name), None)
+
+    @property
+    def preset(self) -> str:
+        """The chosen preset."""
+        return str(self.preset_choice.currentData() or "")
+
+    def _data_chosen(self, data: DatasetSummary | None) -> None:
+        regression = data is not None and data.task == "regression"
+        self.training.editor("class_weights").setEnabled(not regression)
+        self._changed()
+
+    def _model_chosen(self, _index: int = 0) -> None:
+        card = self.card
+        self.preset_choice.blockSignals(True)
+        self.preset_choice.clear()
+        for name in card.presets if card else ():
+            self.preset_choice.addItem(name, name)
+        self.preset_choice.setVisible(self.preset_choice.count() > 0)
+        self.preset_choice.blockSignals(False)
+        self._summary.setText("\n".join(t for t in (card.summary, card.paper) if t) if card else "")
+        self._summary.setVisible(card is not None)
+        self.params.set_params(card.params if card else ())
+        self._preset_chosen()
+
+    def _preset_chosen(self, _index: int = 0) -> None:
+        if (card := self.card) is not None:
+            self.params.set_baseline(recipes.model_baseline(card, self.preset))
+        base = recipes.training_baseline(self.card, self.preset)
+        self.training.set_baseline(base)
+        self.more.set_baseline(base)
+        self._changed()
+
+    def set_recipe(self, recipe: TrainRecipe) -> None:
+        """Show the settings of a recipe, to change and train again."""
+        self.model_choice.setCurrentIndex(self.model_choice.findData(recipe.model))
+        self.preset_choice.setCurrentIndex(self.preset_choice.findData(recipe.preset))
+        self.data.choose(recipe.dataset)
+        for name in self.params.names:
+            if name in recipe.params:
+                self.params.set_value(name, recipe.params[name])
+        for form in (self.training, self.more):
+            for name in form.names:
+                form.set_value(name, getattr(recipe, name))
+        spec = recipe.split
+        values = {"kind": spec.kind, "validation": spec.validation, "test": spec.test}
+        for name, value in (*values.items(), ("split_seed", spec.seed)):
+            self.split.set_value(name, value)
+        self._changed()
+
+    # -------------------------------------------------------------- answers
+
+    def recipe(self) -> TrainRecipe | None:
+        """The recipe that the forms describe; None while something is missing."""
+        card, data = self.card, self.data.current
+        if card is None or data is None or recipes.problem(data, card, self.split.values()):
+            return None
+        return recipes.make_recipe(
+            card=card,
+            preset=self.preset,
+            params=self.params.overrides(),
+            training={**self.training.values(), **self.more.values()},
+            split=self.split.values(),
+            dataset=data.folder,
+            title=f"{card.title} on {data.name}",
+        )
+
+    def set_estimating(self, on: bool) -> None:
+        """Whether a measurement is under way."""
+        self.estimate_button.setText("Measuring…" if on else "Estimate")
+        self.estimate_button.setEnabled(not on and self.recipe() is not None)
+
+    def show_estimate(self, recipe: TrainRecipe, answer: EstimateReady) -> None:
+        """Show what ``recipe`` costs, and its leakage check."""
+        self._estimate, self._estimated = answer, recipe
+        self._changed()
+
+    def estimate_for(self, recipe: TrainRecipe) -> EstimateReady | None:
+        """The measurement of exactly this recipe."""
+        return self._estimate if recipe == self._estimated else None
+
+    def _changed(self, _name: str = "") -> None:
+        why = recipes.problem(self.data.current, self.card, self.split.values())
+        recipe = self.recipe()
+        self.train_button.setEnabled(recipe is not None)
+        self.estimate_button.setEnabled(recipe is not None)
+        answer = self.estimate_for(recipe) if recipe is not None else None
+        self._cost.setText(why or (cost_text(answer, recipe) if answer and recipe else ""))
+        self._show_leakage(answer)
+        self.edited.emit()
+
+    def _show_leakage(self, answer: EstimateReady | None) -> None:
+        if answer is None:
+            by_formula = self.split.value("kind") == "composition"
+            text = (
+                "Every reduced formula stays on one side. Estimate counts and checks it."
+                if by_formula
+                else "Formulas may occur on both sides: test results will look too good."
+            )
+            self._leakage.setText(text)
+            self._leakage.set_role("muted" if by_formula else "warn")
+            return
+        train, val, test = (count(n) for n in answer.sizes)
+        clean = answer.leakage == 0
+        check = (
+            "No formula on both sides."
+            if clean
+            else f"{answer.leakage:,} formulas are on both sides: test results will look too good."
+        )
+        self._leakage.setText(f"{train} training, {val} validation, {test} test. {check}")
+        self._leakage.set_role("good" if clean else "warn")
+
+    def _ask_estimate(self) -> None:
+        if (recipe := self.recipe()) is not None:
+            self.estimate_asked.emit(recipe)
+
+    def _ask_train(self) -> None:
+        if (recipe := self.recipe()) is not None:
+            self.train_asked.emit(recipe)
+
+
+def cost_text(answer: EstimateReady, recipe: TrainRecipe) -> str:
+    """One line: parameters, time, memory, device."""
+    each = answer.seconds_per_epoch
+    total = each * recipe.epochs if math.isfinite(each) else math.nan
+    return (
+        f"{count(answer.parameters)} parameters  ·  {duration(each)} an epoch, "
+        f"{duration(total)} in all  ·  {size(answer.memory_bytes)}  ·  {answer.device}"
+    )
+
+
+def _column(cards: tuple[QWidget, ...]) -> QWidget:
+    box = QWidget()
+    box.setObjectName("ScrollBody")
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(SPACE[2])
+    for card in cards:
+        layout.addWidget(card)
+    layout.addStretch(1)
+    return box
