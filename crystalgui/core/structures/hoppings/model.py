@@ -49,11 +49,13 @@ class Assumptions:
         ws = {
             "wsvec": "Wigner-Seitz vectors applied",
             "ndegen": "plain sum over R / ndegen",
-            "none": "no degeneracies",
+            "none": "plain sum over R",
         }[self.wigner_seitz]
         lattice = f"lattice from {self.lattice_from}" if self.lattice_from else "no lattice"
         residual = self.time_reversal_residual
-        spin = {"unknown": "spin order unknown"}.get(self.spin_order, f"spin {self.spin_order}")
+        spin = {"unknown": "spin order unknown", "spinless": "spinless"}.get(
+            self.spin_order, f"spin {self.spin_order}"
+        )
         if self.spin_order in ("blocks", "interleaved") and np.isfinite(residual):
             spin += f" (found, residual {residual:.2g} eV)"
         return f"{lattice} · {ws} · {spin}"
