@@ -16,10 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.reports.typography import LINE, MUTED, TEXT
-from crystalgui.core.structures.cells import boundary_images
 from crystalgui.core.structures.crystal import Crystal
+from crystalgui.core.structures.drawing import drawing
 from crystalgui.core.structures.elements import ATOMIC_RADIUS, COLOURS, SYMBOLS
-from crystalgui.core.structures.neighbors import bonds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +29,7 @@ Floats = NDArray[np.float64]
 MOST_ATOMS = 3000  # beyond this a printed cell is a grey mass, and the file is large
 BALL = 0.42  # drawn radius / atomic radius
 STICK = 0.11  # Angstrom
-AZIMUTH, ELEVATION = np.radians(24.0), np.radians(13.0)
+AZIMUTH, ELEVATION = np.radians(28.0), np.radians(18.0)
 _LIGHT = np.array([-0.62, 0.78])
 _AXES = ("#d55e00", "#009e73", "#0072b2")
 
@@ -157,28 +156,15 @@ def _edges(painter: _Painter, lattice: Floats, view: Floats) -> None:
 
 
 def _bonds(
-    painter: _Painter,
-    crystal: Crystal,
-    visible: dict[tuple[int, int, int, int], int],
-    points: Floats,
-    radii: Floats,
-    colours: Floats,
+    painter: _Painter, pairs: NDArray[np.int64], points: Floats, radii: Floats, colours: Floats
 ) -> None:
-    """Two coloured halves for each bond between atoms that are drawn."""
-    pairs = bonds(crystal)
-    cells: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
-    for (atom, *cell), place in visible.items():
-        cells.setdefault(atom, []).append((place, np.array(cell)))
-    for src, dst, shift in zip(pairs.src, pairs.dst, pairs.shift, strict=True):
-        for place, cell in cells.get(int(src), ()):
-            partner = visible.get((int(dst), *(int(v) for v in cell + shift)))
-            if partner is None:
-                continue
-            a, b = points[place], points[partner]
-            step = (b - a) / np.linalg.norm(b - a)
-            middle = (a + b) / 2
-            _stick(painter, a + 0.9 * radii[place] * step, middle, colours[place])
-            _stick(painter, middle, b - 0.9 * radii[partner] * step, colours[partner])
+    """Two coloured halves for each pair of drawn atoms."""
+    for first, second in pairs:
+        a, b = points[first], points[second]
+        step = (b - a) / np.linalg.norm(b - a)
+        middle = (a + b) / 2
+        _stick(painter, a + 0.9 * radii[first] * step, middle, colours[first])
+        _stick(painter, middle, b - 0.9 * radii[second] * step, colours[second])
 
 
 def _triad(axes: Axes, lattice: Floats, view: Floats) -> None:
@@ -248,17 +234,14 @@ def structure_figure(
                   va="center", fontsize=8, color=MUTED, transform=axes.transAxes)  # fmt: skip
         return figure
     view = view_axes(crystal.lattice)
-    atom, shift = boundary_images(crystal)
-    points = ((crystal.frac[atom] + shift) @ crystal.lattice) @ view.T
-    species = crystal.species[atom]
+    shown = drawing(crystal)
+    points = shown.positions @ view.T
+    species = crystal.species[shown.atom_index]
     radii = BALL * ATOMIC_RADIUS[species]
     palette = COLOURS[colours][species]
     painter = _Painter([], [], [])
     _edges(painter, crystal.lattice, view)
-    visible = {
-        (int(i), *(int(v) for v in s)): k for k, (i, s) in enumerate(zip(atom, shift, strict=True))
-    }
-    _bonds(painter, crystal, visible, points, radii, palette)
+    _bonds(painter, shown.bond_pairs, points, radii, palette)
     _balls(painter, points, radii, palette)
     order = np.argsort(painter.depths, kind="stable")
     collection = PathCollection(

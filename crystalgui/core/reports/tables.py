@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import numpy as np
 
 from crystalgui import __version__
 from crystalgui.core.cards import TrainedModel
-from crystalgui.core.reports.typography import formula_markup
+from crystalgui.core.reports.typography import formula_markup, group_markup
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import MASS, SYMBOLS, formula
 
@@ -51,23 +50,25 @@ def cell_rows(crystal: Crystal) -> Rows:
 def symmetry_rows(symmetry: Symmetry) -> Rows:
     """Space group and point group, with the tolerance they hold at."""
     return [
-        ("Space group", f"{escape(symmetry.international)} ({symmetry.number})"),
+        ("Space group", f"{group_markup(symmetry.international)} ({symmetry.number})"),
         ("Point group", escape(symmetry.point_group)),
         ("Crystal system", escape(symmetry.crystal_system)),
         ("Tolerance", f"{symmetry.tolerance:g} Å"),
     ]
 
 
-def site_rows(crystal: Crystal, symmetry: Symmetry) -> list[tuple[str, ...]]:
+def site_rows(
+    crystal: Crystal, symmetry: Symmetry, most: int = 40
+) -> tuple[list[tuple[str, ...]], int]:
     """Element, Wyckoff position, site symmetry and coordinates of each orbit.
 
     One row for each set of equivalent atoms: its multiplicity in this cell,
-    and the coordinates of its first atom.
+    and the coordinates of its first atom.  At most ``most`` rows, and how many
+    more there are.
     """
-    rows = []
-    orbits = np.asarray(symmetry.equivalent_atoms)
-    for first in np.unique(orbits):
-        members = int((orbits == first).sum())
+    rows: list[tuple[str, ...]] = []
+    orbits, counts = np.unique(np.asarray(symmetry.equivalent_atoms), return_counts=True)
+    for first, members in list(zip(orbits, counts, strict=True))[:most]:
         x, y, z = crystal.frac[first] - np.floor(crystal.frac[first] + 1e-9)
         rows.append(
             (
@@ -79,7 +80,7 @@ def site_rows(crystal: Crystal, symmetry: Symmetry) -> list[tuple[str, ...]]:
                 f"{z:.5f}",
             )
         )
-    return rows
+    return rows, max(0, len(orbits) - most)
 
 
 def hoppings_rows(hoppings: Hoppings) -> Rows:
@@ -149,8 +150,3 @@ def version_rows() -> Rows:
     rows = [("crystalgui", __version__), ("Python", platform.python_version())]
     rows += [(name, version(name)) for name in PACKAGES if version(name)]
     return rows
-
-
-def class_colours(names: list[str], palette: tuple[str, ...]) -> Mapping[str, str]:
-    """One colour for each class, in the order of the model's classes."""
-    return {name: palette[i % len(palette)] for i, name in enumerate(names)}

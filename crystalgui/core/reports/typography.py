@@ -43,7 +43,6 @@ FILES = {
 }
 
 _DIGITS = re.compile(r"(\d+(?:\.\d+)?)")
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @lru_cache(maxsize=1)
@@ -104,16 +103,9 @@ def styles() -> dict[str, Any]:
 
 def formula_markup(formula: str) -> str:
     """``Bi2Se3`` with lowered numbers, as paragraph markup."""
-    return _DIGITS.sub(r'<sub rise="2" size="70%">\1</sub>', escape(formula)).replace(
-        'size="70%"', 'size="6.2"'
-    )
+    return _DIGITS.sub(r'<sub rise="2" size="6.2">\1</sub>', escape(formula))
 
 
-def formula_text(formula: str) -> str:
-    """``Bi2Se3`` with subscript characters, for labels in figures."""
-    return formula.translate(_SUBSCRIPTS)
-
-
-def breakable(text: str) -> str:
-    """Escaped markup of a path or name."""
-    return escape(text)
+def group_markup(symbol: str) -> str:
+    """``P6_3/mmc`` with a lowered screw axis, as paragraph markup."""
+    return re.sub(r"_(\d)", r'<sub rise="2" size="6.2">\1</sub>', escape(symbol))

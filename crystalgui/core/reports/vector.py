@@ -8,6 +8,7 @@ is rasterised, the bytes are reproducible, and no third PDF library is needed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from matplotlib.transforms import Affine2D, Transform
 from reportlab.pdfbase import pdfmetrics
 from reportlab.platypus import Flowable
 
-from crystalgui.core.reports.typography import BOLD, ITALIC, REGULAR, register_fonts
+from crystalgui.core.reports.typography import BOLD, FILES, ITALIC, REGULAR, register_fonts
+from crystalgui.core.resources import resource
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
@@ -214,8 +216,18 @@ class FigureBlock(Flowable):
         self.figure.draw(CanvasRenderer(self.canv, self.width, self.height))
 
 
+@lru_cache(maxsize=1)
+def _teach_fonts() -> None:
+    """Make the faces of the page known to matplotlib, which measures mathematics itself."""
+    from matplotlib.font_manager import fontManager
+
+    for file in FILES.values():
+        fontManager.addfont(resource("fonts", file))
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of the given printed size in points."""
+    _teach_fonts()
     return Figure(
         figsize=(width / POINTS_PER_INCH, height / POINTS_PER_INCH),
         dpi=POINTS_PER_INCH,

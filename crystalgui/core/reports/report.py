@@ -1,0 +1,342 @@
+"""Write a report: from files and predictions to report.pdf and predictions.csv.
+
+The window, the worker and the command line all come through `write_report`.
+Whatever cannot be computed for one input becomes a sentence in its section;
+only a report with nothing in it is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crystalgui import __version__
+from crystalgui.core.atomic import write_atomic
+from crystalgui.core.errors import CrystalError, DataError, FileError
+from crystalgui.core.messages import Event, Prediction, Progress, ReportJob, ReportWritten
+from crystalgui.core.reports.csv import write_predictions
+from crystalgui.core.store.files import sha256
+
+if TYPE_CHECKING:
+    from crystalgui.core.cards import TrainedModel
+    from crystalgui.core.reports.sections import InputFile
+    from crystalgui.core.structures.hoppings.model import Hoppings
+
+PDF_NAME = "report.pdf"
+CSV_NAME = "predictions.csv"
+SLICE_POINTS = 96
+MOST_HASHES = 300  # files of predictions whose hash is printed
+
+
+@dataclass(slots=True)
+class _Content:
+    """What has been gathered so far."""
+
+    blocks: list[Any] = field(default_factory=list)
+    inputs: list[InputFile] = field(default_factory=list)
+    refused: list[CrystalError] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, what: str) -> None:
+        """One more crystal, Hamiltonian or prediction."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
+def targets(job: ReportJob) -> tuple[Path | None, Path | None]:
+    """Paths of the PDF and of the CSV; None for what is not written."""
+    ending = job.out.suffix.lower()
+    if ending == ".pdf":
+        return job.out, None
+    if ending == ".csv":
+        return None, job.out
+    return (
+        job.out / PDF_NAME if "pdf" in job.formats else None,
+        job.out / CSV_NAME if "csv" in job.formats and job.predictions else None,
+    )
+
+
+def write_report(job: ReportJob) -> Iterator[Event]:
+    """Write the files of a report.
+
+    Parameters
+    ----------
+    job : ReportJob
+
+    Yields
+    ------
+    Progress, then one ReportWritten
+
+    Raises
+    ------
+    DataError
+        When there is nothing to report.
+    FileError
+        When none of the inputs can be read.
+    ResourceError
+        When a file cannot be written.
+    """
+    pdf_path, csv_path = targets(job)
+    if csv_path is not None and not job.predictions:
+        raise DataError("There are no predictions to write.", "Classify some files first.")
+    if not (job.crystals or job.hoppings or job.predictions):
+        raise DataError(
+            "There is nothing to report.", "Choose a crystal, a Hamiltonian or predictions."
+        )
+    written = []
+    if csv_path is not None:
+        write_predictions(csv_path, job.predictions)
+        written.append(csv_path)
+    if pdf_path is not None:
+        yield from _write_pdf(job, pdf_path)
+        written.append(pdf_path)
+    yield ReportWritten(paths=tuple(written))
+
+
+def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
+    """Gather the sections, set the pages, write the file."""
+    total = len(job.crystals) + 3 * len(job.hoppings) + 2
+    yield Progress(done=0, total=total, text="Preparing the report")
+    from crystalgui.core.reports import pdf, sections
+
+    content = _Content()
+    colours = sections.colours_of(job.predictions, job.trained)
+    done = 0
+    for file in job.crystals:
+        _add_crystal(job, file, content, colours)
+        done += 1
+        yield Progress(done=done, total=total, text=file.name)
+    for file in job.hoppings:
+        for text in _add_hoppings(job, file, content):
+            done += 1
+            yield Progress(done=done, total=total, text=f"{file.name}: {text}")
+        done = len(job.crystals) + 3 * (1 + job.hoppings.index(file))
+    if content.refused and not content.blocks and not job.predictions:
+        raise content.refused[0]
+    if job.predictions:
+        content.counts["prediction"] = len(job.predictions)
+        if "predictions" in job.sections:
+            content.blocks += sections.predictions(job.predictions, _model_name(job), colours)
+        _add_predicted_inputs(job.predictions, content)
+    if job.trained is not None and "model" in job.sections:
+        content.blocks += sections.model_card(job.trained)
+    yield Progress(done=total - 1, total=total, text="Setting the pages")
+    date = job.date or datetime.date.today().isoformat()
+    story = sections.title(job.heading, _lead(content, date)) + content.blocks
+    if content.inputs:
+        story += sections.inputs(content.inputs)
+    if content.refused:
+        story += sections.refused([str(error) for error in content.refused])
+    if "versions" in job.sections:
+        story += sections.versions()
+    foot = f"{job.heading} · {date} · crystalgui {__version__}"
+    write_atomic(path, pdf.build(story, job.heading, foot))
+    yield Progress(done=total, total=total, text="Written")
+
+
+def _model_name(job: ReportJob) -> str:
+    """Name of the model that made the predictions."""
+    if job.trained is not None:
+        return job.trained.name
+    return job.model or next((row.model for row in job.predictions if row.model), "")
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _lead(content: _Content, date: str) -> str:
+    """The line under the title."""
+    words = {"crystal": "crystal", "hoppings": "Hamiltonian", "prediction": "prediction"}
+    parts = [_plural(content.counts[k], w) for k, w in words.items() if content.counts.get(k)]
+    return " · ".join([date, *parts])
+
+
+def _note_input(file: Path, content: _Content) -> None:
+    """Hash a file for the list of inputs, once."""
+    from crystalgui.core.reports.sections import InputFile
+
+    if file not in [known.path for known in content.inputs]:
+        content.inputs.append(InputFile(path=file, size=file.stat().st_size, sha256=sha256(file)))
+
+
+def _readable(file: Path) -> CrystalError | None:
+    """The reason why a file cannot be opened at all."""
+    try:
+        with open(file, "rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        return FileError(
+            f"It cannot be read: {error.strerror or error}.",
+            "Check that the file exists and may be read.",
+            path=file,
+        )
+    return None
+
+
+def prediction_of(file: Path, rows: Sequence[Prediction]) -> Prediction | None:
+    """The row that belongs to a file: the same path, else the same name, if only one has it."""
+    exact = [row for row in rows if Path(row.file) == file]
+    named = exact or [row for row in rows if Path(row.file).name == file.name]
+    return named[0] if exact or len(named) == 1 else None
+
+
+def _add_crystal(job: ReportJob, file: Path, content: _Content, colours: dict[str, str]) -> None:
+    """Read a crystal and add its section."""
+    from crystalgui.core.reports import sections
+    from crystalgui.core.structures.files import read_crystal
+    from crystalgui.core.structures.symmetry import symmetry
+
+    try:
+        if error := _readable(file):
+            raise error
+        crystal = read_crystal(file)
+    except CrystalError as reason:
+        content.refused.append(reason)
+        return
+    _note_input(file, content)
+    content.count("crystal")
+    found, note = None, ""
+    try:
+        found = symmetry(crystal)
+    except CrystalError as reason:
+        note = str(reason)
+    if "structure" in job.sections:
+        row = prediction_of(file, job.predictions) if "predictions" in job.sections else None
+        content.blocks += sections.crystal(crystal, file.name, found, note, row, colours)
+
+
+def _add_hoppings(job: ReportJob, file: Path, content: _Content) -> Iterator[str]:
+    """Read a Hamiltonian and add its section; yields what was done."""
+    from crystalgui.core.physics.bands import bands
+    from crystalgui.core.reports import sections
+    from crystalgui.core.structures.hoppings.reader import read_hoppings
+
+    try:
+        if error := _readable(file):
+            raise error
+        hoppings = read_hoppings(file, job.companions.get(str(file), ()))
+    except CrystalError as reason:
+        content.refused.append(reason)
+        return
+    for used in hoppings.assumptions.files or (str(file),):
+        beside = file.parent / Path(used).name
+        if beside.is_file():
+            _note_input(beside, content)
+    content.count("hoppings")
+    if not {"bands", "slice"} & set(job.sections):
+        return
+    yield "read"
+    notes: list[str] = []
+    lines = found = image = None
+    try:
+        if "bands" in job.sections:
+            lines = bands(hoppings)
+            yield "bands"
+        found = _gaps(job, file, hoppings, notes)
+        if "slice" in job.sections and found is not None:
+            image = _slice(hoppings, found.occupied, found.direct.k_lower)
+            yield "zone slice"
+    except CrystalError as reason:
+        notes.append(str(reason))
+    content.blocks += sections.hamiltonian(hoppings, file.name, lines, found, image, notes)
+
+
+def _gaps(job: ReportJob, file: Path, hoppings: Hoppings, notes: list[str]) -> Any:
+    """Gaps at the occupation that was asked for, or at a guessed one."""
+    from crystalgui.core.physics.gaps import gaps, guess_occupation
+
+    if hoppings.n_orbitals < 2:
+        return None
+    occupied = job.occupied.get(str(file), job.occupied.get(file.name, 0))
+    if not occupied:
+        occupied, reason = guess_occupation(hoppings)
+        notes.append(f"{reason[:1].upper()}{reason[1:]}.")
+    return gaps(hoppings, occupied)
+
+
+def _slice(hoppings: Hoppings, occupied: int, k: Any) -> Any:
+    """The direct gap on the plane normal to c that holds the smallest one."""
+    from crystalgui.core.physics.brillouin import zone
+    from crystalgui.core.physics.slices import Slice, plane_of, take_slice
+
+    offset = float(k[2])
+    polyhedron = zone(hoppings.lattice) if hoppings.lattice is not None else None
+    plane = plane_of(hoppings.lattice, (0, 0, 1), offset, polyhedron)
+    # A point outside the first zone has an image inside, on another plane.
+    shown = offset if len(plane.outline) else 0.0
+    request = Slice(hkl=(0, 0, 1), offset=shown, quantity="gap", band=occupied, n=SLICE_POINTS)
+    return take_slice(hoppings, request, polyhedron, threads=1)
+
+
+def _add_predicted_inputs(rows: Iterable[Prediction], content: _Content) -> None:
+    """Hashes of the classified files, as long as the list stays readable."""
+    for row in rows:
+        if len(content.inputs) >= MOST_HASHES:
+            return
+        file = Path(row.file)
+        if not row.error and file.is_file():
+            _note_input(file, content)
+
+
+def report_from_files(
+    files: Iterable[Path | str],
+    out: Path | str,
+    *,
+    heading: str = "crystalgui report",
+    predictions: Sequence[Prediction] = (),
+    trained: TrainedModel | None = None,
+    occupied: dict[str, int] | None = None,
+    formats: tuple[str, ...] = ("pdf", "csv"),
+    date: str = "",
+) -> Iterator[Event]:
+    """Sort files into crystals and Hamiltonians, then `write_report`.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Structure files, hopping files with their companions, folders of them.
+    out : Path
+        Folder, or a file that ends in ``.pdf`` or ``.csv``.
+    occupied : dict of file name to number of occupied bands
+    """
+    crystals, hoppings, companions = sort_files(files)
+    beside = tuple(companions) + tuple(crystals)
+    job = ReportJob(
+        out=Path(out),
+        heading=heading,
+        crystals=tuple(crystals),
+        hoppings=tuple(hoppings),
+        predictions=tuple(predictions),
+        trained=trained,
+        occupied=dict(occupied or {}),
+        formats=formats,
+        companions={str(file): beside for file in hoppings} if len(hoppings) == 1 else {},
+        date=date,
+    )
+    return write_report(job)
+
+
+def sort_files(files: Iterable[Path | str]) -> tuple[list[Path], list[Path], list[Path]]:
+    """Crystals, hoppings and companions among files and folders, in order.
+
+    A file of unknown kind counts as a crystal, so that its reason is printed.
+    """
+    from crystalgui.core.structures.files import sniff
+
+    crystals: list[Path] = []
+    hoppings: list[Path] = []
+    companions: list[Path] = []
+    for given in map(Path, files):
+        inside = sorted(p for p in given.rglob("*") if p.is_file()) if given.is_dir() else [given]
+        for file in inside:
+            kind = sniff(file) if file.is_file() else "unknown"
+            if kind == "hoppings":
+                hoppings.append(file)
+            elif kind == "companion":
+                companions.append(file)
+            elif kind == "crystal" or not given.is_dir():
+                crystals.append(file)
+    return crystals, hoppings, companions
