@@ -203,7 +203,7 @@ def bands_figure(
     ticks = merge_ticks(bands.path.ticks, width - left - right, end)
     axes.set_xticks([p for p, _ in ticks], [name for _, name in ticks])
     axes.tick_params(axis="x", length=0)
-    label = "E − E_F (eV)" if found is not None else "E (eV)"
+    label = "Energy from Fermi level (eV)" if found is not None else "Energy (eV)"
     axes.set_ylabel(label, fontsize=SIZE, color=MUTED, family=REGULAR, labelpad=3)
     return figure
 

@@ -103,13 +103,14 @@ def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
 
     content = _Content()
     colours = sections.colours_of(job.predictions, job.trained)
+    names = sections.short_names([*job.crystals, *job.hoppings])
     done = 0
     for file in job.crystals:
-        _add_crystal(job, file, content, colours)
+        _add_crystal(job, file, names[file], content, colours)
         done += 1
         yield Progress(done=done, total=total, text=file.name)
     for file in job.hoppings:
-        for text in _add_hoppings(job, file, content):
+        for text in _add_hoppings(job, file, names[file], content):
             done += 1
             yield Progress(done=done, total=total, text=f"{file.name}: {text}")
         done = len(job.crystals) + 3 * (1 + job.hoppings.index(file))
@@ -183,7 +184,9 @@ def prediction_of(file: Path, rows: Sequence[Prediction]) -> Prediction | None:
     return named[0] if exact or len(named) == 1 else None
 
 
-def _add_crystal(job: ReportJob, file: Path, content: _Content, colours: dict[str, str]) -> None:
+def _add_crystal(
+    job: ReportJob, file: Path, name: str, content: _Content, colours: dict[str, str]
+) -> None:
     """Read a crystal and add its section."""
     from crystalgui.core.reports import sections
     from crystalgui.core.structures.files import read_crystal
@@ -205,10 +208,10 @@ def _add_crystal(job: ReportJob, file: Path, content: _Content, colours: dict[st
         note = str(reason)
     if "structure" in job.sections:
         row = prediction_of(file, job.predictions) if "predictions" in job.sections else None
-        content.blocks += sections.crystal(crystal, file.name, found, note, row, colours)
+        content.blocks += sections.crystal(crystal, name, found, note, row, colours)
 
 
-def _add_hoppings(job: ReportJob, file: Path, content: _Content) -> Iterator[str]:
+def _add_hoppings(job: ReportJob, file: Path, name: str, content: _Content) -> Iterator[str]:
     """Read a Hamiltonian and add its section; yields what was done."""
     from crystalgui.core.physics.bands import bands
     from crystalgui.core.reports import sections
@@ -241,7 +244,7 @@ def _add_hoppings(job: ReportJob, file: Path, content: _Content) -> Iterator[str
             yield "zone slice"
     except CrystalError as reason:
         notes.append(str(reason))
-    content.blocks += sections.hamiltonian(hoppings, file.name, lines, found, image, notes)
+    content.blocks += sections.hamiltonian(hoppings, name, lines, found, image, notes)
 
 
 def _gaps(job: ReportJob, file: Path, hoppings: Hoppings, notes: list[str]) -> Any:

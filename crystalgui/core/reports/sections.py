@@ -53,6 +53,19 @@ class InputFile:
     sha256: str
 
 
+def short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """File names, with as many folders in front as it takes to tell them apart."""
+    names = {path: path.name for path in paths}
+    for depth in range(2, 6):
+        seen: dict[str, int] = {}
+        for name in names.values():
+            seen[name] = seen.get(name, 0) + 1
+        doubled = [path for path, name in names.items() if seen[name] > 1]
+        for path in doubled:
+            names[path] = Path(*path.parts[-depth:]).as_posix()
+    return names
+
+
 def colours_of(rows: Sequence[Prediction], trained: TrainedModel | None) -> dict[str, str]:
     """One colour for each class, in the order of the model's classes."""
     names = list(trained.classes) if trained is not None else []
@@ -140,10 +153,11 @@ def hamiltonian(
     from crystalgui.core.reports import figures
     from crystalgui.core.reports.vector import FigureBlock
 
-    blocks: Blocks = [
-        pdf.text(escape(value.title or name), "h1"),
-        pdf.text(escape(name), "caption"),
-    ]
+    head = escape(Path(name).name)
+    if value.species is not None and len(value.species):
+        counts = {int(z): int((value.species == z).sum()) for z in value.species}
+        head = formula_markup(formula(counts)).replace('size="6.2"', 'size="10"') + " · bands"
+    blocks: Blocks = [pdf.text(head, "h1"), pdf.text(escape(name), "caption")]
     if lines is not None:
         occupied = found.occupied if found is not None else max(1, value.n_orbitals // 2)
         figure = figures.bands_figure(lines, occupied, found, *BANDS)
@@ -179,7 +193,7 @@ def _slice_caption(image: SliceImage) -> str:
 
 def k_text(k: Any) -> str:
     """A k-point in reduced coordinates."""
-    return "(" + ", ".join(f"{float(v) + 0.0:.4f}" for v in k) + ")"
+    return "(" + ", ".join(f"{float(v) + 0.0:.4f}" for v in k).replace("-", "−") + ")"
 
 
 def _gap_rows(found: Gaps | None) -> list[tuple[str, str]]:
@@ -203,6 +217,7 @@ def _gap_rows(found: Gaps | None) -> list[tuple[str, str]]:
 
 def predictions(rows: Sequence[Prediction], model: str, colours: dict[str, str]) -> Blocks:
     """The table of all predictions; files that could not be read come last."""
+    names = short_names([Path(row.file) for row in rows])
     good = [row for row in rows if not row.error]
     bad = [row for row in rows if row.error]
     lead = f"{len(good):,} of {len(rows):,} files" + (f" · model {model}" if model else "")
@@ -210,20 +225,22 @@ def predictions(rows: Sequence[Prediction], model: str, colours: dict[str, str])
     if good:
         if colours:
             blocks.append(pdf.Legend(list(colours.items())))
-        blocks.append(_prediction_table(good, colours))
+        blocks.append(_prediction_table(good, colours, names))
     if bad:
         blocks.append(pdf.text("COULD NOT BE READ", "h2"))
         blocks.append(
             pdf.grid(
                 ("File", "Reason"),
-                [(escape(Path(row.file).name), escape(row.error)) for row in bad],
+                [(escape(names[Path(row.file)]), escape(row.error)) for row in bad],
                 (150, pdf.WIDTH - 150),
             )
         )
     return blocks
 
 
-def _prediction_table(rows: Sequence[Prediction], colours: dict[str, str]) -> Any:
+def _prediction_table(
+    rows: Sequence[Prediction], colours: dict[str, str], names: dict[Path, str]
+) -> Any:
     """One row a crystal, and a row over the whole width for its warnings."""
     bars = any(row.probabilities for row in rows)
     widths = [128.0, 92.0, 78.0, 92.0] + ([62.0, pdf.WIDTH - 452] if bars else [])
@@ -234,7 +251,7 @@ def _prediction_table(rows: Sequence[Prediction], colours: dict[str, str]) -> An
     spans = []
     for row in rows:
         line: list[Any] = [
-            escape(Path(row.file).name),
+            escape(names[Path(row.file)]),
             formula_markup(row.formula),
             group_markup(row.space_group),
             escape(row.prediction),
@@ -266,7 +283,8 @@ def model_card(card: TrainedModel) -> Blocks:
 
 def inputs(files: Sequence[InputFile]) -> Blocks:
     """Files with sizes and hashes, so that the report can be checked."""
-    rows = [[escape(f.path.name), f"{f.size:,}", pdf.text(f.sha256, "digest")] for f in files]
+    names = short_names([f.path for f in files])
+    rows = [[escape(names[f.path]), f"{f.size:,}", pdf.text(f.sha256, "digest")] for f in files]
     widths = (150.0, 68.0, pdf.WIDTH - 218)
     return [
         pdf.text("Inputs", "h1"),
