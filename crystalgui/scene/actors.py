@@ -132,7 +132,9 @@ def text_look(look: vtkTextProperty, colour: Colour, size: float, bold: bool = F
     look.SetFontSize(max(1, round(size)))
 
 
-def label_actor(text: str, at: tuple[float, float, float], colour: Colour, size: float) -> vtkBillboardTextActor3D:
+def label_actor(
+    text: str, at: tuple[float, float, float], colour: Colour, size: float
+) -> vtkBillboardTextActor3D:
     """Text that stands at a point of space and always faces the viewer."""
     actor = vtkBillboardTextActor3D()
     actor.SetInput(text)

@@ -134,7 +134,9 @@ def segments(start: ArrayLike, end: ArrayLike, colours: ArrayLike | None = None)
 
 
 def polygons(
-    vertices: ArrayLike, faces: Sequence[Sequence[int]], colours: ArrayLike | None = None
+    vertices: ArrayLike,
+    faces: Sequence[Sequence[int]] | NDArray[np.int64],
+    colours: ArrayLike | None = None,
 ) -> vtkPolyData:
     """Flat faces over shared vertices; ``colours`` (faces, 3) uint8."""
     data = vtkPolyData()
@@ -157,7 +159,9 @@ def cell_edges(
     start, end : (12, 3) float64, Angstrom
     """
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    pairs = [(p, q) for p in range(8) for q in range(p) if np.abs(corners[p] - corners[q]).sum() == 1]
+    pairs = [
+        (p, q) for p in range(8) for q in range(p) if np.abs(corners[p] - corners[q]).sum() == 1
+    ]
     box = corners @ (np.asarray(lattice) * np.array(tuple(repeats))[:, None])
     first, second = np.array(pairs).T
     return box[second], box[first]
@@ -187,11 +191,3 @@ def box_edges(
                 second.append(corner)
     cell = np.asarray(lattice, dtype=np.float64)
     return np.array(first).reshape(-1, 3) @ cell, np.array(second).reshape(-1, 3) @ cell
-
-
-def hull_edges(faces: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """(e, 2) int64, every edge of a closed polyhedron once."""
-    pairs = {
-        (min(a, b), max(a, b)) for f in faces for a, b in zip(f, [*f[1:], f[0]], strict=True)
-    }
-    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from vtkmodules.vtkRenderingCore import vtkCamera
 
 Floats = NDArray[np.float64]
 VIEWS = ("a", "b", "c", "a*", "b*", "c*", "x", "y", "z")
@@ -28,9 +29,7 @@ class Margins:
 
     def scaled(self, ratio: float) -> Margins:
         """The same margins in device pixels."""
-        return Margins(
-            self.left * ratio, self.top * ratio, self.right * ratio, self.bottom * ratio
-        )
+        return Margins(self.left * ratio, self.top * ratio, self.right * ratio, self.bottom * ratio)
 
 
 def _unit(vector: ArrayLike) -> Floats:
@@ -90,7 +89,9 @@ def orientation(
     return towards, _upright(towards, (cell[2], dual[1], cell[0]))
 
 
-def standard(lattice: ArrayLike, azimuth: float = -74.0, elevation: float = 14.0) -> tuple[Floats, Floats]:
+def standard(
+    lattice: ArrayLike, azimuth: float = -74.0, elevation: float = 14.0
+) -> tuple[Floats, Floats]:
     """The standard orientation: c up, a to the right, seen slightly from above.
 
     Angles in degrees; the azimuth is counted from a around c.
@@ -179,6 +180,13 @@ class Projection:
         if self.perspective:
             return self.position, _unit(self.focal + across + along - self.position)
         return self.position + across + along, self.forward
+
+
+def copied(camera: Any) -> Any:
+    """A camera of its own with the same position."""
+    own = vtkCamera()
+    own.DeepCopy(camera)
+    return own
 
 
 def look(camera: Any, towards: Floats, up: Floats) -> None:
@@ -300,9 +308,7 @@ def _rotation(axis: Floats, angle: float) -> Floats:
 # ---------------------------------------------------------------- picking
 
 
-def pick(
-    view: Projection, x: float, y: float, centres: Floats, radii: NDArray[np.floating]
-) -> int:
+def pick(view: Projection, x: float, y: float, centres: Floats, radii: NDArray[np.floating]) -> int:
     """Index of the sphere seen at a pixel, -1 for none.
 
     Parameters

@@ -101,9 +101,7 @@ class CrystalScene:
         self._draw_rings(size)
         margin = self._reach
         low, high = self._centre - margin, self._centre + margin
-        self.renderer.ResetCameraClippingRange(
-            low[0], high[0], low[1], high[1], low[2], high[2]
-        )
+        self.renderer.ResetCameraClippingRange(low[0], high[0], low[1], high[1], low[2], high[2])
 
     def _keep_in_front(self) -> None:
         """A parallel camera must stand outside the crystal, or it cuts it."""
@@ -230,20 +228,16 @@ class CrystalScene:
         shown = [p for p in g.polyhedra if seen[p.centre]]
         if not shown:
             return
-        offset, faces, face_colours, edges, edge_colours = 0, [], [], [], []
-        for p in shown:
-            tint = self._colours[p.centre]
-            faces.extend([[offset + v for v in face] for face in p.faces])
-            face_colours.extend([tint] * len(p.faces))
-            pairs = build.hull_edges(p.faces) + offset
-            edges.append(pairs)
-            edge_colours.extend([tint] * len(pairs))
-            offset += len(p.vertices)
+        starts = np.cumsum([0, *(len(p.vertices) for p in shown)])[:-1]
+        tints = self._colours[[p.centre for p in shown]]
         vertices = np.concatenate([p.vertices for p in shown])
-        data = build.polygons(vertices, faces, np.array(face_colours))
+        faces = np.concatenate([p.faces + at for p, at in zip(shown, starts, strict=True)])
+        pairs = np.concatenate([p.edges + at for p, at in zip(shown, starts, strict=True)])
+        face_tints = np.repeat(tints, [len(p.faces) for p in shown], axis=0)
+        data = build.polygons(vertices, faces, face_tints)
         self._add("faces", actors.face_actor(data, (1, 1, 1), 0.42))
-        pairs = np.concatenate(edges)
-        shade = np.array(edge_colours) * (0.62 if not self.style.ink.dark else 1.0)
+        edge_colours = np.repeat(tints, [len(p.edges) for p in shown], axis=0)
+        shade = edge_colours * (0.62 if not self.style.ink.dark else 1.0)
         if self.style.ink.dark:
             shade = 255 - (255 - shade) * 0.6
         lines = build.segments(vertices[pairs[:, 0]], vertices[pairs[:, 1]], shade.astype(np.uint8))

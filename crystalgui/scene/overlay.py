@@ -136,9 +136,7 @@ class Legend:
         )
         for (symbol, _), y in zip(self._entries, ys, strict=True):
             self.renderer.AddActor(
-                actors.caption_actor(
-                    symbol, x + 1.9 * radius, y, self._text, 14 * self._ratio
-                )
+                actors.caption_actor(symbol, x + 1.9 * radius, y, self._text, 14 * self._ratio)
             )
         camera = self.renderer.GetActiveCamera()
         camera.SetFocalPoint(width / 2, height / 2, 0)

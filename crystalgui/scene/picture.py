@@ -22,8 +22,9 @@ from crystalgui.core.errors import ResourceError
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.scene.camera import Margins
 from crystalgui.scene.crystal_scene import CrystalScene
-from crystalgui.scene.geometry import Geometry
+from crystalgui.scene.geometry import Geometry, geometry
 from crystalgui.scene.style import CrystalStyle
+from crystalgui.scene.zone_scene import ZoneScene
 
 LARGEST = 8192
 """Longest side of the drawing surface, pixels."""
@@ -139,6 +140,7 @@ def crystal_picture(
     view: str = "standard",
     hkl: tuple[int, int, int] = (0, 0, 1),
     camera: Any = None,
+    refit: bool = False,
     ratio: float = 1.0,
     margins: Margins | None = None,
 ) -> NDArray[np.uint8]:
@@ -160,6 +162,8 @@ def crystal_picture(
         As in `camera.orientation`; ``"standard"`` by default.
     camera : vtkCamera, optional
         Take this direction and magnification instead.
+    refit : bool
+        Of ``camera`` take the direction only.
     ratio : float
         Line width and text size, relative to 96 dpi.
 
@@ -175,10 +179,54 @@ def crystal_picture(
             scene.camera.DeepCopy(camera)
         else:
             scene.look(view, hkl)
+        if camera is None or refit:
             scene.fit(big, margins)
 
     scene.show(drawn)
     image = render(scene, size, compose, transparent, ratio)
+    if path is not None:
+        write_png(image, path)
+    return image
+
+
+def zone_picture(
+    scene: ZoneScene,
+    size: tuple[int, int] = (600, 600),
+    path: Path | None = None,
+    transparent: bool = False,
+    *,
+    view: str = "",
+    ratio: float = 1.0,
+) -> NDArray[np.uint8]:
+    """A picture of a Brillouin zone.
+
+    Parameters
+    ----------
+    scene : ZoneScene
+        Stays as it is; a copy is drawn.
+    size : tuple of int
+        Pixels, exact.
+    path : Path, optional
+        Also written there as PNG.
+    transparent : bool
+        No background.
+    view : str
+        Turn to this view and fit; empty keeps the camera of the scene.
+    ratio : float
+        Line width and text size, relative to 96 dpi.
+
+    Returns
+    -------
+    (height, width, 4) uint8
+    """
+    own = scene.copy()
+
+    def compose(big: tuple[int, int]) -> None:
+        if view:
+            own.look(view)
+            own.fit(big)
+
+    image = render(own, size, compose, transparent, ratio)
     if path is not None:
         write_png(image, path)
     return image

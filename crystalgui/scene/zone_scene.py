@@ -97,26 +97,26 @@ class ZoneScene:
 
     # ----------------------------------------------------------- content
 
-    def set_zone(
-        self, zone: Zone | None, path: KPath | None = None, reciprocal: ArrayLike | None = None
-    ) -> None:
+    def set_zone(self, zone: Zone | None, path: KPath | None = None) -> None:
         """Show a zone and its k-path.
 
         Parameters
         ----------
         zone : Zone or None
-            ``vertices`` (v, 3) Cartesian, 1/Angstrom; ``faces``; ``edges``.
+            None empties the scene.
         path : KPath or None
             Drawn segment by segment, so that breaks stay open.
-        reciprocal : (3, 3), rows a*, b*, c* in 1/Angstrom
-            Axes of the triad, and the basis of ``path.k``; the Cartesian axes
-            when it is not given.
         """
         self._zone = zone
-        self._reciprocal = np.eye(3) if reciprocal is None else np.asarray(reciprocal, float)
-        self._path, self._labels = _path_lines(path, self._reciprocal)
         if zone is not None:
+            self._reciprocal = zone.reciprocal
+            self._path, self._labels = _path_lines(path, zone.reciprocal)
             self._radius = float(np.linalg.norm(zone.vertices, axis=1).max())
+        self._rebuild()
+
+    def set_path(self, path: KPath | None) -> None:
+        """Another path in the same zone."""
+        self._path, self._labels = _path_lines(path, self._reciprocal)
         self._rebuild()
 
     def set_markers(self, markers: Sequence[Marker]) -> None:
@@ -144,6 +144,16 @@ class ZoneScene:
         if ratio != self.ratio:
             self.ratio = ratio
             self._rebuild()
+
+    def copy(self) -> ZoneScene:
+        """A scene of its own with the same content and camera, for a picture."""
+        other = ZoneScene(self.ink)
+        other._zone, other._reciprocal, other._radius = self._zone, self._reciprocal, self._radius
+        other._path, other._labels = self._path, self._labels
+        other._markers, other._plane = self._markers, self._plane
+        other.camera.DeepCopy(self.camera)
+        other._rebuild()
+        return other
 
     def _rebuild(self) -> None:
         self.renderer.RemoveAllViewProps()
@@ -255,7 +265,9 @@ class ZoneScene:
         return self._labels[number]
 
 
-def cut(zone: Zone, origin: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
+def cut(
+    zone: Zone, origin: NDArray[np.float64], normal: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Corners of the polygon in which a plane cuts a convex zone, in order.
 
     Returns
@@ -285,7 +297,9 @@ def cut(zone: Zone, origin: NDArray[np.float64], normal: NDArray[np.float64]) ->
 def _path_lines(
     path: KPath | None, reciprocal: NDArray[np.float64]
 ) -> tuple[list[NDArray[np.float64]], list[tuple[str, NDArray[np.float64]]]]:
-    """Unbroken pieces of a path and its labelled points, Cartesian in 1/Angstrom."""
+    """Straight parts of a path and its labelled points, Cartesian in 1/Angstrom."""
     if path is None:
         return [], []
-    raise NotImplementedError
+    lines = [path.cart[[start, stop - 1]] for _, _, start, stop in path.segments]
+    points = [(label, np.asarray(k) @ reciprocal) for label, k in path.points]
+    return lines, points

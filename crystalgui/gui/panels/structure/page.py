@@ -1,0 +1,580 @@
+"""The Structure page.
+
+The page asks; the lane finds bonds, polyhedra and symmetry.  VTK is imported
+in the lane's second thread after the page stands, so that the window never
+waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from crystalgui.core.errors import CrystalError
+from crystalgui.core.messages import ErrorInfo
+from crystalgui.core.structures.crystal import Crystal
+from crystalgui.core.structures.elements import NAMES, SYMBOLS, formula, number, subscripts
+from crystalgui.core.structures.measure import measure
+from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.panels.structure.export import ColoursDialog, PictureDialog
+from crystalgui.gui.panels.structure.strip import Element, Strip
+from crystalgui.gui.panels.structure.symmetry_card import (
+    SymmetryAnswer,
+    SymmetryCard,
+    find_symmetry,
+)
+from crystalgui.gui.panels.structure.tools import DrawTools, ViewTools
+from crystalgui.gui.session import Session
+from crystalgui.gui.state.project import OpenFile
+from crystalgui.gui.widgets import Card, EmptyState
+
+if TYPE_CHECKING:
+    from crystalgui.gui.views.crystal_view import CrystalView
+    from crystalgui.scene.geometry import Geometry
+
+HINT = "Click an atom; Ctrl+click adds: two give a distance, three an angle, four a dihedral"
+VIEW_MODULE = "crystalgui.gui.views.crystal_view"
+
+
+def load_view() -> str:
+    """Import VTK and the view; called in the lane."""
+    import_module(VIEW_MODULE)
+    return VIEW_MODULE
+
+
+def draw(
+    crystal: Crystal, repeats: tuple[int, int, int], options: dict[str, bool], most: int | None
+) -> Geometry:
+    """Atoms, bonds and polyhedra to draw; called in the lane."""
+    from crystalgui.scene.geometry import MOST_BONDED, geometry
+
+    return geometry(crystal, repeats, most_bonded=MOST_BONDED if most is None else most, **options)
+
+
+def other_cell(crystal: Crystal, kind: str, tolerance: float) -> Crystal:
+    """The conventional or primitive cell; called in the lane."""
+    from crystalgui.core.structures.symmetry import primitive, standardise
+
+    return (standardise if kind == "conventional" else primitive)(crystal, tolerance)
+
+
+class StructurePanel(QWidget):
+    """The crystal of the current file."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.view: CrystalView | None = None
+        self._asked_view = False
+        self._shown: Crystal | None = None
+        self._file: OpenFile | None = None
+        self._waiting: Geometry | None = None
+        self._originals: dict[Path, Crystal] = {}
+        self._kinds: dict[Path, str] = {}
+        self._changing_cell = False
+        self._all_bonds = False
+        self._space_group = ""
+        self._build()
+        self._connect()
+        self._follow(session.project.current)
+
+    # ------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.card = Card("Structure", "", self)
+        self.views = ViewTools(self.card)
+        self.card.tools.addWidget(self.views)
+        self.tools = DrawTools(self.card)
+        self.card.body.addWidget(self.tools)
+        self.stage = QStackedWidget(self.card)
+        self.stage.setMinimumHeight(120)
+        self.notice = EmptyState("crystal", "", "", (), self.stage)
+        self.blank = QWidget(self.stage)
+        self.stage.addWidget(self.blank)
+        self.stage.addWidget(self.notice)
+        self.card.body.addWidget(self.stage, 1)
+        self.strip = Strip(self.card)
+        self.strip.set_hint(HINT)
+        self.card.body.addWidget(self.strip)
+        self.symmetry = SymmetryCard(self.session.settings.symmetry_tolerance, self)
+        self.splitter = QSplitter(Qt.Orientation.Vertical, self)
+        self.splitter.addWidget(self.card)
+        self.splitter.addWidget(self.symmetry)
+        self.splitter.setHandleWidth(12)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 0)
+        self.splitter.setCollapsible(0, False)
+        self.splitter.setSizes([560, 196])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.splitter)
+        self.tools.choose("scheme", self.session.settings.colours)
+        self.tools.choose("mouse", self.session.settings.mouse)
+
+    def _connect(self) -> None:
+        project = self.session.project
+        project.current_changed.connect(self._follow)
+        project.file_changed.connect(self._file_changed)
+        self.session.selection.atoms_changed.connect(self._select_from_outside)
+        self.views.view_wanted.connect(self.look)
+        self.views.fit_wanted.connect(self.fit)
+        self.views.picture_wanted.connect(self.ask_picture)
+        self.tools.toggled.connect(self._toggle)
+        self.tools.chosen.connect(self._choose)
+        self.tools.repeats_changed.connect(lambda _: self._request())
+        self.tools.colours_wanted.connect(self.ask_colours)
+        self.strip.hidden_changed.connect(lambda hidden: self._style(hidden=hidden))
+        self.strip.bonds_wanted.connect(self._draw_all_bonds)
+        self.symmetry.tolerance_changed.connect(self._set_tolerance)
+        self.symmetry.cell_wanted.connect(self.show_cell)
+        self.symmetry.orbit_picked.connect(self._select_orbit)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fetch VTK when the page is first seen."""
+        super().showEvent(event)
+        if not self._asked_view:
+            self._asked_view = True
+            self.session.lane.run(
+                load_view, on_answer=self._view_loaded, on_error=self._view_failed
+            )
+
+    def _view_loaded(self, _module: str) -> None:
+        from crystalgui.gui.views.crystal_view import CrystalView
+
+        self.view = CrystalView(self.stage)
+        self.stage.addWidget(self.view)
+        self.view.canvas.preset = self.session.settings.mouse
+        self.view.selection_changed.connect(self._selected)
+        self.view.hovered.connect(lambda text: self.strip.set_hint(text or HINT))
+        self.view.perspective_wanted.connect(lambda: self.tools.chips["perspective"].toggle())
+        self.view.set_style(**self._wanted_style())
+        if self._waiting is not None:
+            self._drawn(self._waiting)
+
+    def _view_failed(self, error: ErrorInfo) -> None:
+        self.session.notify.error(error)
+        self._say("error", "The 3D view cannot be opened", error.hint or error.title)
+
+    # ------------------------------------------------------------- content
+
+    def _file_changed(self, file: OpenFile) -> None:
+        if file is self._file and file.kind != "loading" and file.crystal is not self._shown:
+            self._follow(file)
+
+    def _follow(self, file: OpenFile | None) -> None:
+        """Show the crystal of a file, or why there is none."""
+        other = file is not self._file
+        self._file = file
+        crystal = file.crystal if file is not None else None
+        if crystal is None:
+            self._shown = None
+            self._explain(file)
+            return
+        if crystal is self._shown:
+            return
+        assert file is not None
+        if not self._changing_cell:
+            self._originals[file.path] = crystal
+            self._kinds[file.path] = "read"
+        self._changing_cell = False
+        self._shown = crystal
+        self._space_group = ""
+        self._all_bonds = False
+        if other:
+            self.strip.show_all()
+            self._style(hidden=frozenset())
+        self.symmetry.set_cell(self._kinds.get(file.path, "read"))
+        self._enable(True)
+        self._title()
+        self._ask_symmetry()
+        self._request()
+
+    def _explain(self, file: OpenFile | None) -> None:
+        self._enable(False)
+        self.session.lane.forget("structure:draw")
+        self._waiting = None
+        if file is None:
+            self._say("crystal", "No crystal is open", "Open a file, or drop one anywhere.")
+            self.card.set_title("Structure")
+        elif file.kind == "error" and file.error is not None:
+            self._say(
+                "error", f"{file.name} cannot be shown", f"{file.error.title}\n{file.error.hint}"
+            )
+            self.card.set_title(file.name, f"line {file.line}" if file.line else "error")
+        elif file.kind == "hoppings":
+            self._say(
+                "hoppings",
+                "This Hamiltonian names no atoms",
+                "Drop its POSCAR or .win file together with it to see the crystal.",
+            )
+            self.card.set_title(file.name)
+        else:
+            self._say("clock", f"Reading {file.name}", "")
+            self.card.set_title(file.name)
+
+    def _say(self, _icon: str, title: str, text: str) -> None:
+        self.notice.set_text(title, text)
+        self.stage.setCurrentWidget(self.notice)
+
+    def _enable(self, on: bool) -> None:
+        for widget in (self.views, self.tools, self.strip, self.symmetry):
+            widget.setEnabled(on)
+        self.symmetry.setVisible(on)
+
+    def _title(self) -> None:
+        crystal = self._shown
+        if crystal is None:
+            return
+        parts = [self._space_group, f"{crystal.n_atoms:,} atoms"]
+        if crystal.n_atoms == 1:
+            parts[1] = "1 atom"
+        repeats = self.tools.supercell
+        if repeats != (1, 1, 1):
+            parts.append("supercell " + "×".join(map(str, repeats)))
+        self.card.set_title(subscripts(formula(crystal)), " · ".join(p for p in parts if p))
+
+    def _request(self) -> None:
+        """Ask the lane what is to be drawn."""
+        crystal = self._shown
+        if crystal is None:
+            return
+        self._title()
+        chips = self.tools.chips
+        options = {name: chips[name].isChecked() for name in ("boundary", "bonds", "polyhedra")}
+        if self._kind in ("sticks", "wireframe"):
+            options["bonds"] = True
+        self.session.lane.ask(
+            "structure:draw",
+            draw,
+            crystal,
+            self.tools.supercell,
+            options,
+            10**9 if self._all_bonds else None,
+            on_answer=self._drawn,
+            on_error=self._draw_failed,
+        )
+
+    def _drawn(self, geometry: Geometry) -> None:
+        if geometry.crystal is not self._shown:
+            return
+        if self.view is None:
+            self._waiting = geometry
+            if self.stage.currentWidget() is not self.notice or not self.notice.isVisible():
+                self.stage.setCurrentWidget(self.blank)
+            return
+        self._waiting = None
+        old = self.view.geometry3d
+        same = old is not None and old.crystal is geometry.crystal
+        self.view.show_geometry(geometry, keep_camera=same)
+        self.stage.setCurrentWidget(self.view)
+        self.strip.set_deferred(len(geometry) if geometry.deferred else 0)
+        self._fill_legend()
+
+    def _draw_failed(self, error: ErrorInfo) -> None:
+        self.session.notify.error(error)
+
+    def _draw_all_bonds(self) -> None:
+        self._all_bonds = True
+        self.strip.set_deferred(0)
+        self._request()
+
+    def _fill_legend(self) -> None:
+        if self.view is not None:
+            self.strip.set_elements(self._elements())
+
+    def _elements(self) -> list[Element]:
+        if self.view is None:
+            return []
+        return [(z, SYMBOLS[z], NAMES[z], rgb) for z, rgb in self.view.scene.elements()]
+
+    # ---------------------------------------------------------------- style
+
+    @property
+    def _kind(self) -> str:
+        return next(a.data() for a in self.tools.menus["kind"].actions() if a.isChecked())
+
+    def _wanted_style(self) -> dict[str, Any]:
+        chips, menus = self.tools.chips, self.tools.menus
+        chosen = {
+            name: next(a.data() for a in menus[name].actions() if a.isChecked())
+            for name in ("kind", "scheme", "labels")
+        }
+        switches = {
+            name: chips[name].isChecked()
+            for name in ("bonds", "polyhedra", "cell", "legend", "perspective")
+        }
+        return {**chosen, **switches, "colours": self._own_colours(), "hidden": self.strip.hidden}
+
+    def _own_colours(self) -> dict[int, tuple[float, float, float]]:
+        own = {}
+        for symbol, text in self.session.settings.element_colours.items():
+            r, g, b = bytes.fromhex(text.lstrip("#"))
+            own[number(symbol)] = (r / 255, g / 255, b / 255)
+        return own
+
+    def _style(self, **changes: Any) -> None:
+        if self.view is not None:
+            self.view.set_style(**changes)
+
+    def _toggle(self, name: str, on: bool) -> None:
+        if name == "box":
+            if self.view is not None:
+                self.view.canvas.box_tool = on
+            return
+        if name != "boundary":
+            self._style(**{name: on})
+        if name in ("boundary", "bonds", "polyhedra"):
+            self._request()
+
+    def _choose(self, menu: str, value: str) -> None:
+        if menu == "mouse":
+            self.session.update_settings(mouse=value)
+            if self.view is not None:
+                self.view.canvas.preset = value
+            return
+        self._style(**{menu: value})
+        if menu == "scheme":
+            self.session.update_settings(colours=value)
+            self._fill_legend()
+        if menu == "kind":
+            self._request()
+
+    def _set_own_colour(self, symbol: str, colour: str) -> None:
+        own = {**self.session.settings.element_colours, symbol: colour}
+        self.session.update_settings(element_colours=own, colours="custom")
+        self.tools.choose("scheme", "custom")
+        self._style(scheme="custom", colours=self._own_colours())
+        self._fill_legend()
+
+    def ask_colours(self) -> None:
+        """Let the person choose element colours."""
+        ColoursDialog(self._elements(), self._set_own_colour, self).open()
+
+    # --------------------------------------------------------------- camera
+
+    def look(self, name: str, hkl: tuple[int, int, int] = (0, 0, 1)) -> None:
+        """Turn to a named view and say which."""
+        if self.view is None or self._shown is None:
+            return
+        self.view.canvas.look(name, hkl)
+        words = "({} {} {})".format(*hkl) if name == "hkl" else name
+        along = "perpendicular to" if name == "hkl" else "along"
+        self.strip.set_hint(f"View {along} {words}" if name != "standard" else HINT)
+
+    def fit(self) -> None:
+        """Show everything."""
+        if self.view is not None:
+            self.view.canvas.fit()
+
+    # ------------------------------------------------------------ selection
+
+    def _selected(self, _drawn: tuple[int, ...]) -> None:
+        view = self.view
+        if view is None:
+            return
+        self.strip.set_measured(self._words())
+        atoms = view.cell_atoms()
+        if atoms != self.session.selection.atoms:
+            self.session.selection.select_atoms(atoms)
+
+    def _words(self) -> str:
+        """What the selection measures."""
+        view, crystal = self.view, self._shown
+        if view is None or crystal is None or view.geometry3d is None or not view.selected:
+            return ""
+        g, picked = view.geometry3d, list(view.selected)
+        if len(picked) == 1:
+            return view.describe(picked[0])
+        names = "–".join(f"{SYMBOLS[g.species[n]]}{g.atom[n] + 1}" for n in picked[:4])
+        if len(picked) > 4:
+            return f"{len(picked)} atoms selected"
+        found = measure(crystal, g.atom[picked].tolist(), g.image[picked])
+        assert found is not None
+        digits = 4 if found.kind == "distance" else 2
+
+        def show(value: float) -> str:
+            return f"{value:.{digits}f} {found.unit}" if np.isfinite(value) else "undefined"
+
+        text = f"{found.kind} {names}  {show(found.direct)}"
+        if not np.isclose(found.direct, found.minimum, atol=1e-6, equal_nan=True):
+            text += f"   nearest image {show(found.minimum)}"
+        return text
+
+    def _select_from_outside(self, atoms: tuple[int, ...]) -> None:
+        if self.view is not None and atoms != self.view.cell_atoms():
+            self.view.select_atoms(atoms)
+
+    def _select_orbit(self, atoms: tuple[int, ...]) -> None:
+        if self.view is not None:
+            self.view.select_atoms(atoms)
+
+    # ------------------------------------------------------------- symmetry
+
+    def _ask_symmetry(self) -> None:
+        if self._shown is None:
+            return
+        self.session.lane.ask(
+            "symmetry",
+            find_symmetry,
+            self._shown,
+            self.symmetry.tolerance.value(),
+            on_answer=self._symmetry_found,
+            on_error=self._symmetry_failed,
+        )
+
+    def _symmetry_found(self, answer: SymmetryAnswer) -> None:
+        self._space_group = answer.label
+        self.symmetry.show_answer(answer)
+        self._title()
+
+    def _symmetry_failed(self, error: ErrorInfo) -> None:
+        self._space_group = ""
+        self.symmetry.show_error(error)
+        self._title()
+
+    def _set_tolerance(self, value: float) -> None:
+        self.session.update_settings(symmetry_tolerance=value)
+        self._ask_symmetry()
+
+    def show_cell(self, kind: str) -> None:
+        """Show the conventional or primitive cell, or the one of the file."""
+        file = self._file
+        if file is None or self._shown is None:
+            return
+        original = self._originals.get(file.path, self._shown)
+        if kind == "read":
+            self._replace(file, original, kind)
+            return
+        self.session.lane.ask(
+            "structure:cell",
+            other_cell,
+            original,
+            kind,
+            self.symmetry.tolerance.value(),
+            on_answer=lambda crystal: self._replace(file, crystal, kind),
+            on_error=self.session.notify.error,
+            owner=self,
+        )
+
+    def _replace(self, file: OpenFile, crystal: Crystal, kind: str) -> None:
+        if file is not self._file:
+            return
+        self._kinds[file.path] = kind
+        self._changing_cell = True
+        self.session.project.replace_crystal(file, crystal)
+        self._changing_cell = False
+
+    # -------------------------------------------------------------- picture
+
+    def ask_picture(self) -> None:
+        """Ask for the size of a picture and save it."""
+        if self.view is None or self._shown is None:
+            return
+        name = f"{formula(self._shown)}.png"
+        PictureDialog(self.view.canvas.device_size, name, self.save_picture, self).open()
+
+    def save_picture(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        transparent: bool = False,
+        legend: bool = True,
+        refit: bool = True,
+    ) -> None:
+        """Write what is seen as PNG of exact size."""
+        from crystalgui.scene.picture import write_png
+
+        if self.view is None:
+            return
+        try:
+            image = self.view.picture(size, transparent=transparent, legend=legend, refit=refit)
+            write_png(image, path)
+        except CrystalError as error:
+            self.session.notify.error(error)
+            return
+        self.session.notify.info(f"Saved {path.name}, {size[0]} × {size[1]} pixels.")
+
+    # ------------------------------------------------------------------ rest
+
+    def actions(self) -> list[ActionInfo]:
+        """Rows for the Structure menu and the palette."""
+        ready = self._ready
+        rows = [
+            ActionInfo("structure.fit", "Fit to the picture", self.fit, tip="Key F", enabled=ready),
+            ActionInfo(
+                "structure.standard",
+                "Standard orientation",
+                lambda: self.look("standard"),
+                tip="Key R",
+                enabled=ready,
+            ),
+        ]
+        for name in ("a", "b", "c", "a*", "b*", "c*", "x", "y", "z"):
+            rows.append(
+                ActionInfo(
+                    f"structure.view.{name}",
+                    f"View along {name}",
+                    lambda n=name: self.look(n),
+                    enabled=ready,
+                    group=1,
+                )
+            )
+        for name, text in (
+            ("conventional", "Conventional cell"),
+            ("primitive", "Primitive cell"),
+            ("read", "Cell as read"),
+        ):
+            rows.append(
+                ActionInfo(
+                    f"structure.cell.{name}",
+                    text,
+                    lambda n=name: self.show_cell(n),
+                    enabled=ready,
+                    group=2,
+                )
+            )
+        rows += [
+            ActionInfo(
+                f"structure.{name}",
+                f"Show {text}" if name != "perspective" else "Perspective",
+                self.tools.chips[name].setChecked,
+                checkable=True,
+                checked=self.tools.chips[name].isChecked,
+                enabled=ready,
+                group=3,
+            )
+            for name, text in (
+                ("bonds", "bonds"),
+                ("polyhedra", "polyhedra"),
+                ("boundary", "boundary atoms"),
+                ("perspective", "perspective"),
+            )
+        ]
+        rows.append(
+            ActionInfo(
+                "structure.picture",
+                "Save picture…",
+                self.ask_picture,
+                icon="picture",
+                tip="PNG of exact size",
+                enabled=ready,
+                group=4,
+            )
+        )
+        return [replace(row, menu="Structure") for row in rows]
+
+    def _ready(self) -> bool:
+        return self.view is not None and self._shown is not None
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Free the 3D view."""
+        if self.view is not None:
+            self.view.close()
+        super().closeEvent(event)
