@@ -60,6 +60,7 @@ class Plot(pg.PlotWidget):
 
     def _follow_theme(self) -> None:
         tokens = theme().tokens
+        self.setBackground(tokens.surface)
         small = font("text")
         small.setPixelSize(11)
         for side in ("bottom", "left"):
@@ -67,7 +68,8 @@ class Plot(pg.PlotWidget):
             axis.setPen(pg.mkPen(tokens.line))
             axis.setTickPen(pg.mkPen(tokens.line))
             axis.setTextPen(tokens.muted)
-            axis.setStyle(tickFont=small, tickLength=0)
+            axis.setStyle(tickFont=small, tickLength=0, maxTickLevel=0)
+            axis.setTickDensity(0.8)
             axis.label.setFont(small)
         self.apply_theme()
         self.mark()

@@ -19,6 +19,7 @@ from crystalgui.gui.state.curves import Series
 from crystalgui.gui.theme import colour, theme
 
 FAINT = 0.32
+DARK_LIGHTER = 135
 
 
 @dataclass(slots=True)
@@ -119,8 +120,11 @@ class CurvesPlot(Plot):
             for _sample, label in self._legend.items:
                 label.setText(label.text, color=tokens.muted, size="11px")
         for curve in self._curves.values():
-            strong = pg.mkPen(colour(curve.paint), width=1)
-            faint = pg.mkPen(colour(curve.paint, FAINT), width=1)
+            ink = colour(curve.paint)
+            ink = ink.lighter(DARK_LIGHTER) if tokens.dark else ink
+            strong = pg.mkPen(ink, width=1)
+            ink.setAlphaF(FAINT)
+            faint = pg.mkPen(ink, width=1)
             curve.raw.setPen(faint if self._smooth else strong)
             curve.smooth.setPen(strong)
             curve.holes.setPen(pg.mkPen(tokens.bad, width=1))

@@ -20,7 +20,7 @@ from crystalgui.core.messages import ConfusionReady, EpochMetrics, StepMetrics
 Floats = NDArray[np.float64]
 
 STEP_SMOOTHING = 0.97
-EPOCH_SMOOTHING = 0.6
+EPOCH_SMOOTHING = 0.4
 
 
 class Series:

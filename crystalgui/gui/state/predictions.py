@@ -19,6 +19,7 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSortFilterProxyModel,
     Qt,
+    QTimer,
     Signal,
 )
 
@@ -33,8 +34,9 @@ ROOT = QModelIndex()
 COLUMNS = ("File", "Formula", "Space group", "Prediction", "Probabilities", "Warnings")
 FILE, FORMULA, SPACE_GROUP, PREDICTION, PROBABILITIES, WARNINGS = range(6)
 ROW_ROLE = int(Qt.ItemDataRole.UserRole) + 1
-SORT_ROLE = int(Qt.ItemDataRole.UserRole) + 2
 ERRORS = "could not be read"
+UNREADABLE = "unreadable"
+RESORT = 400
 
 
 class PredictionsState(QObject):
@@ -141,30 +143,71 @@ class PredictionsState(QObject):
 class PredictionsTable(QAbstractTableModel):
     """Rows of `PredictionsState` for a table view.
 
-    ``ROW_ROLE`` gives the whole `Prediction`, ``SORT_ROLE`` a key that sorts
-    space groups by number and probabilities by value, errors last.
+    ``ROW_ROLE`` gives the whole `Prediction`.  It sorts itself: keys are made
+    once a row instead of twice a comparison, which a proxy would need.
     """
 
     def __init__(self, state: PredictionsState, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = state
-        self._shown = len(state.rows)
+        self._order = list(range(len(state.rows)))
+        self._column = -1
+        self._direction = Qt.SortOrder.AscendingOrder
+        self._resort = QTimer(self)
+        self._resort.setSingleShot(True)
+        self._resort.setInterval(RESORT)
+        self._resort.timeout.connect(self._sort)
         state.added.connect(self._insert)
         state.cleared.connect(self._reset)
 
     def _insert(self, first: int, last: int) -> None:
-        self.beginInsertRows(QModelIndex(), first, last)
-        self._shown = last + 1
+        self.beginInsertRows(ROOT, first, last)
+        self._order.extend(range(first, last + 1))
         self.endInsertRows()
+        if self._column >= 0 and not self._resort.isActive():
+            self._resort.start()
 
     def _reset(self) -> None:
         self.beginResetModel()
-        self._shown = 0
+        self._order.clear()
         self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column, unreadable rows last; -1 is the order of arrival.
+
+        Rows that arrive later are sorted in within half a second.
+        """
+        self._column, self._direction = column, order
+        self._sort()
+
+    def _sort(self) -> None:
+        rows, column = self._state.rows, self._column
+        order = sorted(range(len(self._order)))
+        if column >= 0:
+            good = [i for i in order if not rows[i].error]
+            bad = [i for i in order if rows[i].error]
+            good.sort(
+                key=lambda i: _sort_key(rows[i], column),
+                reverse=self._direction == Qt.SortOrder.DescendingOrder,
+            )
+            order = good + bad
+        if order == self._order:
+            return
+        self.layoutAboutToBeChanged.emit()
+        held = self.persistentIndexList()
+        entries = [self._order[index.row()] for index in held]
+        self._order = order
+        places = {entry: place for place, entry in enumerate(order)}
+        moved = [
+            self.index(places[entry], index.column())
+            for entry, index in zip(entries, held, strict=True)
+        ]
+        self.changePersistentIndexList(held, moved)
+        self.layoutChanged.emit()
 
     def rowCount(self, parent: Index = ROOT) -> int:
         """Rows that the view has been told of."""
-        return 0 if parent.isValid() else self._shown
+        return 0 if parent.isValid() else len(self._order)
 
     def columnCount(self, parent: Index = ROOT) -> int:
         """File, formula, space group, prediction, probabilities, warnings."""
@@ -183,17 +226,15 @@ class PredictionsTable(QAbstractTableModel):
 
     def row(self, index: Index) -> Prediction:
         """The prediction behind an index of this model."""
-        return self._state.rows[index.row()]
+        return self._state.rows[self._order[index.row()]]
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Text, tooltip, the row itself, or a sort key."""
-        row = self._state.rows[index.row()]
+        row = self._state.rows[self._order[index.row()]]
         if role == Qt.ItemDataRole.DisplayRole:
             return cell_text(row, index.column())
         if role == ROW_ROLE:
             return row
-        if role == SORT_ROLE:
-            return _sort_key(row, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return _tooltip(row, index.column())
         if role == Qt.ItemDataRole.AccessibleTextRole:
@@ -202,14 +243,12 @@ class PredictionsTable(QAbstractTableModel):
 
 
 class PredictionsProxy(QSortFilterProxyModel):
-    """Sorts and filters rows by text, by class and by having a warning."""
+    """Filters rows by words and by class."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._needle = ""
         self._class = ""
-        self.setSortRole(SORT_ROLE)
-        self.setDynamicSortFilter(True)
 
     def set_text(self, text: str) -> None:
         """Keep rows that contain every word of ``text``, in any column."""
@@ -244,10 +283,9 @@ class PredictionsProxy(QSortFilterProxyModel):
         ).lower()
         return all(word in text for word in self._needle.split())
 
-    def lessThan(self, left: Index, right: Index) -> bool:
-        """Compare sort keys as Python tuples."""
-        table = self.sourceModel()
-        return bool(table.data(left, SORT_ROLE) < table.data(right, SORT_ROLE))
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Let the table sort; the proxy keeps its order."""
+        self.sourceModel().sort(column, order)
 
     def entries(self) -> list[Prediction]:
         """Rows in the order and choice of the view."""
@@ -258,7 +296,7 @@ class PredictionsProxy(QSortFilterProxyModel):
 
 
 def cell_text(row: Prediction, column: int) -> str:
-    """What a cell says; the reason of an unreadable file fills the prediction."""
+    """What a cell says; the reason of an unreadable file is its warning."""
     if column == FILE:
         return Path(row.file).name
     if column == FORMULA:
@@ -266,10 +304,10 @@ def cell_text(row: Prediction, column: int) -> str:
     if column == SPACE_GROUP:
         return row.space_group
     if column == PREDICTION:
-        return row.error or row.prediction
+        return UNREADABLE if row.error else row.prediction
     if column == PROBABILITIES:
         return "" if math.isnan(row.probability) else f"{100 * row.probability:.1f} %"
-    return " · ".join(row.warnings)
+    return row.error or " · ".join(row.warnings)
 
 
 def _number(space_group: str) -> int:
@@ -281,16 +319,24 @@ def _number(space_group: str) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _sort_key(row: Prediction, column: int) -> tuple[bool, float, str]:
-    failed = bool(row.error)
+def _sort_key(row: Prediction, column: int) -> tuple[float, str]:
+    """Space groups by number, probabilities by value, the rest as text."""
     if column == SPACE_GROUP:
-        return failed, float(_number(row.space_group)), row.space_group
+        return float(_number(row.space_group)), row.space_group
     if column == PROBABILITIES:
-        value = -1.0 if math.isnan(row.probability) else row.probability
-        return failed, value, row.file
+        return (-1.0 if math.isnan(row.probability) else row.probability), ""
     if column == WARNINGS:
-        return failed, float(len(row.warnings)), cell_text(row, column)
-    return failed, 0.0, cell_text(row, column).lower()
+        return float(len(row.warnings)), cell_text(row, column)
+    if column == FILE:
+        return float(_leading_number(row.file)), row.file
+    return 0.0, cell_text(row, column).lower()
+
+
+def _leading_number(file: str) -> int:
+    """Number that a file name begins with, so that 2.vasp comes before 10.vasp; 0 without one."""
+    name = Path(file).name
+    digits = name[: len(name) - len(name.lstrip("0123456789"))]
+    return int(digits[:15]) if digits else 0
 
 
 def _tooltip(row: Prediction, column: int) -> str:

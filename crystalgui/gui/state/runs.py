@@ -318,7 +318,9 @@ class RunsState(QObject):
         known = {run.run_id: run for run in self.runs if run.run_id}
         runs = [run for run in self.runs if not run.run_id and (run.alive or run.error)]
         for row in listing.runs:
-            view = known.get(row.run_id) or RunView(recipe=row.recipe, run_id=row.run_id)
+            view = known.get(row.run_id)
+            if view is None:
+                view = RunView(recipe=row.recipe, run_id=row.run_id, status=row.status)
             view.stored, view.folder = row, row.folder
             if not view.alive:
                 view.status = row.status

@@ -48,7 +48,7 @@ class PredictionCells(QStyledItemDelegate):
         super().initStyleOption(option, index)
         row: Prediction = index.data(ROW_ROLE)
         token = ""
-        if index.column() == PREDICTION and row.error:
+        if index.column() in (PREDICTION, WARNINGS) and row.error:
             token = "bad"
         elif index.column() == WARNINGS:
             token = "warn"

@@ -121,7 +121,7 @@ class RunsPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        widths = (210, 96, 130, 92, 70, 116, 96, 72, 122, 90)
+        widths = (180, 96, 96, 88, 66, 110, 90, 74, 132, 80)
         for column, width in enumerate(widths):
             header.resizeSection(column, width)
         card.body.addWidget(view, 1)

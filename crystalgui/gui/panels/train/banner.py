@@ -11,13 +11,17 @@ from crystalgui.gui.theme import SPACE, icon
 from crystalgui.gui.widgets import Chip, PlainButton, PrimaryButton, Text
 
 
-class Banner(QFrame):
+class Banner(QWidget):
     """One message with its remedies; hidden while there is nothing to say."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setProperty("card", True)
-        row = QHBoxLayout(self)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, SPACE[1])
+        frame = QFrame()
+        frame.setProperty("card", True)
+        outer.addWidget(frame)
+        row = QHBoxLayout(frame)
         row.setContentsMargins(SPACE[2], SPACE[1], SPACE[1], SPACE[1])
         row.setSpacing(SPACE[1])
         words = QVBoxLayout()
