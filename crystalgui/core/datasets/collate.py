@@ -136,6 +136,11 @@ def collate(records: Records, graphs: Graphs, device: torch.device | str = "cpu"
     return table.batch(torch.arange(len(records), device=table.device))
 
 
+def batches(rows: Tensor, size: int) -> list[Tensor]:
+    """(k,) rows in pieces of at most ``size``."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
 def double(batch: Batch) -> Batch:
     """The same batch with float64 arrays (for exact tests of symmetry)."""
     values = {f.name: getattr(batch, f.name) for f in fields(batch)}

@@ -10,14 +10,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.plugins import broken_card, guarded, load_plugins
 
-NOT_FAMILIES = frozenset({"catalogue", "predict", "trained", "layers"})
+NOT_FAMILIES = frozenset({"catalogue", "devices", "layers", "predict", "trained"})
 OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
 
 F = TypeVar("F", bound=type[CrystalModel])
@@ -170,22 +171,8 @@ def _discover() -> None:
         if module.name.startswith("_") or module.name in NOT_FAMILIES:
             continue
         name = f"{package.__name__}.{module.name}"
-        try:
-            importlib.import_module(name)
-        except ModelError:
-            raise
-        except Exception as error:  # noqa: BLE001  (a broken family is a greyed card)
-            _BROKEN[module.name] = broken(module.name, error)
-    _plugins()
-
-
-def broken(name: str, error: BaseException) -> Card:
-    """The greyed card of a family that cannot be loaded."""
-    return replace(
-        Card(name=name, title=name, tasks=(), inputs="", paper=""),
-        error=f"{type(error).__name__}: {error}",
-    )
-
-
-def _plugins() -> None:
-    return
+        error = guarded(partial(importlib.import_module, name))
+        if error:
+            _BROKEN[module.name] = broken_card(module.name, error)
+    for card in load_plugins():
+        _BROKEN[card.name] = card

@@ -29,7 +29,7 @@ from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.layers.crystal import PaperGlobals, SymmetryGlobals
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features
-from crystalgui.core.models.layers.graph import Gaussians, scatter_sum
+from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
 
 _LEFT_STEP = 25
@@ -56,17 +56,19 @@ class Block(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(wide)])
 
     def forward(
-        self, h: Tensor, e: Tensor, g: Tensor, batch: Batch, share: Tensor
+        self, h: Tensor, e: Tensor, g: Tensor, batch: Batch, count: Tensor, share: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Nodes (n, w), edges (e, w), globals (b, W) -> the same, updated."""
+        """Nodes (n, w), edges (e, w), globals (b, W) -> the same, updated.
+
+        ``count`` (e, 1) weighs an edge in the mean over the edges of a node,
+        ``share`` (n, 1) a node in the mean over a crystal.
+        """
         x, y, z = self.norms[0](h), self.norms[1](e), self.norms[2](g)
-        per_node = self.target(x) + self.context(z)[batch.graph]
-        message = self.source(x)[batch.src] + per_node[batch.dst] + self.kernel(y)
+        per_node = self.target(x) + take(self.context(z), batch.graph)
+        message = take(self.source(x), batch.src) + take(per_node, batch.dst) + self.kernel(y)
         e = e + self.edge(nn.functional.leaky_relu(message))
-        count = batch.count[:, None]
-        degree = scatter_sum(count, batch.dst, len(h)).clamp(min=1)
-        felt = scatter_sum(e * count, batch.dst, len(h)) / degree
-        joined = self.own(torch.cat([x, felt], 1)) + self.own_context(z)[batch.graph]
+        felt = scatter_sum(e * count, batch.dst, len(h))
+        joined = self.own(torch.cat([x, felt], 1)) + take(self.own_context(z), batch.graph)
         h = h + self.node(nn.functional.leaky_relu(joined))
         pooled = scatter_sum(torch.cat([h, felt], 1) * share, batch.graph, batch.size)
         g = g + self.whole(torch.cat([z, pooled], 1))
@@ -180,12 +182,12 @@ class CrystalGraphNetwork(CrystalModel):
         return (*self.card.symmetries, "rotation", "supercell")
 
     def _nodes(self, batch: Batch) -> Tensor:
-        known = self.elements.to(batch.weight.dtype)[batch.species]
+        known = take(self.elements.to(batch.weight.dtype), batch.species)
         if self.paper:
             return known
         one_hot = nn.functional.one_hot
         weight = batch.weight[:, None]
-        share = weight / scatter_sum(weight, batch.graph, batch.size)[batch.graph]
+        share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         parts = [
             one_hot(batch.species, N_ELEMENTS),
             one_hot(batch.site, len(POINT_GROUPS)),
@@ -198,15 +200,18 @@ class CrystalGraphNetwork(CrystalModel):
     def forward(self, batch: Batch) -> Tensor:
         """(b, outputs)."""
         weight = batch.weight[:, None]
-        share = weight / scatter_sum(weight, batch.graph, batch.size)[batch.graph]
+        share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         h = self.embed_node(self._nodes(batch))
         if self.paper:
             e = self.embed_edge(torch.cat([batch.distance[:, None], batch.vector], 1))
         else:
             e = self.embed_edge(self.radial(batch.distance))
         g = self.embed_global(self.globals(batch))
+        count = batch.count[:, None]
+        degree = scatter_sum(count, batch.dst, len(h)).clamp(min=1)
+        count = count / take(degree, batch.dst)
         for block in self.blocks:
-            h, e, g = block(h, e, g, batch, share)
+            h, e, g = block(h, e, g, batch, count, share)
         if not self.paper:
             mean = scatter_sum(h * share, batch.graph, batch.size)
             total = scatter_sum(h * weight, batch.graph, batch.size) / 10

@@ -30,8 +30,8 @@ def classes_of_groups() -> tuple[Tensor, Tensor]:
 
 def composition(batch: Batch, size: int = N_ELEMENTS) -> Tensor:
     """(b, size) atoms of each element in a primitive cell."""
-    counts = batch.weight.new_zeros((batch.size, size))
-    return counts.index_put_((batch.graph, batch.species), batch.weight, accumulate=True)
+    counts = batch.weight.new_zeros(batch.size * size)
+    return counts.index_add_(0, batch.graph * size + batch.species, batch.weight).view(-1, size)
 
 
 class PaperGlobals(nn.Module):

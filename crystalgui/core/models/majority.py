@@ -1,0 +1,62 @@
+"""The answer that needs no crystal: the majority class, or the median.
+
+Row N16: every network must beat it.  It is a network with one vector of
+parameters, so training, saving and classifying treat it like the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.cards import Card, Scalar
+from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.models._base import CrystalModel, GraphSpec
+from crystalgui.core.models._registry import register
+
+
+@register(
+    Card(
+        name="majority",
+        title="Majority class or median",
+        tasks=("classification", "regression"),
+        inputs="crystal",
+        paper="Nop, Mundy, Smith, Paudyal, npj Comput. Mater. (2025), baselines of Tables 1-3",
+        rows=("N16",),
+        summary=(
+            "Answers the same for every crystal: the frequencies of the classes, or the median "
+            "of the target. The floor that every other model must beat."
+        ),
+        presets={"small": {"epochs": 1, "batch_size": 1024}, "paper": {"epochs": 1}},
+        symmetries=("permutation", "translation", "rotation", "supercell"),
+    )
+)
+class Majority(CrystalModel):
+    """Row N16 of the model reference."""
+
+    constant: ClassVar[bool] = True
+
+    def __init__(self, outputs: int, **params: Any) -> None:
+        super().__init__(outputs)
+        self.answer = nn.Parameter(torch.zeros(outputs))
+
+    @classmethod
+    def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
+        """The smallest graphs there are."""
+        return GraphSpec("orbits", 1.0)
+
+    @torch.no_grad()
+    def start(self, targets: Tensor) -> None:
+        """Frequencies of the classes, or the median of the standardised target."""
+        if self.outputs > 1:
+            counts = torch.bincount(targets, minlength=self.outputs).float()
+            self.answer.copy_(((counts + 1e-3) / counts.sum()).log())
+        else:
+            self.answer.fill_(float(targets.median()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(b, outputs), the same row for every crystal."""
+        return self.answer.to(batch.weight.dtype).expand(batch.size, -1)

@@ -1,0 +1,266 @@
+"""The training loop: a generator, so every yield is progress and a cancel point.
+
+Device and precision come from lightning-fabric.  Sums stay on the device and
+are read at most twenty times a second.  The order of the rows of an epoch
+depends on the seed and the epoch alone, and everything else the next step
+needs is in the checkpoint, so a resumed run is bit-identical on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.cards import Task
+from crystalgui.core.datasets.collate import Table, batches
+from crystalgui.core.errors import Diverged, NotEnoughMemory
+from crystalgui.core.messages import (
+    ConfusionReady,
+    EpochMetrics,
+    Event,
+    LogLine,
+    Progress,
+    StepMetrics,
+    TrainRecipe,
+)
+from crystalgui.core.models import devices
+from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.training.checkpoint import State
+from crystalgui.core.training.metrics import Evaluation, Loss, Scale, evaluate
+from crystalgui.core.training.optimise import Average, rate
+
+STEP_SECONDS = 0.05
+
+
+class Flag(Protocol):
+    """What is polled to stop gently: a ``threading.Event`` does."""
+
+    def is_set(self) -> bool:
+        """Whether it was raised."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Fit:
+    """Everything that `epochs` needs, already on the device.
+
+    Attributes
+    ----------
+    fabric : lightning_fabric.Fabric
+    model : CrystalModel
+        The bare network; ``wrapped`` and ``optimiser`` are fabric's.
+    target : (n,) int64 or float32, on the device
+    train, validation : (k,) int64, on the device
+    save : callable
+        Writes a checkpoint: ``save(state, evaluation or None when not the best)``.
+    """
+
+    recipe: TrainRecipe
+    task: Task
+    classes: tuple[str, ...]
+    fabric: Any
+    model: CrystalModel
+    wrapped: Any
+    optimiser: Any
+    average: Average
+    loss: Loss
+    scale: Scale
+    table: Table
+    target: Tensor
+    train: Tensor
+    validation: Tensor
+    state: State
+    run_id: str
+    save: Callable[[State, bool], None]
+    record: Callable[[dict[str, float], bool], None]
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return math.ceil(len(self.train) / self.recipe.batch_size)
+
+
+def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
+    """Train until the last epoch, early stop or soft stop.
+
+    Returns
+    -------
+    bool
+        True when training is over, False when it was stopped and can resume.
+    """
+    recipe, state = fit.recipe, fit.state
+    began, first = time.monotonic(), state.epoch
+    while state.epoch < recipe.epochs:
+        if stop is not None and stop.is_set():
+            return False
+        running = yield from _epoch(fit)
+        state.epoch += 1
+        with _weights(fit):
+            result = evaluate(fit.wrapped, fit.table, fit.validation, fit.target, fit.task,
+                              fit.scale)  # fmt: skip
+        best = result.score > state.best
+        if best:
+            state.best, state.best_epoch = result.score, state.epoch
+        values = {
+            **running,
+            **{f"val/{k}": v for k, v in result.values.items()},
+            "learning_rate": rate(recipe, state.step, recipe.epochs * fit.steps_an_epoch),
+        }
+        fit.save(state, best)
+        fit.record({"epoch": float(state.epoch), **values}, best)
+        yield EpochMetrics(run_id=fit.run_id, epoch=state.epoch, values=values, best=best)
+        if result.counts:
+            yield confusion(fit, result, "validation")
+        done = state.epoch - first
+        eta = (time.monotonic() - began) / done * (recipe.epochs - state.epoch)
+        yield Progress(done=state.epoch, total=recipe.epochs, text="Training", eta=eta)
+        if recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
+            yield LogLine(text=f"No better epoch in {recipe.patience}: stopped early.")
+            break
+    return True
+
+
+def confusion(fit: Fit, result: Evaluation, part: str) -> ConfusionReady:
+    """The confusion matrix of an evaluation as an event."""
+    return ConfusionReady(
+        run_id=fit.run_id,
+        epoch=fit.state.epoch,
+        split=part,
+        classes=fit.classes,
+        counts=result.counts,
+    )
+
+
+def order(seed: int, epoch: int, rows: Tensor) -> Tensor:
+    """(k,) rows in the order of an epoch; depends on seed and epoch alone."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+
+
+def _epoch(fit: Fit) -> Generator[Event, None, dict[str, float]]:
+    """One pass over the training rows; returns its running metrics."""
+    fit.model.train()
+    total = torch.zeros(2, device=fit.train.device)
+    seen, began = 0, time.monotonic()
+    shown = _Shown(total.clone(), 0, began)
+    rows_in_order = order(fit.recipe.seed, fit.state.epoch, fit.train)
+    steps = batches(rows_in_order, fit.recipe.batch_size)
+    for number, rows in enumerate(steps, 1):
+        lr = rate(fit.recipe, fit.state.step, fit.recipe.epochs * len(steps))
+        for group in fit.optimiser.param_groups:
+            group["lr"] = lr
+        total += yield from _step(fit, rows)
+        seen += len(rows)
+        fit.state.step += 1
+        fit.average.update(fit.model)
+        now = time.monotonic()
+        if now - shown.time >= STEP_SECONDS or number == len(steps):
+            recent = float(total[0] - shown.total[0]) / (seen - shown.seen)
+            _guard(fit, recent)
+            speed = (seen - shown.seen) / max(now - shown.time, 1e-9)
+            shown = _Shown(total.clone(), seen, now)
+            yield StepMetrics(
+                run_id=fit.run_id,
+                step=fit.state.step,
+                epoch=fit.state.epoch + number / len(steps),
+                loss=recent,
+                samples_per_second=speed,
+                memory_bytes=devices.memory_in_use(fit.table.device),
+            )
+    loss, score = (total / seen).tolist()
+    name = "accuracy" if fit.task == "classification" else "mae"
+    speed = seen / max(time.monotonic() - began, 1e-9)
+    return {"train/loss": loss, f"train/{name}": score, "rows_per_second": speed}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Sums at the last `StepMetrics`."""
+
+    total: Tensor
+    seen: int
+    time: float
+
+
+def _step(fit: Fit, rows: Tensor) -> Generator[Event, None, Tensor]:
+    """One optimiser step, halved again and again while memory runs out.
+
+    Returns the summed loss and the summed hits (or errors) of the rows, on the device.
+    """
+    while True:
+        try:
+            return _backward(fit, rows)
+        except (RuntimeError, MemoryError) as error:
+            if not devices.out_of_memory(error):
+                raise
+            details = str(error)
+        fit.optimiser.zero_grad(set_to_none=True)
+        devices.free(fit.table.device)
+        if fit.state.accumulate >= len(rows):
+            raise NotEnoughMemory(
+                "Memory ran out even with one crystal at a time.",
+                "Choose a smaller model, a smaller cutoff, or the CPU.",
+                details,
+            )
+        fit.state.accumulate *= 2
+        yield LogLine(
+            text=f"Memory ran out: each batch now takes {fit.state.accumulate} passes.",
+            level="warning",
+        )
+
+
+def _backward(fit: Fit, rows: Tensor) -> Tensor:
+    size = math.ceil(len(rows) / fit.state.accumulate)
+    total = torch.zeros(2, device=rows.device)
+    for part in batches(rows, size):
+        out, target = fit.wrapped(fit.table.batch(part)).float(), fit.target[part]
+        loss = fit.loss(out, target)
+        fit.fabric.backward(loss * (len(part) / len(rows)))
+        with torch.no_grad():
+            if fit.task == "classification":
+                score = (out.argmax(1) == target).sum()
+            else:
+                score = (out[:, 0] - target).abs().sum() * fit.scale.std
+            total += torch.stack([loss.detach() * len(part), score])
+    if fit.recipe.clip_norm > 0:
+        fit.fabric.clip_gradients(
+            fit.wrapped, fit.optimiser, max_norm=fit.recipe.clip_norm, error_if_nonfinite=False
+        )
+    fit.optimiser.step()
+    fit.optimiser.zero_grad(set_to_none=True)
+    return total
+
+
+def _guard(fit: Fit, loss: float) -> None:
+    if not math.isfinite(loss):
+        lower = fit.recipe.learning_rate / 10
+        raise Diverged(
+            f"The loss is no longer a number (epoch {fit.state.epoch + 1}, step {fit.state.step}).",
+            f"Try a lower learning rate, e.g. {lower:g}; the last good epoch is kept.",
+        )
+
+
+class _weights:
+    """Evaluation mode with the averaged weights, when there is an average."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
+        self.own: dict[str, Tensor] = {}
+
+    def __enter__(self) -> None:
+        model: nn.Module = self.fit.model
+        model.eval()
+        if self.fit.average.weights:
+            self.own = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            model.load_state_dict(self.fit.average.weights)
+
+    def __exit__(self, *_: object) -> None:
+        if self.own:
+            self.fit.model.load_state_dict(self.own)
+        self.fit.model.train()

@@ -1,0 +1,124 @@
+"""Training recipes: made from a card's preset, or read from a JSON file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from crystalgui.core.cards import Scalar
+from crystalgui.core.errors import ModelError
+from crystalgui.core.messages import SplitSpec, TrainRecipe
+from crystalgui.core.models import _registry as registry
+
+_FIXED = frozenset({"model", "dataset", "preset", "params", "split"})
+
+
+def make_recipe(
+    model: str,
+    dataset: Path,
+    preset: str = "small",
+    epochs: int | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, Scalar] | None = None,
+) -> TrainRecipe:
+    """The recipe of a preset with some values changed.
+
+    Parameters
+    ----------
+    overrides : mapping
+        Keys are parameters of the model, fields of `TrainRecipe`, or fields
+        of `SplitSpec` written ``split.test``.
+
+    Raises
+    ------
+    ModelError
+        Unknown model, preset or key, or an impossible value.
+    """
+    card = registry.family(model).card
+    own, fields, parts = _sorted_keys({p.name for p in card.params}, overrides or {})
+    _, settings = registry.settings(model, preset, own)
+    values: dict[str, Any] = {"seed": seed, **settings, **fields}
+    if epochs is not None:
+        values["epochs"] = epochs
+    recipe = TrainRecipe(model=model, dataset=dataset, preset=preset, params=own)
+    return replace(
+        recipe,
+        split=replace(SplitSpec(), **_typed(SplitSpec, parts)),
+        **_typed(TrainRecipe, values),
+    )
+
+
+def _sorted_keys(
+    params: set[str], overrides: Mapping[str, Scalar]
+) -> tuple[dict[str, Scalar], dict[str, Scalar], dict[str, Scalar]]:
+    """Overrides of the model, of the recipe and of the split."""
+    names = {f.name for f in dataclasses.fields(TrainRecipe)} - _FIXED
+    inner = {f.name for f in dataclasses.fields(SplitSpec)}
+    own: dict[str, Scalar] = {}
+    fields: dict[str, Scalar] = {}
+    parts: dict[str, Scalar] = {}
+    for key, value in overrides.items():
+        if key in params:
+            own[key] = value
+        elif key in names:
+            fields[key] = value
+        elif key.startswith("split.") and key.removeprefix("split.") in inner:
+            parts[key.removeprefix("split.")] = value
+        else:
+            known = ", ".join(sorted(params | names | {f"split.{n}" for n in inner}))
+            raise ModelError(f"There is no setting {key!r}.", f"Known settings: {known}.")
+    return own, fields, parts
+
+
+def _typed(kind: type[Any], values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Values converted to the types of a dataclass's fields."""
+    hints = get_type_hints(kind)
+    typed: dict[str, Any] = {}
+    for key, value in values.items():
+        wanted = hints[key]
+        choices = get_args(wanted) if get_origin(wanted) is not None else ()
+        try:
+            if wanted is bool and isinstance(value, str):
+                typed[key] = value.lower() in {"1", "true", "yes", "on"}
+            elif choices:
+                if str(value) not in choices:
+                    raise ValueError
+                typed[key] = str(value)
+            elif wanted is int:
+                typed[key] = int(float(value))
+            else:
+                typed[key] = wanted(value)
+        except (TypeError, ValueError) as error:
+            what = ", ".join(choices) or wanted.__name__
+            raise ModelError(f"{key} = {value!r} is impossible.", f"Allowed: {what}.") from error
+    return typed
+
+
+def read_recipe(path: Path, dataset: Path) -> tuple[TrainRecipe, dict[str, Any]]:
+    """A recipe file and its publication block (title, licence, notes ...).
+
+    Parameters
+    ----------
+    path : Path
+        JSON with ``recipe`` (fields of `TrainRecipe`) and ``publication``.
+    dataset : Path
+        Folder of the imported data set.
+    """
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        fields = dict(plain["recipe"])
+        parts = SplitSpec(**fields.pop("split", {}))
+        recipe = TrainRecipe(dataset=dataset, split=parts, **fields)
+        registry.settings(recipe.model, recipe.preset, recipe.params)
+        return recipe, dict(plain.get("publication", {}))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            "The recipe cannot be read.",
+            "A recipe is JSON with a block “recipe” of training settings.",
+            str(error),
+            path=path,
+        ) from error

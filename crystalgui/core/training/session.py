@@ -1,0 +1,420 @@
+"""A training session: from a recipe to a run in the store and a trained model.
+
+`train` is what the worker runs; `estimate` measures a few steps of a recipe;
+`train_from_files` is the command line's import-and-train.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalgui.core.cards import Scalar, TrainedModel
+from crystalgui.core.datasets import graphs
+from crystalgui.core.datasets.collate import Table, batches
+from crystalgui.core.datasets.dataset import Dataset, safe_name
+from crystalgui.core.datasets.splits import Split, leakage, split
+from crystalgui.core.errors import DataError, ModelError
+from crystalgui.core.messages import (
+    DatasetReady,
+    EpochMetrics,
+    EstimateJob,
+    EstimateReady,
+    Event,
+    ImportJob,
+    LogLine,
+    Progress,
+    RunCreated,
+    Stopped,
+    TrainJob,
+    TrainRecipe,
+)
+from crystalgui.core.models import _registry as registry
+from crystalgui.core.models import devices
+from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._tensors import read_tensors, write_tensors
+from crystalgui.core.models.layers.elements import N_ELEMENTS
+from crystalgui.core.models.trained import Inference, coarse_classes, write_model
+from crystalgui.core.store.project import Project, versions
+from crystalgui.core.store.run import Run
+from crystalgui.core.training import checkpoint, metrics
+from crystalgui.core.training.loop import Fit, Flag, confusion, epochs
+from crystalgui.core.training.metrics import Scale
+from crystalgui.core.training.optimise import Average, optimiser
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+SAMPLE = 1024
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """A recipe with its data set, split and network, before the first step."""
+
+    recipe: TrainRecipe
+    dataset: Dataset
+    parts: Split
+    params: dict[str, Scalar]
+    model: CrystalModel
+    device: torch.device
+    scale: Scale
+
+
+def plan(recipe: TrainRecipe, dataset: Dataset | None = None) -> Plan:
+    """Check a recipe, load its data, divide it and build the network."""
+    dataset = dataset or Dataset.load(recipe.dataset)
+    family = registry.family(recipe.model)
+    if dataset.summary.task not in family.card.tasks:
+        raise ModelError(
+            f"{family.card.title} cannot do {dataset.summary.task}.", "Choose another model."
+        )
+    if recipe.epochs < 1 or recipe.batch_size < 1 or not recipe.learning_rate > 0:
+        raise ModelError(
+            "Epochs, batch size and learning rate must be positive.", "Correct the recipe."
+        )
+    heavy = dataset.records.species >= N_ELEMENTS
+    if heavy.any():
+        raise DataError(
+            f"{int(heavy.sum())} atoms are heavier than einsteinium; models cannot use them.",
+            "Remove these crystals from the labels.",
+            path=recipe.dataset,
+        )
+    params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
+    parts = split(recipe.split, dataset.records.keys(), dataset.classes)
+    device = devices.resolve(recipe.device)
+    torch.manual_seed(recipe.seed)
+    outputs = max(len(dataset.summary.classes), 1)
+    model = registry.build(recipe.model, outputs, params)
+    devices.set_threads(recipe.threads, _size(model))
+    scale = Scale()
+    if dataset.summary.task == "regression":
+        train = dataset.target[parts.train]
+        scale = Scale(float(train.mean()), max(float(train.std()), 1e-12))
+    return Plan(recipe, dataset, parts, params, model, device, scale)
+
+
+def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, None]:
+    """Train a recipe, or resume a run; ends with a trained model in the project.
+
+    A soft stop ends it after the epoch with `Stopped`; closing the generator
+    leaves the run as "stopped" with its last checkpoint.
+
+    Raises
+    ------
+    CrystalError
+        Bad recipe, data or checkpoint, NaN loss, no memory.
+    """
+    project = Project.open(job.project)
+    run: Run | None = None
+    try:
+        if job.run_id:
+            run = project.run(job.run_id)
+        else:
+            plan_now = plan(job.recipe)
+            run = project.create_run(job.recipe)
+        run.set_status("running")
+        yield RunCreated(run_id=run.id, folder=run.folder)
+        prepared = plan(run.recipe) if job.run_id else plan_now
+        finished = yield from _train(project, run, prepared, stop)
+        run.set_status("done" if finished else "stopped")
+        if not finished:
+            yield Stopped(run_id=run.id)
+    except GeneratorExit:
+        if run is not None:
+            run.set_status("stopped")
+        raise
+    except BaseException as error:
+        if run is not None and run.status == "running":
+            run.log(f"failed: {error}")
+            run.set_status("failed")
+        raise
+    finally:
+        project.close()
+
+
+def _train(
+    project: Project, run: Run, prepared: Plan, stop: Flag | None
+) -> Generator[Event, None, bool]:
+    yield Progress(done=0, text="Building neighbour graphs")
+    fit = _fit(run, prepared)
+    if run.file(LAST).is_file():
+        fit.state = checkpoint.load_state(run.file(LAST), fit.model, fit.optimiser, fit.average)
+        if fit.state.digest != prepared.dataset.summary.digest:
+            raise DataError(
+                "The data set has changed since the run was started.",
+                "Start a new run, or import the former data again.",
+                path=prepared.recipe.dataset,
+            )
+        run.truncate_metrics(fit.state.epoch)
+        yield LogLine(text=f"Resumed after epoch {fit.state.epoch}.")
+    sizes = " / ".join(f"{n:,}" for n in prepared.parts.sizes)
+    shared = leakage(prepared.parts, prepared.dataset.records.keys())
+    text = (
+        f"{_size(fit.model):,} parameters; {sizes} crystals to train, validate and test; "
+        f"{shared} formulas on both sides; {torch.get_num_threads()} threads on {fit.table.device}."
+    )
+    run.log(text)
+    yield LogLine(text=text)
+    if not (yield from epochs(fit, stop)):
+        return False
+    yield from _finish(project, run, prepared, fit)
+    return True
+
+
+def _fit(run: Run, prepared: Plan) -> Fit:
+    """Move everything to the device and wrap it with fabric."""
+    from lightning_fabric import Fabric
+
+    recipe, dataset, device = prepared.recipe, prepared.dataset, prepared.device
+    spec = type(prepared.model).graph_spec(prepared.params)
+    graph = graphs.cached(
+        dataset.records, recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
+    )
+    fabric = Fabric(accelerator=device.type, devices=1, precision=_precision(recipe, device))
+    target = _target(prepared).to(device)
+    rows = [torch.from_numpy(part).to(device) for part in (prepared.parts.train,
+                                                           prepared.parts.validation)]  # fmt: skip
+    model = prepared.model.to(device)
+    model.start(target[rows[0]])
+    wrapped, steps = fabric.setup(model, optimiser(model, recipe))
+    weights = None
+    if recipe.class_weights and dataset.classes is not None:
+        weights = metrics.class_weights(target[rows[0]], len(dataset.summary.classes)).to(device)
+    average = Average(model, recipe.ema)
+    state = checkpoint.State(accumulate=recipe.accumulate, digest=dataset.summary.digest)
+    torch.manual_seed(recipe.seed)
+
+    def save(now: checkpoint.State, best: bool) -> None:
+        if best:
+            meta = {"epoch": str(now.epoch), "format": str(checkpoint.FORMAT)}
+            write_tensors(run.file(BEST), average.best_weights(model), meta)
+        checkpoint.save_state(run.file(LAST), now, model, steps, average)
+        run.write_state({"epoch": now.epoch, "step": now.step, "best_epoch": now.best_epoch})
+
+    def record(values: dict[str, float], best: bool) -> None:
+        run.append_metrics(values, best=best)
+
+    return Fit(
+        recipe=recipe,
+        task=dataset.summary.task,
+        classes=dataset.summary.classes,
+        fabric=fabric,
+        model=model,
+        wrapped=wrapped,
+        optimiser=steps,
+        average=average,
+        loss=metrics.loss_function(dataset.summary.task, weights),
+        scale=prepared.scale,
+        table=Table(dataset.records, graph, device),
+        target=target,
+        train=rows[0],
+        validation=rows[1],
+        state=state,
+        run_id=run.id,
+        save=save,
+        record=record,
+    )
+
+
+def _precision(recipe: TrainRecipe, device: torch.device) -> str:
+    """16-mixed needs CUDA; elsewhere full precision is used."""
+    if recipe.precision == "16-mixed" and device.type != "cuda":
+        return "32-true"
+    return "32-true" if recipe.precision == "32" else recipe.precision
+
+
+def _target(prepared: Plan) -> Tensor:
+    """(m,) int64 classes, or float32 standardised values."""
+    target = torch.from_numpy(prepared.dataset.target)
+    if prepared.dataset.summary.task == "classification":
+        return target.long()
+    return ((target - prepared.scale.mean) / prepared.scale.std).float()
+
+
+def _finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Event, None, None]:
+    """Test the best epoch, calibrate it on validation rows, export it."""
+    weights, _ = read_tensors(run.file(BEST))
+    fit.model.load_state_dict(weights)
+    fit.model.eval()
+    test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
+    results = {
+        part: metrics.evaluate(fit.wrapped, fit.table, rows, fit.target, fit.task, fit.scale)
+        for part, rows in (("validation", fit.validation), ("test", test_rows))
+    }
+    target = fit.target.cpu()
+    values = {f"test/{k}": v for k, v in results["test"].values.items()}
+    warmth = 1.0
+    if fit.task == "classification":
+        warmth = metrics.temperature(results["validation"].outputs, target[fit.validation.cpu()])
+        coarse = coarse_classes(fit.classes)
+        if coarse:
+            values["test/coarse_accuracy"] = metrics.coarse_accuracy(
+                (results["test"].outputs.double() / warmth).softmax(1),
+                target[prepared.parts.test],
+                fit.classes,
+                coarse,
+            )
+    run.append_metrics(values)
+    yield EpochMetrics(run_id=run.id, epoch=fit.state.epoch, values=values)
+    if results["test"].counts:
+        yield confusion(fit, results["test"], "test")
+    card = export(project, run, prepared, fit, values, warmth)
+    run.log(f"exported as {card.name}: {json.dumps(values)}")
+    yield LogLine(text=f"The trained model is called {card.name}.")
+
+
+def export(
+    project: Project,
+    run: Run,
+    prepared: Plan,
+    fit: Fit,
+    values: Mapping[str, float],
+    warmth: float,
+) -> TrainedModel:
+    """Write the best epoch as a trained model of the project."""
+    summary, recipe, parts = prepared.dataset.summary, prepared.recipe, prepared.parts
+    table = prepared.dataset.records.select(parts.train)
+    name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
+    spec = recipe.split
+    sizes = " / ".join(f"{n:,}" for n in parts.sizes)
+    card = TrainedModel(
+        name=name,
+        family=recipe.model,
+        title=recipe.title or f"{type(prepared.model).card.title} on {summary.name}",
+        folder="",
+        task=summary.task,
+        target=summary.target,
+        classes=summary.classes,
+        metrics={
+            k.removeprefix("test/").replace("coarse_accuracy", "accuracy_coarse"): v
+            for k, v in values.items()
+        },
+        data=f"{summary.name}: {summary.size:,} crystals, {summary.formulas:,} formulas",
+        split=f"{spec.kind}, seed {spec.seed}: {sizes} crystals to train, validate, test",
+        seed=recipe.seed,
+        date=time.strftime("%Y-%m-%d"),
+        parameters=_size(prepared.model),
+        params=dict(prepared.params),
+        coarse=coarse_classes(summary.classes),
+        notes=f"Run {run.id}, best epoch {fit.state.best_epoch} by validation.",
+    )
+    inference = Inference(
+        temperature=warmth,
+        mean=prepared.scale.mean,
+        std=prepared.scale.std,
+        elements=tuple(int(z) for z in np.unique(table.species)),
+        space_groups=tuple(int(n) for n in np.unique(table.space_group)),
+        most_atoms=int((np.diff(table.offsets) // table.cells).max()),
+        versions=versions(),
+    )
+    card = write_model(project.models_folder / name, card, inference, [fit.model.state_dict()])
+    project.register_model(card)
+    return card
+
+
+def estimate(job: EstimateJob) -> Generator[Event, None, None]:
+    """Measure a few steps on a sample; yields one `EstimateReady`."""
+    from lightning_fabric import Fabric
+
+    recipe = job.recipe
+    yield Progress(done=0, text="Measuring a few steps")
+    prepared = plan(recipe)
+    device, dataset = prepared.device, prepared.dataset
+    some = np.random.default_rng(0).permutation(len(dataset.records))[
+        : max(SAMPLE, 2 * recipe.batch_size)
+    ]
+    records = dataset.records.select(np.sort(some).astype(np.int64))
+    spec = type(prepared.model).graph_spec(prepared.params)
+    table = Table(records, graphs.build(records, spec.cutoff, spec.kind), device)
+    fabric = Fabric(accelerator=device.type, devices=1, precision=_precision(recipe, device))
+    model, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
+    target = _target(prepared)[torch.from_numpy(np.sort(some))].to(device)
+    loss = metrics.loss_function(dataset.summary.task)
+    times = []
+    rows = torch.arange(len(records), device=device)
+    began = time.monotonic()
+    for number in range(6):
+        start = time.monotonic()
+        index = rows.roll(-number * recipe.batch_size)[: recipe.batch_size]
+        for part in batches(index, -(-len(index) // max(recipe.accumulate, 1))):
+            fabric.backward(loss(model(table.batch(part)).float(), target[part]))
+        steps.step()
+        steps.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.monotonic() - start)
+        yield Progress(done=number + 1, total=6, text="Measuring a few steps")
+        if number >= 2 and time.monotonic() - began > 8:
+            break
+    n_steps = -(-prepared.parts.sizes[0] // recipe.batch_size)
+    whole = table.nbytes * len(dataset.records) // max(len(records), 1)
+    yield EstimateReady(
+        parameters=_size(prepared.model),
+        seconds_per_epoch=float(np.median(times[1:])) * n_steps
+        * (1 + 0.35 * prepared.parts.sizes[1] / prepared.parts.sizes[0]),
+        memory_bytes=devices.memory_in_use(device) + max(0, whole - table.nbytes),
+        device=str(device),
+        sizes=prepared.parts.sizes,
+        leakage=leakage(prepared.parts, dataset.records.keys()),
+    )  # fmt: skip
+
+
+def _size(model: CrystalModel) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def train_from_files(
+    data: Path,
+    labels: Path,
+    model: str,
+    out: Path,
+    preset: str = "small",
+    epochs: int | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, Scalar] | None = None,
+) -> Iterator[Event]:
+    """Import files and train on them; ``out`` becomes a project and a model folder.
+
+    Parameters
+    ----------
+    overrides : mapping
+        Parameters of the model, or fields of `TrainRecipe` such as
+        ``learning_rate``; ``split.seed`` and the like reach the split.
+    """
+    from crystalgui.core.datasets.importer import import_dataset
+    from crystalgui.core.training.recipes import make_recipe
+
+    make_recipe(model, Path(), preset, epochs, seed, overrides)
+    folder: Path | None = None
+    job = ImportJob(project=out, source=data, labels=labels, name=safe_name(data.stem))
+    for event in import_dataset(job):
+        if isinstance(event, DatasetReady):
+            folder = event.summary.folder
+        yield event
+    assert folder is not None
+    recipe = make_recipe(model, folder, preset, epochs, seed, overrides)
+    yield from train_into(recipe, out)
+
+
+def train_into(recipe: TrainRecipe, out: Path) -> Iterator[Event]:
+    """Train in the project ``out`` and copy the trained model into ``out`` itself."""
+    import shutil
+
+    from crystalgui.core.models.trained import CARD, WEIGHTS
+
+    run_id = ""
+    for event in train(TrainJob(project=out, recipe=recipe)):
+        if isinstance(event, RunCreated):
+            run_id = event.run_id
+        yield event
+    with Project.open(out) as project:
+        found = [m for m in project.models() if m.name.endswith(run_id[-6:])]
+    for name in (WEIGHTS, CARD):
+        shutil.copyfile(Path(found[-1].folder) / name, out / name)
+    yield LogLine(text=f"Model and card are in {out}.")
