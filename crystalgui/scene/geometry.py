@@ -114,8 +114,9 @@ def geometry(
     cell = np.stack(np.unravel_index(drawn.atom_index % copies, repeats), axis=1)
     image = cell + drawn.shift * np.array(repeats)
     pairs = drawn.bond_pairs if bonds else np.zeros((0, 2), dtype=np.int64)
-    hulls = _hulls(crystal) if polyhedra and search else {}
+    hulls, left_out = _hulls(crystal) if polyhedra and search else ({}, [])
     if hulls:
+        pairs = pairs[~np.isin(atom[pairs], left_out).any(axis=1)]
         atom, image, pairs = _with_corners(hulls, atom, image, pairs, bonds=bonds)
     positions = (crystal.frac[atom] + image) @ crystal.lattice
     return Geometry(
@@ -131,15 +132,17 @@ def geometry(
     )
 
 
-def _hulls(crystal: Crystal) -> dict[int, bonding.Polyhedron]:
-    """The polyhedra worth seeing, by atom of the cell.
+def _hulls(crystal: Crystal) -> tuple[dict[int, bonding.Polyhedron], list[int]]:
+    """The polyhedra worth seeing, by atom of the cell, and the centres left out.
 
     Where cations with at most eight neighbours exist, those with more are
-    left out: the twelvefold site of a perovskite would hide its octahedra.
+    left out: the twelvefold site of a perovskite would hide its octahedra,
+    with its bonds as well as with its polyhedron.
     """
     found = bonding.polyhedra(crystal)
     small = [hull for hull in found if len(hull.atoms) <= SMALL]
-    return {hull.centre: hull for hull in small or found}
+    shown = {hull.centre: hull for hull in small or found}
+    return shown, [hull.centre for hull in found if hull.centre not in shown]
 
 
 def _with_corners(

@@ -253,3 +253,29 @@ def png_bytes(image: NDArray[np.uint8]) -> bytes:
 def write_png(image: NDArray[np.uint8], path: Path) -> None:
     """Write a picture; the file is complete or it is not there."""
     write_atomic(Path(path), png_bytes(image))
+
+
+def graphics_information() -> str:
+    """Vendor, renderer and version of the OpenGL that draws pictures.
+
+    Raises
+    ------
+    ResourceError
+        When nothing can be drawn.
+    """
+    window = _window((8, 8))
+    try:
+        window.Render()
+        if not window.SupportsOpenGL():
+            raise ResourceError(
+                "OpenGL 3.2 is missing.", "Install the graphics driver, or Mesa (libgl1, libegl1)."
+            )
+        facts = dict(
+            line.split(":", 1)
+            for line in window.ReportCapabilities().splitlines()
+            if line.startswith("OpenGL") and ":" in line
+        )
+    finally:
+        window.Finalize()
+    names = ("OpenGL vendor string", "OpenGL renderer string", "OpenGL version string")
+    return " · ".join(facts[name].strip() for name in names if name in facts)

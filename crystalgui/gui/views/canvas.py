@@ -15,11 +15,11 @@ from PySide6.QtWidgets import QApplication, QRubberBand, QWidget
 
 os.environ.setdefault("QT_API", "pyside6")
 
-from pyvistaqt.rwi import QVTKRenderWindowInteractor  # noqa: E402  QT_API must be set first
+from pyvistaqt.rwi import QVTKRenderWindowInteractor
 
-from crystalgui.gui.views.mouse import DEFAULT, Gesture, gesture  # noqa: E402
-from crystalgui.scene import camera as cam  # noqa: E402
-from crystalgui.scene.camera import Margins  # noqa: E402
+from crystalgui.gui.views.mouse import DEFAULT, Gesture, gesture
+from crystalgui.scene import camera as cam
+from crystalgui.scene.camera import Margins
 
 DEGREES_PER_PIXEL = 0.45
 STILL_MS = 160

@@ -219,14 +219,16 @@ class StructurePanel(QWidget):
             self._say("clock", f"Reading {file.name}", "")
             self.card.set_title(file.name)
 
-    def _say(self, _icon: str, title: str, text: str) -> None:
-        self.notice.set_text(title, text)
+    def _say(self, icon: str, title: str, text: str) -> None:
+        self.stage.removeWidget(self.notice)
+        self.notice.deleteLater()
+        self.notice = EmptyState(icon, title, text, (), self.stage)
+        self.stage.addWidget(self.notice)
         self.stage.setCurrentWidget(self.notice)
 
     def _enable(self, on: bool) -> None:
         for widget in (self.views, self.tools, self.strip, self.symmetry):
-            widget.setEnabled(on)
-        self.symmetry.setVisible(on)
+            widget.setVisible(on)
 
     def _title(self) -> None:
         crystal = self._shown
@@ -266,8 +268,7 @@ class StructurePanel(QWidget):
             return
         if self.view is None:
             self._waiting = geometry
-            if self.stage.currentWidget() is not self.notice or not self.notice.isVisible():
-                self.stage.setCurrentWidget(self.blank)
+            self.stage.setCurrentWidget(self.blank)
             return
         self._waiting = None
         old = self.view.geometry3d
@@ -308,8 +309,9 @@ class StructurePanel(QWidget):
         }
         switches = {
             name: chips[name].isChecked()
-            for name in ("bonds", "polyhedra", "cell", "legend", "perspective")
+            for name in ("bonds", "polyhedra", "legend", "perspective")
         }
+        switches["cell"] = self.tools.cell.isChecked()
         return {**chosen, **switches, "colours": self._own_colours(), "hidden": self.strip.hidden}
 
     def _own_colours(self) -> dict[int, tuple[float, float, float]]:

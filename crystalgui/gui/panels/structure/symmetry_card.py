@@ -23,7 +23,7 @@ from crystalgui.core.structures.crystal import Crystal
 from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import Card, KeyValues, PlainButton, Text, copy_text
 
-COLUMNS = ("Element", "Wyckoff", "Site symmetry", "x", "y", "z", "Atoms")
+COLUMNS = ("Element", "Wyckoff", "Site", "x", "y", "z", "Atoms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,11 @@ class SymmetryCard(Card):
     def _table(self) -> QTableWidget:
         self.table = QTableWidget(0, len(COLUMNS), self)
         self.table.setHorizontalHeaderLabels(list(COLUMNS))
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for c in range(len(COLUMNS)):
+            self.table.horizontalHeaderItem(c).setTextAlignment(left if c < 3 else right)
+        self.table.horizontalHeaderItem(2).setToolTip("Site symmetry")
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(24)
         self.table.setShowGrid(False)
@@ -151,6 +156,7 @@ class SymmetryCard(Card):
         self.table.setToolTip("Click a row to select its atoms; Ctrl+C copies the table")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
         header.setHighlightSections(False)
         header.setMinimumSectionSize(36)
         self.table.cellClicked.connect(lambda r, _c: self.orbit_picked.emit(self._members[r]))
@@ -178,8 +184,6 @@ class SymmetryCard(Card):
                 if c >= 3:
                     item.setTextAlignment(right)
                 self.table.setItem(r, c, item)
-        for c in range(3, len(COLUMNS)):
-            self.table.horizontalHeaderItem(c).setTextAlignment(right)
 
     def show_error(self, error: ErrorInfo) -> None:
         """Say why there is no symmetry."""

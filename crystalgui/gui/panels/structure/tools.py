@@ -117,8 +117,8 @@ class DrawTools(QWidget):
     Signals
     -------
     toggled(str, bool)
-        ``bonds``, ``polyhedra``, ``boundary``, ``cell``, ``legend``,
-        ``perspective`` or ``box``.
+        ``bonds``, ``polyhedra``, ``boundary``, ``legend``, ``perspective``,
+        ``box`` or ``cell``.
     chosen(str, str)
         ``kind``, ``scheme``, ``labels`` or ``mouse``, and the value.
     repeats_changed(tuple)
@@ -135,10 +135,9 @@ class DrawTools(QWidget):
         ("bonds", "bonds", True, "Bonds between neighbours"),
         ("polyhedra", "polyhedra", False, "Coordination polyhedra around cations"),
         ("boundary", "boundary", True, "Copies of the atoms that lie on the faces of the cell"),
-        ("cell", "cell", True, "Unit cell, and the box of the supercell"),
         ("legend", "legend", False, "Element legend in the picture"),
         ("perspective", "perspective", False, "Perspective instead of orthographic (P)"),
-        ("box", "box select", False, "Drag selects a box of atoms (or Ctrl+drag)"),
+        ("box", "", False, "Drag selects a box of atoms (or Ctrl+drag)"),
     )
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -146,18 +145,23 @@ class DrawTools(QWidget):
         flow = FlowLayout(self)
         self.chips: dict[str, Chip] = {}
         for name, text, on, tip in self.TOGGLES:
-            chip = Chip(text, checkable=True, tooltip=tip)
+            chip = Chip(text, True, tip, icon_name="" if text else "ph.selection")
             chip.setChecked(on)
             chip.toggled.connect(lambda state, n=name: self.toggled.emit(n, state))
             self.chips[name] = chip
             flow.addWidget(chip)
         self.menus: dict[str, QActionGroup] = {}
         style = self._menu("style", [("kind", {k: k for k in KINDS}), ("labels", LABELS)])
+        style.menu().addSeparator()
+        self.cell = style.menu().addAction("Unit cell")
+        self.cell.setCheckable(True)
+        self.cell.setChecked(True)
+        self.cell.toggled.connect(lambda on: self.toggled.emit("cell", on))
         colours = self._menu("colours", [("scheme", SCHEMES)])
         colours.menu().addSeparator()
         own = colours.menu().addAction("Choose my colours…")
         own.triggered.connect(lambda *_: self.colours_wanted.emit())
-        mouse = self._menu("mouse", [("mouse", {k: PRESET_NAMES[k] for k in PRESETS})])
+        mouse = self._menu("", [("mouse", {k: PRESET_NAMES[k] for k in PRESETS})])
         for action in self.menus["mouse"].actions():
             action.setToolTip(WORDS[action.data()])
         mouse.menu().setToolTipsVisible(True)
@@ -166,7 +170,10 @@ class DrawTools(QWidget):
         flow.addWidget(self._supercell())
 
     def _menu(self, text: str, groups: list[tuple[str, dict[str, str]]]) -> Chip:
-        button = Chip(f"{text} ▾", tooltip=f"Choose: {text}")
+        if text:
+            button = Chip(f"{text} ▾", tooltip=f"Choose: {text}")
+        else:
+            button = Chip("", tooltip="Mouse conventions", icon_name="ph.mouse")
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
         for index, (name, values) in enumerate(groups):
@@ -190,7 +197,8 @@ class DrawTools(QWidget):
         row = QHBoxLayout(holder)
         row.setContentsMargins(SPACE[0], 0, 0, 0)
         row.setSpacing(SPACE[0])
-        caption = QLabel("supercell", holder)
+        caption = QLabel("cells", holder)
+        caption.setToolTip("Supercell")
         caption.setProperty("role", "muted")
         row.addWidget(caption)
         self.repeats: list[QSpinBox] = []
@@ -200,7 +208,7 @@ class DrawTools(QWidget):
             box.setAccessibleName(f"Cells along {axis}")
             box.setToolTip(f"Cells along {axis}")
             box.setProperty("compact", True)
-            box.setFixedWidth(46)
+            box.setFixedWidth(42)
             box.valueChanged.connect(self._repeat)
             self.repeats.append(box)
             if axis != "a":
