@@ -73,7 +73,7 @@ def run(options: Options = Options()) -> int:
     """Open the window and stay until it closes; the exit code."""
     _check_page(options.page)
     _start_log()
-    app = _application()
+    app = application()
     settings = Settings.load()
     notifications = Notifications()
     hooks = _Hooks(notifications)
@@ -105,7 +105,7 @@ def _check_page(page: str) -> None:
         )
 
 
-def _application() -> QApplication:
+def application() -> QApplication:
     """The application object; a clear error when there is no display."""
     no_display = sys.platform.startswith("linux") and not (
         os.environ.get("DISPLAY")
@@ -230,13 +230,13 @@ def _import(name: str) -> None:
 
 
 def _note_paint() -> None:
-    """Seconds from process start to first paint, for the benchmark."""
+    """When the window was first painted, and seconds since the process began."""
     target = os.environ.get("CRYSTALGUI_PAINT_LOG")
     if not target:
         return
     given = os.environ.get("CRYSTALGUI_T0")
     seconds = time.time() - float(given) if given else _age()
-    Path(target).write_text(f"{seconds:.4f}\n", encoding="utf-8")
+    Path(target).write_text(f"{time.time():.4f} {seconds:.4f}\n", encoding="utf-8")
 
 
 def _age() -> float:

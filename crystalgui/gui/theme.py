@@ -16,7 +16,7 @@ from functools import cache
 from string import Template
 from typing import TYPE_CHECKING, Any, Literal
 
-from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -28,6 +28,7 @@ from PySide6.QtGui import (
     QPalette,
     QPixmap,
 )
+from PySide6.QtSvg import QSvgRenderer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -321,15 +322,15 @@ def style_sheet(tokens: Tokens) -> str:
 
 _ICONS: dict[str, str] = {
     "structure": "cube",
-    "electronic": "wave-sine",
+    "electronic": "svg.bands",
     "classify": "check-square-offset",
-    "train": "graph",
+    "train": "svg.network",
     "runs": "list-bullets",
     "experiments": "flask",
     "report": "file-text",
     "crystal": "cube",
-    "hoppings": "wave-sine",
-    "model": "graph",
+    "hoppings": "svg.bands",
+    "model": "svg.network",
     "dataset": "database",
     "run": "chart-line",
     "open": "folder-open",
@@ -398,9 +399,15 @@ class _GlyphEngine(QIconEngine):
             ink = colour("accent")
         if mode == QIcon.Mode.Disabled:
             ink.setAlphaF(0.4)
-        family, char = _glyph(self._name)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        drawing = _ICONS.get(self._name, self._name).removeprefix("svg.")
+        if drawing != _ICONS.get(self._name, self._name):
+            painter.setOpacity(ink.alphaF() * painter.opacity())
+            _drawing(drawing, ink.name()).render(painter, QRectF(rect))
+            painter.restore()
+            return
+        family, char = _glyph(self._name)
         glyph_font = QFont(family)
         glyph_font.setPixelSize(max(1, round(rect.height())))
         painter.setFont(glyph_font)
@@ -420,6 +427,22 @@ class _GlyphEngine(QIconEngine):
     def clone(self) -> QIconEngine:
         """A copy, as Qt asks."""
         return _GlyphEngine(self._name, self._token)
+
+
+@cache
+def _drawing(name: str, ink: str) -> QSvgRenderer:
+    """One of the program's own icons in one colour."""
+    from crystalgui.core.resources import icons
+
+    text = (icons() / f"{name}.svg").read_text(encoding="utf-8")
+    return QSvgRenderer(QByteArray(text.replace("currentColor", ink).encode()))
+
+
+def program_icon() -> QIcon:
+    """The icon of the program itself, for window and task bar."""
+    from crystalgui.core.resources import icons
+
+    return QIcon(str(icons() / "crystalgui.svg"))
 
 
 @cache

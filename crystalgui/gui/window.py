@@ -50,7 +50,7 @@ from crystalgui.gui.panels.toasts import ToastArea
 from crystalgui.gui.panels.welcome import WelcomePanel, example_crystals
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.project import OpenFile
-from crystalgui.gui.theme import SPACE, icon, theme
+from crystalgui.gui.theme import SPACE, icon, program_icon, theme
 from crystalgui.gui.widgets import EmptyState
 
 log = logging.getLogger("crystalgui")
@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         self._pending_page = ""
         self.setObjectName("MainWindow")
         self.setWindowTitle("crystalgui")
-        self.setWindowIcon(icon("structure", "accent"))
+        self.setWindowIcon(program_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(560, 360)
         self._build()

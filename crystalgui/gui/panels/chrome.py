@@ -49,7 +49,8 @@ class TopBar(QWidget):
         self.name.setFont(font("strong"))
         row.addWidget(self.name)
         self.menus = QMenuBar(self)
-        row.addWidget(self.menus, 1)
+        self.menus.setFixedHeight(28)
+        row.addWidget(self.menus, 1, Qt.AlignmentFlag.AlignVCenter)
         self.search = QPushButton(self)
         self.search.setProperty("kind", "search")
         self.search.setIcon(icon("search"))
@@ -64,7 +65,7 @@ class TopBar(QWidget):
         """Shorter words in a narrow window."""
         wide = width >= 900
         self.search.setText(f"{SEARCH}    Ctrl+Shift+P" if wide else "Search…")
-        self.search.setFixedWidth(310 if wide else 110)
+        self.search.setFixedWidth(340 if wide else 110)
 
 
 class Rail(QWidget):

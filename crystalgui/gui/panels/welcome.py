@@ -67,6 +67,14 @@ class Tile(QPushButton):
         for label in (picture, head, body):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
+    def sizeHint(self) -> QSize:
+        """What the words need."""
+        return self.layout().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """No less than the words need."""
+        return self.layout().minimumSize()
+
     def recolour(self) -> None:
         """Follow the theme."""
         self._picture.setPixmap(icon(self._name, "accent").pixmap(QSize(28, 28)))

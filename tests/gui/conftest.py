@@ -1,0 +1,97 @@
+"""What every window test must leave behind: nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_API", "pyside6")
+
+from PySide6.QtCore import QThread, QTimer
+from PySide6.QtGui import QSurfaceFormat
+from PySide6.QtWidgets import QApplication
+
+HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR")
+
+
+@pytest.fixture(scope="session")
+def qapp_args() -> list[str]:
+    return ["crystalgui-tests"]
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp_args: list[str], pytestconfig: pytest.Config) -> Iterator[QApplication]:
+    """The application as `crystalgui.app` makes it: surface format, style, theme."""
+    from crystalgui.app import application
+    from crystalgui.gui.theme import theme
+
+    app = application()
+    theme().install("light")
+    assert QSurfaceFormat.defaultFormat().version() == (3, 2)
+    yield app
+
+
+@pytest.fixture
+def session(qapp: QApplication, tmp_path: Path) -> Iterator[object]:
+    """A session with a real lane and an engine that works in a thread."""
+    from crystalgui.core.settings import Settings
+    from crystalgui.engine.engine import Engine
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.notifications import Notifications
+    from crystalgui.gui.session import create_session
+
+    engine, lane = Engine(isolation="thread"), Lane()
+    notify = Notifications()
+    made = create_session(engine, lane, notify, Settings(), tmp_path / "project")
+    yield made
+    assert lane.shutdown()
+    assert engine.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[None]:
+    """Fail on windows, timers and threads that a test leaves behind, and on Qt warnings."""
+    before = {id(w) for w in QApplication.topLevelWidgets()}
+    capture = request.getfixturevalue("qtlog")
+    yield
+    qapp.processEvents()
+    qapp.sendPostedEvents(None, 52)  # DeferredDelete
+    gc.collect()
+    leaked = [w for w in QApplication.topLevelWidgets() if id(w) not in before and w.isVisible()]
+    names = [f"{type(w).__name__} {w.objectName() or w.windowTitle()!r}" for w in leaked]
+    for widget in leaked:
+        widget.close()
+    assert not names, f"windows left open: {names}"
+    threads = [o for o in gc.get_objects() if isinstance(o, QThread) and _running(o)]
+    assert not threads, f"threads left running: {[t.objectName() for t in threads]}"
+    timers = [o for o in gc.get_objects() if isinstance(o, QTimer) and _active(o)]
+    assert not timers, f"timers left running: {[_owner(t) for t in timers]}"
+    warnings = [
+        r.message.strip()
+        for r in capture.records
+        if r.type_name in ("QtWarningMsg", "QtCriticalMsg", "QtFatalMsg")
+        and not any(word in r.message for word in HARMLESS)
+    ]
+    assert not warnings, f"Qt warned: {warnings}"
+
+
+def _running(thread: QThread) -> bool:
+    try:
+        return thread.isRunning() and thread.objectName() != ""
+    except RuntimeError:
+        return False
+
+
+def _active(timer: QTimer) -> bool:
+    try:
+        return timer.isActive()
+    except RuntimeError:
+        return False
+
+
+def _owner(timer: QTimer) -> str:
+    return f"{type(timer.parent()).__name__}, {timer.interval()} ms"
