@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import math
 import os
 import re
 import time
@@ -239,7 +238,7 @@ def _colours(value: Any) -> dict[str, str]:
 def _tolerance(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("not a number")
-    if not (math.isfinite(value) and 1e-6 <= value <= 1.0):
+    if not 1e-6 <= value <= 1.0:
         raise ValueError("must lie between 1e-6 and 1 Angstrom")
     return float(value)
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+NOT_FINITE = {text: float(text) for text in ("nan", "inf", "-inf")}
 
 
 def to_plain(value: object, base: Path) -> Any:
@@ -38,7 +39,7 @@ def to_plain(value: object, base: Path) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(v, base) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return {"float": str(value)}  # JSON has no infinity
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} has no JSON form")
@@ -85,6 +86,8 @@ def _expect(truth: bool, where: str, value: object) -> None:
 def _decode_union(kinds: tuple[Any, ...], value: Any, base: Path, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
+    if isinstance(value, dict) and float in kinds:
+        return _decode(float, value, base, where)
     exact = [k for k in kinds if type(value) is k]
     for kind in exact or [k for k in kinds if k is not type(None)]:
         try:
@@ -125,7 +128,9 @@ def _decode_scalar(kind: Any, value: Any, base: Path, where: str) -> Any:
         path = Path(value)
         return path if path.is_absolute() else base.joinpath(*PurePosixPath(value).parts)
     if kind is float:
-        _expect(not isinstance(value, bool) and isinstance(value, int | float | str), where, value)
+        if isinstance(value, dict):
+            value = NOT_FINITE.get(str(value.get("float")))
+        _expect(not isinstance(value, bool) and isinstance(value, int | float), where, value)
         return float(value)
     if kind is int:
         _expect(not isinstance(value, bool) and isinstance(value, int), where, value)

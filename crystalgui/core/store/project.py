@@ -33,7 +33,7 @@ from crystalgui.core.store import schema
 from crystalgui.core.store.database import Database
 from crystalgui.core.store.encode import from_plain, to_plain
 from crystalgui.core.store.files import FolderLock
-from crystalgui.core.store.run import Run, RunRow, Status, now
+from crystalgui.core.store.run import Run, RunRow, Status, now, read_metrics
 
 T = TypeVar("T")
 PACKAGES = ("numpy", "torch", "lightning-fabric", "torchmetrics", "spglib", "vesin", "pymatgen")
@@ -258,9 +258,8 @@ class Project:
         Call it again when a worker died while the project was open.
         """
         with self._database.read() as connection:
-            known = dict(
-                connection.execute(select(schema.runs.c.id, schema.runs.c.status)).tuples().all()
-            )
+            rows = connection.execute(select(schema.runs.c.id, schema.runs.c.status))
+            known: dict[str, str] = {row.id: row.status for row in rows}
         for run_id, status in known.items():
             alive, binned = self.runs_folder / run_id, self.bin_folder / run_id
             if status == "binned" and alive.is_dir() and not binned.exists():
@@ -293,6 +292,7 @@ class Project:
         values = self._new_row(folder.name, recipe, created) | {
             "title": str(facts.get("title", folder.name)),
             "status": "interrupted",
+            "epochs": max((int(r.get("epoch", 0)) for r in read_metrics(folder)), default=0),
         }
         with self._database.write() as connection:
             connection.execute(upsert(schema.runs).values(**values).on_conflict_do_nothing())

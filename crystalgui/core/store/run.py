@@ -58,6 +58,20 @@ class RunRow:
     note: str
 
 
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """The rows of the ``metrics.jsonl`` of a run folder; torn lines are skipped."""
+    rows = []
+    with (
+        suppress(FileNotFoundError),
+        open(folder / "metrics.jsonl", encoding="utf-8", errors="replace") as stream,
+    ):
+        for line in stream:
+            with suppress(ValueError, AttributeError):
+                row = json.loads(line)
+                rows.append({k: math.nan if v is None else v for k, v in row.items()})
+    return rows
+
+
 class Run:
     """A run of a project; made by `Project.create_run`, `Project.run` and `Project.runs`.
 
@@ -279,16 +293,7 @@ class Run:
 
     def metrics(self) -> list[dict[str, float]]:
         """The rows of ``metrics.jsonl``; torn lines are skipped."""
-        rows = []
-        with (
-            suppress(FileNotFoundError),
-            open(self.file("metrics.jsonl"), encoding="utf-8", errors="replace") as stream,
-        ):
-            for line in stream:
-                with suppress(ValueError, AttributeError, TypeError):
-                    row = json.loads(line)
-                    rows.append({k: math.nan if v is None else v for k, v in row.items()})
-        return rows
+        return read_metrics(self.folder)
 
     def truncate_metrics(self, epoch: int) -> None:
         """Forget the rows after ``epoch``, before training resumes from there."""
