@@ -153,11 +153,11 @@ class _Scanner:
                 "The line with element symbols (or counts) is empty.",
                 "Write the symbols here and the counts below.",
             )
-        if words[0].lstrip("+-").isdigit():
+        if words[0].lstrip("+-").isdecimal():
             return [], self.count_line(5, words), 6
         symbols: list[str] = []
         index = 5
-        while words and not words[0].lstrip("+-").isdigit():
+        while words and not words[0].lstrip("+-").isdecimal():
             for word in words:
                 symbol = re.split(r"[/_]", word)[0]
                 try:
@@ -170,7 +170,7 @@ class _Scanner:
         counts: list[int] = []
         while len(counts) < len(symbols):
             words = self.words(index, "the counts of atoms")
-            if not words or not words[0].lstrip("+-").isdigit():
+            if not words or not words[0].lstrip("+-").isdecimal():
                 break
             counts += self.count_line(index, words)
             index += 1
@@ -186,7 +186,7 @@ class _Scanner:
         """Whole numbers of a line; zero is allowed, less is not."""
         counts = []
         for word in words:
-            if not word.lstrip("+").isdigit():
+            if not word.lstrip("+").isdecimal() or len(word) > 15:
                 self.fail(
                     index,
                     f"The count of atoms {word!r} is not a whole number.",
@@ -229,7 +229,7 @@ class _Scanner:
         self, first: int, n: int, what: str
     ) -> tuple[NDArray[np.float64], list[list[str]], bool]:
         """The same, one line at a time: finds the line that is wrong."""
-        values = np.zeros((n, 3))
+        values: list[list[float]] = []
         body = []
         plain = True
         for i in range(n):
@@ -252,9 +252,9 @@ class _Scanner:
                     "Correct this line, or the counts above.",
                 )
             self.finite(first + i, row)
-            values[i] = row
+            values.append(row)
             body.append(words)
-        return values, body, plain
+        return np.array(values).reshape(-1, 3), body, plain
 
     def velocities(self, index: int, n: int) -> NDArray[np.float64] | None:
         """Velocities in Angstrom / fs after the positions, if there are any."""
