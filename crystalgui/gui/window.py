@@ -229,6 +229,8 @@ class MainWindow(QMainWindow):
             own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
             if own:
                 self.actions_table.add(own)
+            if hasattr(widget, "page_wanted"):
+                widget.page_wanted.connect(self.show_page)
         except Exception as error:
             # a broken page must not take the window along
             log.exception("page %s", name)
@@ -351,6 +353,9 @@ class MainWindow(QMainWindow):
             self.notifications.error(outcome.error)
 
     def _event(self, event: Event) -> None:
+        row = self.session.jobs.row(event.job_id)
+        if row is not None and row.quiet:
+            return
         if isinstance(event, DatasetReady):
             self.notifications.info(
                 f"{event.summary.name}: {event.summary.size:,} crystals imported"
