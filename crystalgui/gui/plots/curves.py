@@ -106,6 +106,11 @@ class CurvesPlot(Plot):
         self.setLogMode(x=False, y=on)
         self._invalidate()
 
+    def set_legend_low(self, low: bool) -> None:
+        """Put the legend where rising (low) or falling curves leave room."""
+        corner = (1, 1) if low else (1, 0)
+        self._legend.anchor(corner, corner, offset=(-8, -8 if low else 4))
+
     def set_smooth(self, on: bool) -> None:
         """Show the running average over a faint raw curve, or the raw curve alone."""
         self._smooth = on

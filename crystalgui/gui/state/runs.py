@@ -116,6 +116,8 @@ class RunsState(QObject):
     failed(ErrorInfo)
         The store refused something.
     datasets_listed(tuple of DatasetSummary)
+    watch_changed(RunView)
+        The Train page shows this run.
     """
 
     listed = Signal()
@@ -125,6 +127,7 @@ class RunsState(QObject):
     ended = Signal(object)
     failed = Signal(object)
     datasets_listed = Signal(object)
+    watch_changed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -134,6 +137,7 @@ class RunsState(QObject):
         self._lane: Lane | None = None
         self._folder: Path | None = None
         self.loaded = False
+        self.watched: RunView | None = None
 
     def attach(self, jobs: JobsState, lane: Lane, folder: Path) -> None:
         """Listen to jobs; a second call changes the project only.
@@ -166,6 +170,7 @@ class RunsState(QObject):
         self._by_job[view.job_id] = view
         self.listed.emit()
         self.run_changed.emit(view)
+        self.watch(view)
         return view
 
     def resume(self, view: RunView) -> RunView:
@@ -174,6 +179,12 @@ class RunsState(QObject):
             return self.train(view.recipe, view.run_id)
         self.load(view, then=lambda: self.train(view.recipe, view.run_id))
         return view
+
+    def watch(self, view: RunView) -> None:
+        """Show this run on the Train page."""
+        self.watched = view
+        self.load(view)
+        self.watch_changed.emit(view)
 
     def stop_after_epoch(self, view: RunView) -> None:
         """Stop with a checkpoint at the end of this epoch."""

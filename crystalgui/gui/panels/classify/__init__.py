@@ -52,20 +52,18 @@ class ClassifyPanel(QWidget):
 
     Signals
     -------
-    opened(Path)
-        A crystal of the table was opened in the project.
-    report_asked()
-        Show the Report page with these rows.
+    page_wanted(str)
+        Another page shall come to the stage.
     """
 
-    opened = Signal(object)
-    report_asked = Signal()
+    page_wanted = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._state = session.predictions
         self._waiting: tuple[Path, ...] = ()
+        self._opening: Path | None = None
         self.setAcceptDrops(True)
         self.bar = ClassifyBar()
         self.table = PredictionsTable(self._state, self)
@@ -91,7 +89,7 @@ class ClassifyPanel(QWidget):
         self.stack.addWidget(empty)
         self.stack.addWidget(split)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(*[SPACE[2]] * 4)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACE[2])
         layout.addWidget(self.bar)
         layout.addWidget(self.stack, 1)
@@ -150,6 +148,7 @@ class ClassifyPanel(QWidget):
     def _connect(self) -> None:
         session, state = self._session, self._state
         session.project.catalogue_changed.connect(self._take_models)
+        session.project.opened.connect(self._opened)
         state.added.connect(self._rows_added)
         state.cleared.connect(self._rows_added)
         state.job_changed.connect(self._show_job)
@@ -161,7 +160,7 @@ class ClassifyPanel(QWidget):
         self.filter.textChanged.connect(self._filter)
         self.copy_chip.clicked.connect(self.copy)
         self.csv_chip.clicked.connect(self.ask_export)
-        self.report_button.clicked.connect(self.report_asked)
+        self.report_button.clicked.connect(lambda: self.page_wanted.emit("report"))
         self.view.selectionModel().currentRowChanged.connect(self._row_chosen)
         self.view.doubleClicked.connect(lambda _index: self.open_current())
         self.view.customContextMenuRequested.connect(self._menu)
@@ -245,8 +244,20 @@ class ClassifyPanel(QWidget):
         )
 
     def _open(self, path: Path) -> None:
-        self._session.project.open_paths([path])
-        self.opened.emit(path)
+        project = self._session.project
+        found = next((f for f in project.files if f.path == path), None)
+        self._opening = path if found is None else None
+        if found is None:
+            project.open_paths([path])
+        else:
+            project.set_current(found)
+        self.page_wanted.emit("structure")
+
+    def _opened(self, path: Path) -> None:
+        """The crystal that was asked for is open: make it the current one."""
+        if path == self._opening:
+            self._opening = None
+            self._open(path)
 
     def copy(self) -> None:
         """Copy selected rows, or all that are shown, as TSV."""
@@ -372,6 +383,7 @@ class ClassifyPanel(QWidget):
         self._model_changed(self.bar.model)
         if self._state.job is not None:
             self.stack.setCurrentIndex(1)
+            self.bar.choose(self._state.model)
 
     def _ended(self, row: JobRow) -> None:
         if row.error is not None and row.status in ("failed", "crashed"):

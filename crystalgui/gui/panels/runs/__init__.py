@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from crystalgui.core.messages import ErrorInfo
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.runs.cells import RunCells
 from crystalgui.gui.panels.runs.details import DetailsCard
@@ -45,11 +44,11 @@ class RunsPanel(QWidget):
 
     Signals
     -------
-    watch_asked(RunView)
-        Show this run on the Train page.
+    page_wanted(str)
+        Another page shall come to the stage.
     """
 
-    watch_asked = Signal(object)
+    page_wanted = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,7 +81,7 @@ class RunsPanel(QWidget):
         self.stack.addWidget(empty)
         self.stack.addWidget(split)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(*[SPACE[2]] * 4)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.stack)
         self._connect()
         self._listed()
@@ -121,7 +120,7 @@ class RunsPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        widths = (180, 96, 96, 88, 66, 110, 90, 74, 132, 80)
+        widths = (170, 96, 80, 96, 80, 112, 88, 76, 150, 70)
         for column, width in enumerate(widths):
             header.resizeSection(column, width)
         card.body.addWidget(view, 1)
@@ -154,7 +153,6 @@ class RunsPanel(QWidget):
         runs.listed.connect(self._listed)
         runs.run_changed.connect(self._run_changed)
         runs.curves_changed.connect(self.overlay.update_run)
-        runs.failed.connect(self._store_failed)
         self.filter.textChanged.connect(self.proxy.set_text)
         self.bin_chip.toggled.connect(self._show_bin)
         self.export_chip.clicked.connect(self.ask_export)
@@ -205,12 +203,13 @@ class RunsPanel(QWidget):
         for run in self.selected()[:1]:
             if run.resumable:
                 self._runs.resume(run)
-                self.watch_asked.emit(run)
+                self.page_wanted.emit("train")
 
     def watch(self) -> None:
         """Show the selected run on the Train page."""
         for run in self.selected()[:1]:
-            self.watch_asked.emit(run)
+            self._runs.watch(run)
+            self.page_wanted.emit("train")
 
     def show_details(self) -> None:
         """Recipe, metrics and facts of the selected run."""
@@ -302,10 +301,6 @@ class RunsPanel(QWidget):
         chosen = self.selected()
         if run in chosen:
             self.resume_button.setEnabled(chosen[0].resumable)
-
-    def _store_failed(self, error: ErrorInfo) -> None:
-        if self.isVisible():
-            self._session.notify.error(error)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Read the store when nobody has."""

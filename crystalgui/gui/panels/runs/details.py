@@ -76,10 +76,13 @@ def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
             facts.append(("Note", run.stored.note))
     if run.error is not None:
         facts.append(("Error", run.error.title))
-    metrics = []
+    metrics: list[tuple[str, str]] = []
     if run.stored is not None:
         best = {k: v for k, v in run.stored.best.items() if "/" in k}
-        metrics = [(f"Best, {k.replace('/', ' ')}", real(v)) for k, v in best.items()]
+        splits = {"train": "training", "val": "validation"}
+        for key, value in best.items():
+            split, _, _ = key.partition("/")
+            metrics.append((f"Best {splits.get(split, split)} {metric_name(key)}", real(value)))
         metrics += [(f"Test {metric_name(k)}", real(v)) for k, v in run.stored.test.items()]
     plain = [
         (f.name.replace("_", " "), _word(getattr(recipe, f.name)))

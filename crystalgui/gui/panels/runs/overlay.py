@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QButtonGroup, QWidget
 
-from crystalgui.gui.panels.quantities import metric_name
+from crystalgui.gui.panels.quantities import SMALLER_IS_BETTER, metric_name
 from crystalgui.gui.plots.curves import CurvesPlot
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import class_colour
@@ -99,6 +99,12 @@ class OverlayCard(Card):
         for key in self.plot.keys:
             if key not in wanted:
                 self.plot.remove_curve(key)
+        titles = [run.title for run in self._runs]
         for key, (i, run) in wanted.items():
-            self.plot.set_curve(key, run.curves.epochs[self._key], class_colour(i), run.title)
+            name = run.title
+            if titles.count(name) > 1 and run.stored is not None:
+                name += f", {run.stored.created.astimezone():%H:%M:%S}"
+            self.plot.set_curve(key, run.curves.epochs[self._key], class_colour(i), name)
+        metric = self._key.rpartition("/")[2]
+        self.plot.set_legend_low(metric not in SMALLER_IS_BETTER)
         self.plot.mark()

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.messages import (
     Crashed,
-    DatasetReady,
     EstimateJob,
     EstimateReady,
     Event,
@@ -64,10 +63,7 @@ class TrainPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._head())
-        around = QHBoxLayout()
-        around.setContentsMargins(SPACE[2], 0, SPACE[2], 0)
-        around.addWidget(self.banner)
-        layout.addLayout(around)
+        layout.addWidget(self.banner)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.setup)
         self.stack.addWidget(self.live)
@@ -76,13 +72,14 @@ class TrainPanel(QWidget):
         self._take_catalogue()
         self._take_datasets()
         self._offer_interrupted()
-        if (live := session.runs.live) is not None:
-            self.show_run(live)
+        shown = session.runs.live or session.runs.watched
+        if shown is not None:
+            self.show_run(shown)
 
     def _head(self) -> QWidget:
         head = QWidget()
         row = QHBoxLayout(head)
-        row.setContentsMargins(SPACE[2], SPACE[2], SPACE[2], SPACE[1])
+        row.setContentsMargins(0, 0, 0, SPACE[1])
         row.setSpacing(SPACE[0])
         self.setup_chip = Chip("Set up", checkable=True, tooltip="Data, model and recipe")
         self.live_chip = Chip("Watch", checkable=True, tooltip="Curves of the run")
@@ -113,6 +110,7 @@ class TrainPanel(QWidget):
         runs.curves_changed.connect(self._run_changed)
         runs.confusion_changed.connect(self._confusion_changed)
         runs.ended.connect(self._run_ended)
+        runs.watch_changed.connect(self.show_run)
         self.setup.data.import_asked.connect(self.ask_import)
         self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
         self.setup.estimate_asked.connect(self.estimate)
@@ -184,20 +182,17 @@ class TrainPanel(QWidget):
         """Start a run and watch it."""
         self.live.estimate = self.setup.estimate_for(recipe)
         self.banner.silence()
-        view = self._session.runs.train(recipe)
-        self.show_run(view)
-        return view
+        return self._session.runs.train(recipe)
 
     def resume(self, view: RunView) -> None:
         """Go on with a run and watch it."""
         self.banner.silence()
         self.live.estimate = None
-        self.show_run(view)
+        self._session.runs.watch(view)
         self._session.runs.resume(view)
 
     def show_run(self, view: RunView) -> None:
         """Watch a run, live or finished."""
-        self._session.runs.load(view)
         self.live.show_run(view)
         self.live.mark_confusion()
         self.live_chip.setEnabled(True)
@@ -221,9 +216,6 @@ class TrainPanel(QWidget):
     def _event(self, event: Event) -> None:
         if isinstance(event, EstimateReady) and event.job_id in self._estimates:
             self.setup.show_estimate(self._estimates[event.job_id], event)
-        elif isinstance(event, DatasetReady) and event.job_id == self._import_job:
-            summary = event.summary
-            self._session.notify.info(f"{summary.name}: {summary.size:,} crystals imported.")
 
     def _job_changed(self, row: JobRow | None) -> None:
         if row is not None and row.job_id == self._import_job:

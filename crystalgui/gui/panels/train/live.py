@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QS
 
 from crystalgui.core.messages import ConfusionReady, EstimateReady
 from crystalgui.gui.panels.quantities import (
+    SMALLER_IS_BETTER,
     UNKNOWN,
     count,
     duration,
@@ -124,8 +125,10 @@ class MetricCard(Card):
 
     def _choose(self, name: str) -> None:
         self._chosen = name
-        self.set_title(metric_name(name).capitalize(), "by epoch")
+        title = metric_name(name)
+        self.set_title(title[:1].upper() + title[1:], "by epoch")
         self.plot.clear_curves()
+        self.plot.set_legend_low(name not in SMALLER_IS_BETTER)
         if self._run is not None:
             self.show_run(self._run)
 
@@ -308,7 +311,7 @@ class LiveView(QWidget):
         self.loss, self.metric = LossCard(), MetricCard()
         self.confusion, self.run_card = ConfusionCard(), RunCard()
         grid = QGridLayout(self)
-        grid.setContentsMargins(SPACE[2], 0, SPACE[2], SPACE[2])
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(SPACE[2])
         for i, card in enumerate((self.loss, self.confusion, self.metric, self.run_card)):
             grid.addWidget(card, i // 2, i % 2)

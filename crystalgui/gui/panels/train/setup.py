@@ -56,7 +56,7 @@ class SetupView(QWidget):
         self._body = QWidget()
         self._body.setObjectName("ScrollBody")
         self._grid = QGridLayout(self._body)
-        self._grid.setContentsMargins(SPACE[2], 0, SPACE[2], SPACE[2])
+        self._grid.setContentsMargins(0, 0, 0, SPACE[2])
         self._grid.setSpacing(SPACE[2])
         self._columns = 0
         self._boxes: list[QWidget] = []
@@ -124,7 +124,7 @@ class SetupView(QWidget):
         bar = QWidget()
         bar.setObjectName("StartBar")
         row = QHBoxLayout(bar)
-        row.setContentsMargins(SPACE[3], SPACE[1], SPACE[3], SPACE[1])
+        row.setContentsMargins(SPACE[0], SPACE[1], 0, 0)
         row.setSpacing(SPACE[1])
         self._cost = Text("", "muted")
         self._cost.setObjectName("cost")
