@@ -42,6 +42,7 @@ Blocks = list[Any]
 PICTURE = (206.0, 196.0)
 BANDS = (pdf.WIDTH, 196.0)
 SLICE = (236.0, 186.0)
+FEW_SITES = 12  # so many rows stay on the page of their crystal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +102,15 @@ def crystal(
         right += [pdf.gap(4), *_answer(prediction, colours, width)]
     drawing = FigureBlock(structure_figure(value, *PICTURE))
     group = f" · {group_markup(found.international)}" if found is not None else ""
-    blocks: Blocks = [
-        KeepTogether(
-            [
-                pdf.text(f"{head}{group}", "h1"),
-                pdf.text(escape(name), "caption"),
-                pdf.side_by_side(drawing, right, PICTURE[0]),
-            ]
-        )
+    first: Blocks = [
+        pdf.text(f"{head}{group}", "h1"),
+        pdf.text(escape(name), "caption"),
+        pdf.side_by_side(drawing, right, PICTURE[0]),
     ]
-    if found is not None:
-        blocks += _sites(value, found)
-    return blocks
+    sites = _sites(value, found) if found is not None else []
+    if found is None or len(set(map(int, found.equivalent_atoms))) <= FEW_SITES:
+        return [KeepTogether(first + sites)]
+    return [KeepTogether(first), *sites]
 
 
 def _sites(value: Crystal, found: Symmetry) -> Blocks:

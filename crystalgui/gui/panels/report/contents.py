@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QLineEdit,
@@ -57,6 +57,7 @@ class Contents(QWidget):
         self.files = QListWidget()
         self.files.setAccessibleName("Files in the report")
         self.files.setSelectionMode(QListWidget.SelectionMode.NoSelection)
+        self.files.setIconSize(QSize(16, 16))
         self.files.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.files.itemChanged.connect(self._ticked)
         column.addWidget(self.files, 1)
