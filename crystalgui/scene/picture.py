@@ -82,7 +82,7 @@ def render(
         )
     factor = 2 if 2 * max(width, height) <= LARGEST else 1
     big = (width * factor, height * factor)
-    window = _window(big)
+    window = offscreen_window(big)
     try:
         scene.transparent = transparent
         scene.set_ratio(ratio * factor)
@@ -96,7 +96,8 @@ def render(
         window.Finalize()
 
 
-def _window(size: tuple[int, int]) -> Any:
+def offscreen_window(size: tuple[int, int]) -> Any:
+    """A render window of ``size`` pixels that needs no display."""
     if os.name == "posix" and not os.environ.get("DISPLAY"):
         from vtkmodules.vtkRenderingOpenGL2 import vtkEGLRenderWindow
 
@@ -263,7 +264,7 @@ def graphics_information() -> str:
     ResourceError
         When nothing can be drawn.
     """
-    window = _window((8, 8))
+    window = offscreen_window((8, 8))
     try:
         window.Render()
         if not window.SupportsOpenGL():
