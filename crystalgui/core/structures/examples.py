@@ -11,6 +11,7 @@ Phys. Rev. B 36, 3608 (1987); quartz: K. Kihara, Eur. J. Mineral. 2, 63 (1990).
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +77,12 @@ def _operations(space_group: int) -> tuple[NDArray[np.int64], NDArray[np.float64
     """Operations of the first tabulated setting (origin choice 1, hexagonal axes)."""
     import spglib
 
-    for hall in range(1, 531):
-        if spglib.get_spacegroup_type(hall).number == space_group:
-            found = spglib.get_symmetry_from_database(hall)
-            return found["rotations"], found["translations"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # spglib announces a change of its errors on every call
+        for hall in range(1, 531):
+            if spglib.get_spacegroup_type(hall).number == space_group:
+                found = spglib.get_symmetry_from_database(hall)
+                return found["rotations"], found["translations"]
     raise ValueError(f"no space group {space_group}")
 
 

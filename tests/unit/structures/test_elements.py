@@ -49,8 +49,10 @@ def test_tables_are_complete_finite_and_read_only():
 
 @pytest.mark.parametrize(
     ("symbol", "valence"),
-    [("H", 1), ("He", 2), ("Na", 1), ("Si", 4), ("Fe", 8), ("Ga", 3), ("La", 3), ("Gd", 10)]
-    + [("Lu", 3), ("Hf", 4), ("Bi", 5), ("U", 6), ("Au", 11)],
+    [
+        *(("H", 1), ("He", 2), ("Na", 1), ("Si", 4), ("Fe", 8), ("Ga", 3), ("La", 3), ("Gd", 10)),
+        *(("Lu", 3), ("Hf", 4), ("Bi", 5), ("U", 6), ("Au", 11)),
+    ],
 )
 def test_valence_electrons(symbol, valence):
     assert elements.VALENCE[elements.number(symbol)] == valence

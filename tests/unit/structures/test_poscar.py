@@ -36,6 +36,14 @@ def edited(line: int, text: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def outcome_of(text: str) -> Crystal | FileError:
+    """The crystal, or the error; anything else escapes and fails the test."""
+    try:
+        return read_crystal_text(text, "POSCAR")
+    except FileError as error:
+        return error
+
+
 def oracle(text: str) -> Poscar:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -187,7 +195,7 @@ def test_a_file_truncated_after_any_line_says_where(cut):
 
 def test_a_flat_cell_is_refused():
     text = edited(2, "0.01")
-    with pytest.raises(FileError, match="overlap|flat") as caught:
+    with pytest.raises(FileError, match=r"overlap|flat") as caught:
         read_crystal_text(text, "POSCAR")
     assert caught.value.line
 
@@ -195,12 +203,8 @@ def test_a_flat_cell_is_refused():
 @given(st.integers(0, len(GOOD) - 1))
 @settings(max_examples=150, deadline=None)
 def test_a_file_cut_anywhere_is_read_or_refused_never_a_crash(end):
-    try:
-        crystal = read_crystal_text(GOOD[:end], "POSCAR")
-    except FileError as error:
-        assert error.hint
-    else:
-        assert crystal.n_atoms == 2
+    outcome = outcome_of(GOOD[:end])
+    assert outcome.hint if isinstance(outcome, FileError) else outcome.n_atoms == 2
 
 
 @given(
@@ -215,10 +219,8 @@ def test_damaged_files_are_read_or_refused_never_a_crash(edits):
     text = list(GOOD)
     for place, letter in edits:
         text[place] = letter
-    try:
-        read_crystal_text("".join(text), "POSCAR")
-    except FileError as error:
-        assert error.hint
+    outcome = outcome_of("".join(text))
+    assert outcome.hint if isinstance(outcome, FileError) else outcome.n_atoms >= 1
 
 
 @st.composite

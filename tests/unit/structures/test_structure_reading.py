@@ -301,10 +301,12 @@ def test_bad_extended_xyz(tmp_path, text, line, what):
 def test_damaged_files_of_any_format_never_crash(name, place, noise):
     data = FORMATS[name].encode()
     data = data[:place] + noise + data[place + len(noise) :]
+    outcome: Crystal | FileError
     try:
-        read_crystal_text(reading.decode(data, Path(name)), name)
+        outcome = read_crystal_text(reading.decode(data, Path(name)), name)
     except FileError as error:
-        assert error.hint
+        outcome = error
+    assert outcome.hint if isinstance(outcome, FileError) else outcome.n_atoms >= 1
 
 
 def test_a_hundred_thousand_atoms_open(tmp_path):
