@@ -81,6 +81,7 @@ class Project:
                 path=self.folder,
             ) from error
         self._database = Database(self.home / "project.sqlite")
+        self._locked: set[Run] = set()
 
     @classmethod
     def open(cls, folder: Path | str) -> Project:
@@ -105,7 +106,9 @@ class Project:
         return project
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database and let go of runs that are still locked."""
+        for run in tuple(self._locked):
+            run.release()
         self._database.close()
 
     def __enter__(self) -> Self:

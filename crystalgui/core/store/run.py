@@ -188,12 +188,14 @@ class Run:
             lock = FolderLock(self.folder)
             lock.__enter__()
             self._lock = lock
+            self.project._locked.add(self)
 
     def release(self) -> None:
         """Let the lock go; harmless when it is not held."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+            self.project._locked.discard(self)
 
     @property
     def is_live(self) -> bool:

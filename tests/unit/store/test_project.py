@@ -385,3 +385,11 @@ def test_the_lock_file_of_a_run_is_not_left_live(project: Project, recipe: Train
     assert os.path.exists(run.file(".lock"))
     project.mend()
     assert project.run(run.id).status == "interrupted"
+
+
+def test_closing_the_project_lets_its_runs_go(tmp_path: Path) -> None:
+    with Project.open(tmp_path) as project:
+        run = project.create_run(TrainRecipe(model="m", dataset=tmp_path))
+        run.set_status("running")
+    with Project.open(tmp_path) as again:
+        assert again.run(run.id).status == "interrupted"
