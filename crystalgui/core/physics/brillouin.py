@@ -94,6 +94,41 @@ def zone(lattice: Floats) -> Zone:
     )
 
 
+def fold(k: Floats, reciprocal: Floats) -> Floats:
+    """Reduced k (..., 3) -> Cartesian (..., 3) in the first zone, 1/Angstrom."""
+    k = np.asarray(k, dtype=np.float64)
+    basis = _reduce(reciprocal)
+    cart = k @ reciprocal
+    inner = cart @ np.linalg.inv(basis)
+    inner = inner - np.round(inner)
+    shifts = np.array(list(product((0, -1, 1), repeat=3))) @ basis
+    images = (inner @ basis)[..., None, :] + shifts
+    length = np.round((images**2).sum(axis=-1), 9)
+    # The image as given wins when it is as short as any other (zone boundary).
+    own = np.round((cart**2).sum(axis=-1), 9)
+    best = np.take_along_axis(images, length.argmin(axis=-1)[..., None, None], axis=-2)[..., 0, :]
+    keep = own <= length.min(axis=-1) * (1 + 1e-3)
+    return np.asarray(np.where(keep[..., None], cart, best))
+
+
+def nearest_point(k: Floats, path: KPath, reciprocal: Floats) -> tuple[str, float]:
+    """Label of the named point nearest to k (3,) reduced, and the distance in 1/Angstrom."""
+    labels = [label for label, _ in path.points]
+    apart = np.array([fold(k - point, reciprocal) for _, point in path.points])
+    apart = np.concatenate([apart, np.array([fold(k + q, reciprocal) for _, q in path.points])])
+    distance = np.linalg.norm(apart, axis=1)
+    best = int(distance.argmin())
+    return labels[best % len(labels)], float(distance[best])
+
+
+def place_on_path(k: Floats, path: KPath, reciprocal: Floats) -> tuple[int, float]:
+    """Row of the path nearest to k (3,) or -k, modulo G, and the distance in 1/Angstrom."""
+    apart = np.concatenate([fold(path.k - k, reciprocal), fold(path.k + k, reciprocal)])
+    distance = np.linalg.norm(apart, axis=1)
+    best = int(distance.argmin())
+    return best % len(path.k), float(distance[best])
+
+
 def _reduce(vectors: Floats) -> Floats:
     """Shorten three lattice vectors pairwise until none gets shorter (same lattice)."""
     v = vectors.copy()

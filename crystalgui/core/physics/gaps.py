@@ -32,7 +32,7 @@ class Gap:
     """One gap.
 
     ``energy`` in eV (negative: overlap); ``lower`` and ``upper`` are the band
-    edges in eV at ``k_lower`` and ``k_upper``, (3,) reduced in [-1/2, 1/2);
+    edges in eV at ``k_lower`` and ``k_upper``, (3,) reduced in (-1/2, 1/2];
     both k are the same for a direct gap.
     """
 
@@ -183,7 +183,7 @@ def _value(h: Hoppings, k: Floats, occupied: int, what: str) -> Floats:
 
 
 def _search(h: Hoppings, field: Floats, occupied: int, what: str, refine: bool) -> Floats:
-    """The k (3,) in [-1/2, 1/2) that minimises a quantity, from its mesh values."""
+    """The k (3,) in (-1/2, 1/2] that minimises a quantity, from its mesh values."""
     mesh = np.array(field.shape)
     starts = _minima(field) / mesh
     if not refine:
@@ -262,13 +262,13 @@ def _exact(h: Hoppings, k: Floats, occupied: int, what: str) -> Floats:
     special = np.round(k * 12) / 12
     if np.abs(special - k).max() < 2e-3:
         mine, its = _value(h, np.stack([k, special]), occupied, what)
-        if its <= mine + 1e-7:
+        if its <= mine + 1e-6:
             return special
     return k
 
 
 def _wrap(k: Floats) -> Floats:
-    wrapped = k - np.floor(k + 0.5 - 1e-9)
+    wrapped = k - np.ceil(k - 0.5 - 1e-4)
     return np.asarray(wrapped + 0.0)
 
 

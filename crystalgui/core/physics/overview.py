@@ -1,0 +1,139 @@
+"""What a person wants to know first about a Hamiltonian; one call for window and report.
+
+`overview` does what does not depend on the filling (zone, path, bands, mesh);
+`fill` what does (gaps, Fermi energy, where the gap is on the path); `cut` a
+zone slice with its contours and named points.  All are pure functions of
+frozen values, so that a thread can call them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgui.core.physics.bands import Bands, bands
+from crystalgui.core.physics.bloch import grid_energies
+from crystalgui.core.physics.brillouin import (
+    KPath,
+    Zone,
+    fold,
+    k_path,
+    nearest_point,
+    place_on_path,
+    zone,
+)
+from crystalgui.core.physics.contours import Contour, contours
+from crystalgui.core.physics.gaps import Gaps, default_mesh, gaps_on, guess_occupation
+from crystalgui.core.physics.slices import Slice, SliceImage, points_on, take_slice
+from crystalgui.core.structures.hoppings.model import Hoppings
+
+Floats = NDArray[np.float64]
+
+ON_PATH = 0.03
+"""A gap nearer than this to the path (1/Angstrom) counts as on it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Overview:
+    """Zone, bands and mesh energies (n1, n2, n3, n) of a Hamiltonian.
+
+    ``occupied`` is stated or guessed, ``reason`` says which.
+    """
+
+    zone: Zone
+    bands: Bands
+    table: Floats
+    occupied: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Filling:
+    """Gaps at a filling, and where they are.
+
+    ``rows`` are the rows of the path nearest to the two edges of the gap that
+    is drawn (the indirect one, or the direct one of a metal); ``on_path``
+    whether both are on it.  ``near`` names the special points next to
+    (direct, valence top, conduction bottom).  ``carts`` are these k in the
+    first zone, (3, 3), 1/Angstrom.
+    """
+
+    gaps: Gaps
+    rows: tuple[int, int]
+    on_path: bool
+    near: tuple[str, str, str]
+    carts: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Cut:
+    """A zone slice, its level lines and the named points on it."""
+
+    image: SliceImage
+    contours: tuple[Contour, ...]
+    points: tuple[tuple[str, Floats], ...]
+
+
+def overview(h: Hoppings, *, density: float = 60.0, lattice_only: bool = False) -> Overview:
+    """Zone, path, bands and mesh energies."""
+    polyhedron = zone(np.eye(3) if h.lattice is None else h.lattice)
+    path = k_path(h, density, lattice_only=lattice_only)
+    occupied, reason = guess_occupation(h)
+    return Overview(
+        zone=polyhedron,
+        bands=bands(h, path),
+        table=grid_energies(h, default_mesh(h)),
+        occupied=occupied,
+        reason=reason,
+    )
+
+
+def fill(h: Hoppings, view: Overview, occupied: int) -> Filling:
+    """Gaps at a filling, refined off the mesh, with their places."""
+    found = gaps_on(h, occupied, view.table)
+    reciprocal, path = view.zone.reciprocal, view.bands.path
+    drawn = found.direct if found.metal else found.indirect
+    places = [place_on_path(k, path, reciprocal) for k in (drawn.k_lower, drawn.k_upper)]
+    ks = (found.direct.k_lower, found.indirect.k_lower, found.indirect.k_upper)
+    near = [_near(k, path, reciprocal) for k in ks]
+    return Filling(
+        gaps=found,
+        rows=(places[0][0], places[1][0]),
+        on_path=max(places[0][1], places[1][1]) < ON_PATH,
+        near=(near[0], near[1], near[2]),
+        carts=np.array([fold(k, reciprocal) for k in ks]),
+    )
+
+
+def _near(k: Floats, path: KPath, reciprocal: Floats) -> str:
+    label, distance = nearest_point(k, path, reciprocal)
+    if distance < 1e-3:
+        return f"at {label}"
+    return f"near {label}" if distance < 0.15 else f"{distance:.2f} 1/Å from {label}"
+
+
+def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:
+    """A zone slice with contours and points."""
+    image = take_slice(h, request, view.zone)
+    return Cut(
+        image=image,
+        contours=tuple(contours(image)),
+        points=tuple(points_on(image.plane, view.bands.path)),
+    )
+
+
+def k_text(k: Floats) -> str:
+    """``(0.004, −0.008, ½)``: reduced coordinates as people write them."""
+    return "(" + ", ".join(_fraction(float(x)) for x in k) + ")"
+
+
+def _fraction(x: float) -> str:
+    names = {1 / 2: "½", 1 / 3: "⅓", 2 / 3: "⅔", 1 / 4: "¼", 3 / 4: "¾", 1.0: "1"}
+    if abs(x) < 5e-5:
+        return "0"
+    for value, text in names.items():
+        if abs(abs(x) - value) < 5e-5:
+            return ("−" if x < 0 else "") + text
+    return f"{x:.4f}".replace("-", "−")
