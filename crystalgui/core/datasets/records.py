@@ -22,7 +22,7 @@ from crystalgui.core.errors import DataError
 from crystalgui.core.structures.crystal import Crystal
 
 TOLERANCE = 1e-2
-FORMAT = 1
+FORMAT = 2
 
 POINT_GROUPS = (
     "1", "-1", "2", "m", "2/m", "222", "mm2", "mmm", "4", "-4", "4/m", "422", "4mm", "-42m",
@@ -106,7 +106,7 @@ def describe(crystal: Crystal, tolerance: float = TOLERANCE) -> Record:
             1,
             False,
         )
-    equivalent = np.asarray(found.equivalent_atoms)
+    equivalent = np.asarray(found.crystallographic_orbits)  # of the primitive cell
     first, orbit = np.unique(equivalent, return_inverse=True)
     primitive = int(np.max(found.mapping_to_primitive)) + 1
     symbols = list(found.site_symmetry_symbols)

@@ -11,7 +11,9 @@ from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, valence
 
-MODULI = (2, 4, 6, 8, 12, 16)
+MODULI = (2, 4, 6, 8, 12, 16, 24)
+WAVES = 8
+N_PROPERTIES = 5
 _LAST_OF_CLASS = (
     1, 2, 5, 9, 15, 24, 46, 74, 80, 82, 88, 98, 110, 122, 142, 146, 148, 155, 161, 167, 173,
     174, 176, 182, 186, 190, 194, 199, 206, 214, 220, 230,
@@ -47,6 +49,27 @@ class PaperGlobals(nn.Module):
         return torch.cat([*waves, group], 1)
 
 
+class Waves(nn.Module):
+    """Scalars as sines and cosines of learned frequencies, each mixed by its own layer.
+
+    Gorishniy, Rubachev, Babenko (2022), "On embeddings for numerical
+    features": a network then sees thresholds as easily as boosted trees do.
+    """
+
+    def __init__(self, features: int, waves: int = WAVES, width: int = 8) -> None:
+        super().__init__()
+        self.frequency = nn.Parameter(torch.randn(features, waves) * 0.5)
+        self.mix = nn.Parameter(torch.randn(features, 2 * waves, width) / math.sqrt(2 * waves))
+        self.shift = nn.Parameter(torch.zeros(features, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, features) -> (b, features * width)."""
+        phase = 2 * math.pi * self.frequency * x[:, :, None]
+        waves = torch.cat([phase.sin(), phase.cos()], 2)
+        mixed = torch.einsum("bfw,fwd->bfd", waves, self.mix) + self.shift
+        return nn.functional.relu(mixed).flatten(1)
+
+
 class SymmetryGlobals(nn.Module):
     """Space group, filling and composition of the primitive cell.
 
@@ -55,7 +78,7 @@ class SymmetryGlobals(nn.Module):
     valence electrons enter modulo small numbers.
     """
 
-    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 7
+    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 32 + 9 * (10 + 20)
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +91,7 @@ class SymmetryGlobals(nn.Module):
         point_group, system = classes_of_groups()
         self.register_buffer("point_group", point_group, persistent=False)
         self.register_buffer("system", system, persistent=False)
+        self.waves = Waves(10 + 4 * N_PROPERTIES)
 
     def forward(self, batch: Batch) -> Tensor:
         """(b, size)."""
@@ -88,18 +112,34 @@ class SymmetryGlobals(nn.Module):
         kinds = present.sum(1, keepdim=True)
         plain = present @ features / kinds
         volume = torch.linalg.det(batch.lattice).abs()[:, None] / batch.cells[:, None]
+        own = features[:, -N_PROPERTIES:]
+        far = torch.finfo(dtype).max
+        inside = present[:, :, None] > 0
+        highest = torch.where(inside, own, -far).amax(1)
+        lowest = torch.where(inside, own, far).amin(1)
+        all_of, outside = electrons[:, None].to(dtype), outer_counts[:, None]
         scalars = torch.cat(
             [
                 atoms.log(),
                 atoms / 20,
                 (volume / atoms).log() - 3,
-                outer_counts[:, None] / atoms / 5 - 1,
-                outer_counts[:, None] / volume * 4 - 1,
+                outside / atoms / 5 - 1,
+                outside / volume * 4 - 1,
                 kinds / 3 - 1,
-                (outer_counts[:, None] / 60),
+                outside / 60,
+                all_of / 300,
+                all_of / atoms / 30 - 1,
+                (outside / 2).log1p() - 2,
             ],
             1,
         )
+        numbers = torch.cat(
+            [scalars, mean[:, -N_PROPERTIES:], spread[:, -N_PROPERTIES:], highest, lowest], 1
+        )
+        sites = counts.new_zeros(batch.size * len(POINT_GROUPS))
+        sites = sites.index_add_(
+            0, batch.graph * len(POINT_GROUPS) + batch.site, batch.weight
+        ).view(batch.size, -1)
         group = batch.space_group
         parts = [
             one_hot(group, 231),
@@ -111,6 +151,8 @@ class SymmetryGlobals(nn.Module):
             mean,
             spread,
             plain,
-            scalars,
+            sites.log1p(),
+            numbers,
+            self.waves(numbers),
         ]
         return torch.cat([p.to(dtype) for p in parts], 1)

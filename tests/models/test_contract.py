@@ -1,0 +1,232 @@
+"""One contract over the whole registry: what every model family must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from crystalgui.core.cards import Card, Scalar
+from crystalgui.core.datasets.collate import Batch, collate, double
+from crystalgui.core.datasets.graphs import build
+from crystalgui.core.datasets.records import Record, Records, describe
+from crystalgui.core.errors import ModelError
+from crystalgui.core.models import _registry as registry
+from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._tensors import read_tensors, write_tensors
+from crystalgui.core.structures.cells import permuted, supercell, translated
+from crystalgui.core.structures.crystal import Crystal
+from tests.models.samples import crystals
+
+FAMILIES = sorted(registry.families())
+CASES = [
+    (name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets
+]
+TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0}
+
+
+def settings(name: str, preset: str) -> dict[str, Scalar]:
+    """The preset with small sizes, so that the contract takes seconds."""
+    known = {p.name for p in registry.family(name).card.params}
+    return registry.settings(name, preset, {k: v for k, v in TINY.items() if k in known})[0]
+
+
+def network(name: str, preset: str, outputs: int = 3, seed: int = 0) -> CrystalModel:
+    torch.manual_seed(seed)
+    return registry.build(name, outputs, settings(name, preset))
+
+
+def batch_of(model: CrystalModel, name: str, preset: str, items: list[Crystal | Record]) -> Batch:
+    records = [describe(c) if isinstance(c, Crystal) else c for c in items]
+    table = Records.stack([str(i) for i in range(len(items))], records)
+    spec = type(model).graph_spec(settings(name, preset))
+    return collate(table, build(table, spec.cutoff, spec.kind))
+
+
+def answer(name: str, preset: str, items: list[Crystal | Record]) -> Tensor:
+    """Outputs in float64 of a network with random weights, biases included."""
+    model = network(name, preset)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn(p.shape))
+        return model.double().eval()(double(batch_of(model, name, preset, items)))
+
+
+@pytest.mark.parametrize(("name", "preset"), CASES)
+class TestContract:
+    def test_shapes_and_types(self, name: str, preset: str) -> None:
+        model = network(name, preset, outputs=4)
+        out = model(batch_of(model, name, preset, crystals(7)))
+        assert out.shape == (7, 4)
+        assert out.dtype == torch.float32
+        assert torch.isfinite(out).all()
+
+    def test_every_parameter_gets_a_finite_gradient(self, name: str, preset: str) -> None:
+        model = network(name, preset)
+        batch = batch_of(model, name, preset, crystals(10))
+        torch.nn.functional.cross_entropy(model(batch), torch.arange(10) % 3).backward()
+        for key, p in model.named_parameters():
+            assert p.grad is not None, key
+            assert torch.isfinite(p.grad).all(), key
+            assert p.grad.abs().max() > 0, key
+
+    def test_saved_and_loaded_it_answers_the_same(
+        self, name: str, preset: str, tmp_path: Path
+    ) -> None:
+        model = network(name, preset)
+        batch = batch_of(model, name, preset, crystals(4))
+        write_tensors(tmp_path / "m.safetensors", dict(model.state_dict()), {})
+        other = network(name, preset, seed=9)
+        other.load_state_dict(read_tensors(tmp_path / "m.safetensors")[0])
+        assert torch.equal(model.eval()(batch), other.eval()(batch))
+
+    def test_same_seed_same_loss(self, name: str, preset: str) -> None:
+        losses = []
+        for _ in range(2):
+            model = network(name, preset, seed=5)
+            batch = batch_of(model, name, preset, crystals(6))
+            losses.append(torch.nn.functional.cross_entropy(model(batch), torch.arange(6) % 3))
+        assert torch.equal(losses[0], losses[1])
+
+    def test_a_batch_is_its_crystals_one_by_one(self, name: str, preset: str) -> None:
+        items: list[Crystal | Record] = [*crystals(7)]
+        together = answer(name, preset, items)
+        alone = torch.cat([answer(name, preset, [c]) for c in items])
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
+
+    def test_overfits_eight_samples(self, name: str, preset: str) -> None:
+        model = network(name, preset, outputs=2)
+        batch = batch_of(model, name, preset, crystals(8))
+        target = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
+        if model.constant:
+            target = torch.ones(8, dtype=torch.long)
+            model.start(target)
+        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+        for _ in range(150):
+            loss = torch.nn.functional.cross_entropy(model(batch), target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if loss < 0.02:
+                break
+        assert (model.eval()(batch).argmax(1) == target).all()
+        assert loss < 0.1
+
+    def test_declared_symmetries_hold(self, name: str, preset: str) -> None:
+        model = network(name, preset)
+        assert set(model.card.symmetries) <= set(model.symmetries)
+        items = crystals(10)
+        for symmetry in model.symmetries:
+            moved = [_moved(symmetry, c, i) for i, c in enumerate(items)]
+            torch.testing.assert_close(
+                answer(name, preset, [*items]),
+                answer(name, preset, [*moved]),
+                rtol=0,
+                atol=2e-6,
+                msg=lambda text, s=symmetry: f"{s}: {text}",
+            )
+
+    def test_symmetries_that_are_not_declared_do_not_hold(self, name: str, preset: str) -> None:
+        items = crystals(10)
+        for symmetry in {"rotation", "supercell"} - set(network(name, preset).symmetries):
+            moved = [_moved(symmetry, c, i) for i, c in enumerate(items)]
+            change = answer(name, preset, [*items]) - answer(name, preset, [*moved])
+            assert change.abs().max() > 1e-4
+
+
+def _moved(symmetry: str, crystal: Crystal, seed: int) -> Crystal:
+    rng = np.random.default_rng(seed)
+    if symmetry == "permutation":
+        return permuted(crystal, rng.permutation(crystal.n_atoms))
+    if symmetry == "translation":
+        return translated(crystal, rng.uniform(0, 1, 3))
+    if symmetry == "supercell":
+        return supercell(crystal, (1, 2, 1))
+    if symmetry == "rotation":
+        q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+        turn = q * np.sign(np.diag(r))
+        turn = turn * np.sign(np.linalg.det(turn))
+        return Crystal(lattice=crystal.lattice @ turn, frac=crystal.frac, species=crystal.species)
+    raise AssertionError(f"no test for {symmetry}")
+
+
+def extremes() -> list[tuple[str, str, Scalar]]:
+    """Every parameter of every card at its bounds and choices."""
+    found: list[tuple[str, str, Scalar]] = []
+    for name in FAMILIES:
+        for p in registry.family(name).card.params:
+            kind = type(p.default)
+            found += [(name, p.name, c) for c in p.choices]
+            bounds = [b for b in (p.minimum, p.maximum) if b is not None]
+            found += [(name, p.name, kind(b)) for b in bounds]
+    return found
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), extremes())
+def test_parameter_extremes_build_and_answer(name: str, parameter: str, value: Scalar) -> None:
+    known = {p.name for p in registry.family(name).card.params}
+    small = {k: v for k, v in TINY.items() if k in known} | {parameter: value}
+    params, _ = registry.settings(name, "small", small)
+    model = registry.build(name, 2, params)
+    table = Records.stack(["a", "b"], [describe(c) for c in crystals(2)])
+    spec = type(model).graph_spec(params)
+    cutoff = min(spec.cutoff, 8.0)
+    out = model(collate(table, build(table, cutoff, spec.kind)))
+    assert torch.isfinite(out).all()
+
+
+def test_cards_are_complete() -> None:
+    for card in registry.cards():
+        assert card.name
+        assert card.paper
+        assert not card.error
+        assert "small" in card.presets
+        for preset in card.presets:
+            registry.settings(card.name, preset)
+
+
+def test_a_name_clash_raises() -> None:
+    class Impostor(CrystalModel):
+        @classmethod
+        def graph_spec(cls, params):  # type: ignore[no-untyped-def]
+            raise NotImplementedError
+
+        def forward(self, batch: Batch) -> Tensor:
+            raise NotImplementedError
+
+    card = registry.family("cgnn").card
+    with pytest.raises(ModelError, match="Two model families"):
+        registry.register(card)(Impostor)
+    assert registry.family("cgnn").__name__ == "CrystalGraphNetwork"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ({"nonsense": 1}, "no parameter 'nonsense'"),
+        ({"width": "many"}, "must be a int"),
+        ({"width": 2.5}, "must be a int"),
+        ({"cutoff": -1.0}, "out of range"),
+        ({"cutoff": float("nan")}, "out of range"),
+        ({"features": "magic"}, "unknown"),
+    ],
+)
+def test_bad_parameters_are_named(overrides: dict[str, Scalar], text: str) -> None:
+    with pytest.raises(ModelError, match=text):
+        registry.settings("cgnn", "small", overrides)
+
+
+def test_an_unknown_family_or_preset_is_named() -> None:
+    with pytest.raises(ModelError, match="no model family called 'gpt'"):
+        registry.family("gpt")
+    with pytest.raises(ModelError, match="no preset 'huge'"):
+        registry.settings("cgnn", "huge")
+
+
+def test_a_card_is_a_plain_value() -> None:
+    card = registry.family("cgnn").card
+    assert isinstance(card, Card)
+    assert card.rows == ("N10",)
