@@ -52,6 +52,16 @@ def session(qapp: QApplication, tmp_path: Path) -> Iterator[object]:
     assert engine.shutdown()
 
 
+@pytest.fixture
+def played(qapp: QApplication, tmp_path: Path) -> Iterator[object]:
+    """A session whose engine is played by the test: ``(session, engine)``."""
+    from tests.gui.sessions import played_session
+
+    made, engine, lane = played_session(tmp_path / "project")
+    yield made, engine
+    assert lane.shutdown()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[None]:
     """Fail on windows, timers and threads that a test leaves behind, and on Qt warnings."""

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pyqtgraph as pg
 from PySide6.QtCore import QMarginsF, QRectF, QSize, QSizeF
-from PySide6.QtGui import QImage, QMouseEvent, QPageSize, QPainter, QPdfWriter, QShowEvent
+from PySide6.QtGui import (
+    QHideEvent,
+    QImage,
+    QMouseEvent,
+    QPageSize,
+    QPainter,
+    QPdfWriter,
+    QShowEvent,
+)
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
@@ -35,6 +43,7 @@ class Plot(pg.PlotWidget):
         self.setMinimumSize(160, 110)
         self.set_axes(x, y)
         self.showGrid(x=False, y=True, alpha=1.0)
+        self.destroyed.connect(clock().rest)
         theme().changed.connect(self._follow_theme)
         self._follow_theme()
 
@@ -80,6 +89,11 @@ class Plot(pg.PlotWidget):
         """Catch up with what changed while hidden."""
         super().showEvent(event)
         self.mark()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: let the clock rest."""
+        super().hideEvent(event)
+        clock().rest()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Show everything again."""

@@ -11,6 +11,7 @@ import time
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
+import shiboken6
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
 INTERVAL = 33
@@ -53,7 +54,7 @@ class FrameClock(QObject):
     def mark(self, plot: Redrawable) -> None:
         """Ask for one redraw of ``plot``."""
         self._dirty[plot] = None
-        if not self._timer.isActive() and plot.isVisible():
+        if not self._timer.isActive() and _seen(plot):
             self._timer.start()
 
     def is_dirty(self, plot: Redrawable) -> bool:
@@ -62,15 +63,24 @@ class FrameClock(QObject):
 
     def _tick(self) -> None:
         start = time.perf_counter()
-        waiting = [plot for plot in self._dirty if plot.isVisible()]
+        waiting = [plot for plot in self._dirty if _seen(plot)]
         for plot in waiting:
             self._dirty.pop(plot, None)
             plot.redraw()
             self.frames += 1
             if time.perf_counter() - start > BUDGET:
                 break
-        if not any(plot.isVisible() for plot in self._dirty):
+        self.rest()
+
+    def rest(self) -> None:
+        """Stop ticking when nothing dirty can be seen; a plot that hides calls it."""
+        if not any(_seen(plot) for plot in self._dirty):
             self._timer.stop()
+
+
+def _seen(plot: Redrawable) -> bool:
+    """Whether the widget still exists and can be seen."""
+    return shiboken6.isValid(plot) and plot.isVisible()
 
 
 def clock() -> FrameClock:

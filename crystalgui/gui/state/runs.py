@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from crystalgui.core.messages import (
+    CatalogueJob,
     ConfusionReady,
     EpochMetrics,
     ErrorInfo,
@@ -299,6 +300,8 @@ class RunsState(QObject):
         view.status, view.error, view.eta = row.status, row.error, math.nan
         view.seconds = row.seconds
         view.complete = bool(view.run_id)
+        if row.status == "done" and self._jobs is not None:
+            self._jobs.submit(CatalogueJob(project=self._folder))
         self.run_changed.emit(view)
         self.ended.emit(view)
         self.refresh()
@@ -334,7 +337,7 @@ class RunsState(QObject):
                 view = RunView(recipe=row.recipe, run_id=row.run_id, status=row.status)
             view.stored, view.folder = row, row.folder
             if not view.alive:
-                view.status = row.status
+                view.status = row.status if view.error is None else view.status
                 if math.isnan(view.seconds):
                     view.seconds = row.seconds
             runs.append(view)

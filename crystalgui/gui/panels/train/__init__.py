@@ -262,7 +262,7 @@ class TrainPanel(QWidget):
             )
             for remedy in remedies(recipe, error)
         ]
-        if view is not None and view.run_id:
+        if view is not None and view.run_id and view.status == "crashed":
             actions.append(("Resume", lambda: self.resume(view)))
         if train:
             actions.append(("Change settings", lambda: self._edit(recipe)))
@@ -278,6 +278,8 @@ class TrainPanel(QWidget):
 
     def _offer_interrupted(self) -> None:
         """Offer the newest interrupted run, once each."""
+        if self.banner.key.startswith("failure:"):
+            return
         found = self._session.runs.interrupted
         if not found or self._session.runs.live is not None:
             if self.banner.key.startswith("interrupted:"):

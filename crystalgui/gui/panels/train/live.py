@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
 
 from crystalgui.core.messages import ConfusionReady, EstimateReady
@@ -357,3 +357,8 @@ class LiveView(QWidget):
         super().showEvent(event)
         self.mark()
         self.mark_confusion()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Nobody looks: let the clock rest."""
+        super().hideEvent(event)
+        clock().rest()

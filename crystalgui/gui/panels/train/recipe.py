@@ -238,7 +238,7 @@ class Remedy:
 def remedies(recipe: TrainRecipe, error: ErrorInfo) -> tuple[Remedy, ...]:
     """One-click retries for a failure, best first."""
     if error.kind == "nan":
-        rate = recipe.learning_rate / 2
+        rate = recipe.learning_rate / 10
         return (
             Remedy(
                 label=f"Retry with learning rate {rate:.3g}",
