@@ -21,12 +21,10 @@ from types import TracebackType
 from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
-    Qt,
     QTimer,
     QtMsgType,
     qInstallMessageHandler,
 )
-from PySide6.QtGui import QSurfaceFormat
 from PySide6.QtWidgets import QApplication
 
 from crystalgui import __version__
@@ -38,6 +36,7 @@ from crystalgui.engine.lane import Lane
 from crystalgui.gui.notifications import Notifications
 from crystalgui.gui.session import Session, create_session
 from crystalgui.gui.theme import Mode, theme
+from crystalgui.gui.views.surface import set_default_surface_format
 from crystalgui.gui.window import PAGES, MainWindow
 
 log = logging.getLogger("crystalgui")
@@ -119,15 +118,7 @@ def application() -> QApplication:
         )
     os.environ.setdefault("QT_API", "pyside6")
     # what VTK needs of every OpenGL widget must be known before the first window
-    wanted = QSurfaceFormat()
-    wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
-    wanted.setVersion(3, 2)
-    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
-    wanted.setSwapBehavior(QSurfaceFormat.SwapBehavior.DoubleBuffer)
-    wanted.setDepthBufferSize(24)
-    wanted.setStencilBufferSize(8)
-    QSurfaceFormat.setDefaultFormat(wanted)
-    QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    set_default_surface_format()
     app = QApplication.instance()
     if not isinstance(app, QApplication):
         app = QApplication([sys.argv[0]])
@@ -256,6 +247,8 @@ def _start_log() -> None:
     """A rotating log file; a disk that refuses does not stop the start."""
     folder = home() / "logs"
     log.setLevel(logging.DEBUG)
+    log.propagate = False
+    log.addHandler(logging.NullHandler())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(

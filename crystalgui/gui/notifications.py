@@ -7,6 +7,7 @@ toasts and to `logged` for the log panel; the rotating log file gets all.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,6 +58,16 @@ class Notifications(QObject):
         """Something failed: what, remedy, and details to copy."""
         info = ErrorInfo.of(error) if isinstance(error, BaseException) else error
         self._post(Notice(level="error", title=info.title, hint=info.hint, details=info.details))
+
+    def summary(self, title: str, lines: Sequence[str], shown: int = 4) -> None:
+        """Several failures in one toast; every line stands in the log."""
+        for line in lines:
+            self.log(line, "error")
+        words = "\n".join(f"• {line}" for line in lines[:shown])
+        more = f"\n… and {len(lines) - shown} more in the log." if len(lines) > shown else ""
+        notice = Notice(level="error", title=title, hint=words + more, details="\n".join(lines))
+        self.history.append(notice)
+        self.posted.emit(notice)
 
     def log(self, text: str, level: str = "info") -> None:
         """Only the log, no toast."""

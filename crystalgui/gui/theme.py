@@ -158,7 +158,7 @@ _SIZES: dict[str, tuple[int, QFont.Weight]] = {
     "title": (13, QFont.Weight.DemiBold),
     "caption": (11, QFont.Weight.DemiBold),
     "heading": (17, QFont.Weight.DemiBold),
-    "display": (26, QFont.Weight.DemiBold),
+    "display": (23, QFont.Weight.DemiBold),
     "mono": (12, QFont.Weight.Normal),
 }
 

@@ -113,7 +113,7 @@ class MainWindow(QMainWindow):
         self.actions_table = ActionSet(self)
         self.actions_table.add(window_actions(self, tuple((p.name, p.title) for p in PAGES)))
         self.palette_popup = CommandPalette(self.palette_entries, self)
-        self.toasts = ToastArea(self)
+        self.toasts = ToastArea(self, self._taken)
         self._lateness = Lateness(self)
         self._recent_menu = QMenu("Open recent", self)
         self._recent_menu.aboutToShow.connect(self._fill_recent)
@@ -242,6 +242,8 @@ class MainWindow(QMainWindow):
                 [("Open log", self.open_log)],
                 self,
             )
+        if widget.layout() is not None:
+            widget.layout().setContentsMargins(0, 0, 0, 0)  # the stage has the margins
         self._put(name, widget)
 
     def _put(self, name: str, widget: QWidget) -> None:
@@ -326,19 +328,8 @@ class MainWindow(QMainWindow):
             for _, error in refused:
                 self.notifications.error(error)
             return
-        for _, error in refused:
-            self.notifications.log(f"{error.title} {error.hint}".strip(), "error")
         lines = [f"{error.title} {error.hint}".strip() for _, error in refused]
-        shown = "\n".join(f"• {line}" for line in lines[:4])
-        more = f"\n… and {len(lines) - 4} more in the log." if len(lines) > 4 else ""
-        self.notifications.error(
-            ErrorInfo(
-                title=f"{len(refused)} files could not be read",
-                hint=shown + more,
-                details="\n".join(lines),
-                kind="input",
-            )
-        )
+        self.notifications.summary(f"{len(refused)} files could not be read", lines)
 
     def _left_out(self, count: int) -> None:
         self.notifications.warning(
@@ -417,6 +408,7 @@ class MainWindow(QMainWindow):
         table = self.actions_table
         table.refresh([i for i in table.infos.values() if i.checked is not None])
         self.status_line.more.setIcon(icon("down" if self.pane_shown("bottom") else "up"))
+        self.toasts.place()
 
     def reset_layout(self) -> None:
         """All panes back at their places."""
@@ -518,6 +510,11 @@ class MainWindow(QMainWindow):
         ).open()
 
     # -------------------------------------------------------------- events
+
+    def _taken(self) -> int:
+        """Height of status line and bottom pane: toasts stay clear of them."""
+        pane = self.bottom.height() if self.pane_shown("bottom") else 0
+        return self.status_line.height() + pane + 6
 
     def _notice(self, notice: Notice) -> None:
         if not self._leaving:

@@ -26,6 +26,14 @@ from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import PlainButton, PrimaryButton, SectionTitle, Text, copy_text
 
 
+def fit(dialog: QDialog, width: int) -> None:
+    """As high as the wrapped words need at this width."""
+    dialog.setMinimumWidth(width)
+    layout = dialog.layout()
+    layout.activate()
+    dialog.resize(width, max(layout.heightForWidth(width), layout.minimumSize().height()))
+
+
 class SymbolsDialog(QDialog):
     """Asks once for the elements that a VASP 4 file does not name."""
 
@@ -34,7 +42,6 @@ class SymbolsDialog(QDialog):
         self._session, self._file = session, file
         self.setWindowTitle("Which elements?")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setMinimumWidth(380)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*(SPACE[3],) * 4)
         layout.setSpacing(SPACE[1])
@@ -65,6 +72,7 @@ class SymbolsDialog(QDialog):
         later.clicked.connect(self.reject)
         self.accept_button.clicked.connect(self._accept)
         self.field.textChanged.connect(lambda _: self.problem.hide())
+        fit(self, 400)
 
     def _accept(self) -> None:
         from crystalgui.core.structures.elements import SYMBOLS
@@ -77,6 +85,7 @@ class SymbolsDialog(QDialog):
                 f"No element is called {what}." if unknown else "Give at least one symbol."
             )
             self.problem.show()
+            fit(self, 400)
             return
         self._session.project.give_symbols(self._file, words)
         self.accept()
@@ -106,6 +115,7 @@ class ShortcutSheet(QDialog):
         lines = [0, 0]
         for half in halves:
             half.setHorizontalSpacing(2 * SPACE[3])
+            half.setVerticalSpacing(6)
             half.setColumnStretch(0, 1)
             columns.addLayout(half, 1)
         for menu, infos in {**table, "3D views": VIEW_KEYS}.items():
@@ -118,7 +128,8 @@ class ShortcutSheet(QDialog):
             lines[side] += 1
             for info in rows:
                 native = QKeySequence.SequenceFormat.NativeText
-                key = QLabel(QKeySequence(info.shortcut).toString(native) or info.shortcut, self)
+                words = QKeySequence(info.shortcut).toString(native)
+                key = QLabel(info.shortcut if infos is VIEW_KEYS else words, self)
                 key.setProperty("role", "muted")
                 key.setAlignment(Qt.AlignmentFlag.AlignRight)
                 grid.addWidget(QLabel(info.text.rstrip("…"), self), lines[side], 0)
@@ -214,5 +225,5 @@ def choose(
         button.clicked.connect(answer)
         row.insertWidget(1, button)
     layout.addLayout(row)
-    dialog.setMinimumWidth(420)
+    fit(dialog, 420)
     return dialog

@@ -172,7 +172,8 @@ class CommandPalette(QFrame):
         """Top centre of the window."""
         room = self.parentWidget().rect()
         width = min(self.WIDTH, room.width() - 32)
-        height = min(440, room.height() - 80)
+        lines = max(1, min(self.list.count(), 11))
+        height = min(32 * lines + 70, room.height() - 80)
         self.setGeometry((room.width() - width) // 2, 44, width, height)
 
     def dismiss(self) -> None:
@@ -187,6 +188,7 @@ class CommandPalette(QFrame):
             item.setData(ENTRY, entry)
             self.list.addItem(item)
         self.list.setCurrentRow(0)
+        self.place()
 
     def _run(self, item: QListWidgetItem | None) -> None:
         entry = item.data(ENTRY) if item is not None else None

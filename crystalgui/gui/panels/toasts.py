@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QEnterEvent
 from PySide6.QtWidgets import (
@@ -99,11 +101,14 @@ class Toast(QFrame):
 
 
 class ToastArea(QObject):
-    """Stacks toasts above the status line; a resize moves them along."""
+    """Stacks toasts in the lower right corner; a resize moves them along.
 
-    def __init__(self, window: QWidget, bottom: int = 40, right: int = 14) -> None:
+    ``above`` tells how many pixels at the bottom of the window are taken.
+    """
+
+    def __init__(self, window: QWidget, above: Callable[[], int], right: int = 14) -> None:
         super().__init__(window)
-        self._window, self._bottom, self._right = window, bottom, right
+        self._window, self._above, self._right = window, above, right
         self.toasts: list[Toast] = []
         window.installEventFilter(self)
 
@@ -134,7 +139,7 @@ class ToastArea(QObject):
 
     def place(self) -> None:
         """Newest lowest."""
-        y = self._window.height() - self._bottom
+        y = self._window.height() - self._above()
         for toast in reversed(self.toasts):
             height = toast.heightForWidth(toast.width())
             toast.resize(toast.width(), max(height, toast.minimumSizeHint().height()))

@@ -99,6 +99,7 @@ class WelcomePanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._columns = 3
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         area = QScrollArea(self)
@@ -163,12 +164,13 @@ class WelcomePanel(QWidget):
             self._tile(
                 "model",
                 "A trained model",
-                "Topological classes of a few crystals, with probabilities.",
+                "Topological classes of crystals, with probabilities.",
                 self.model_wanted.emit,
             ),
         ]
         for index, tile in enumerate(self.tiles):
             self._grid.addWidget(tile, 0, index)
+            self._grid.setColumnStretch(index, 1)
         column.addLayout(self._grid)
 
     def _tile(self, icon_name: str, title: str, text: str, call: Callable[[], object]) -> Tile:
@@ -235,11 +237,12 @@ class WelcomePanel(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Stack the tiles in a narrow window."""
         super().resizeEvent(event)
-        columns = 3 if self.width() >= 660 else 1
-        if self._grid.columnCount() != columns or columns == 1:
+        columns = 3 if self.width() >= 640 else 1
+        if columns != self._columns:
+            self._columns = columns
             for index, tile in enumerate(self.tiles):
-                tile.setMinimumHeight(142 if columns == 3 else 118)
                 self._grid.addWidget(tile, index // columns, index % columns)
+                self._grid.setColumnStretch(index, 1 if index < columns else 0)
 
     def showEvent(self, event: object) -> None:
         """Recent files may have changed."""

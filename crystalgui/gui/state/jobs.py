@@ -206,7 +206,6 @@ class JobsState(QObject):
         elif isinstance(outcome, Failed | Crashed):
             row.status = "failed" if isinstance(outcome, Failed) else "crashed"
             row.error, row.text = outcome.error, outcome.error.title
-            self.logged.emit(f"{row.title}: {outcome.error.title}", "error")
         self.row_changed.emit(row)
         self.finished.emit(row, outcome)
 
