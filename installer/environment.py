@@ -104,7 +104,7 @@ def make_venv(say: Say) -> None:
 
 def _install(what: Sequence[str], failed: str) -> None:
     """``pip install`` inside the environment."""
-    pip = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    pip = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "-qq"]
     _call([*pip, *what], failed)
 
 
@@ -125,7 +125,7 @@ def install(tests: bool, say: Say) -> None:
             "  CPU-only package index of torch to avoid that."
         )
     _install([f"torch=={torch}", *(["--index-url", index] if index else [])], _OFFLINE)
-    say("Installing the other packages, pinned exactly")
+    say("Installing the other packages, pinned exactly (a few minutes, once)")
     locks = [LOCK, TEST_LOCK] if tests else [LOCK]
     _install([part for lock in locks for part in ("-r", str(lock))], _OFFLINE)
     say("Installing crystalgui from this checkout")
