@@ -201,8 +201,9 @@ class ZoneScene:
         """Beside the point, away from the centre of the zone."""
         length = float(np.linalg.norm(k))
         away = k / length if length > 1e-6 else np.array([0.4, 0.0, 0.9])
-        at = k + 0.09 * self._radius * away
+        at = k + 0.05 * self._radius * away
         label = actors.label_actor(text, tuple(at), colour, size * self.ratio)
+        label.SetDisplayOffset(round(9 * self.ratio), round(7 * self.ratio))
         self.marks.AddActor(label)
 
     def _draw_markers(self) -> None:

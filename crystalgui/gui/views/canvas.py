@@ -10,12 +10,12 @@ import os
 from typing import Any, Protocol
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QSurfaceFormat, QWheelEvent
 from PySide6.QtWidgets import QApplication, QRubberBand, QWidget
 
 os.environ.setdefault("QT_API", "pyside6")
 
-from pyvistaqt.rwi import QVTKRenderWindowInteractor
+from pyvistaqt import rwi
 
 from crystalgui.gui.views.mouse import DEFAULT, Gesture, gesture
 from crystalgui.scene import camera as cam
@@ -23,6 +23,21 @@ from crystalgui.scene.camera import Margins
 
 DEGREES_PER_PIXEL = 0.45
 STILL_MS = 160
+
+
+class _SettledFormat(QSurfaceFormat):
+    """The default format was set before the first window (`surface`).
+
+    pyvistaqt sets it again with every widget, and Qt warns each time that a
+    shared context exists already.
+    """
+
+    @staticmethod
+    def setDefaultFormat(form: QSurfaceFormat) -> None:
+        """Leave it."""
+
+
+rwi.QSurfaceFormat = _SettledFormat
 
 
 class Scene(Protocol):
@@ -55,7 +70,7 @@ class Scene(Protocol):
         """What is under a device pixel."""
 
 
-class SceneCanvas(QVTKRenderWindowInteractor):
+class SceneCanvas(rwi.QVTKRenderWindowInteractor):
     """A scene in a widget.
 
     Signals

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from crystalgui.core.physics.brillouin import k_path, zone
+from crystalgui.scene.picture import zone_picture
+from crystalgui.scene.style import DARK
+from crystalgui.scene.zone_scene import ZoneScene, cut
+
+from .crystals import BITEI
+
+SIZE = (300, 300)
+
+
+@pytest.fixture
+def scene():
+    made = ZoneScene()
+    made.set_zone(zone(BITEI.lattice), k_path(BITEI, 20))
+    made.look("standard")
+    made.fit(SIZE)
+    yield made
+    made.detach()
+
+
+def test_zone_path_and_labels_are_drawn(scene):
+    path = k_path(BITEI, 20)
+    assert set(scene.actors) == {"faces", "edges", "path", "points"}
+    assert scene.actors["faces"].GetMapper().GetInput().GetNumberOfPolys() == 8
+    assert scene.actors["edges"].GetMapper().GetInput().GetNumberOfLines() == 18
+    assert scene.actors["path"].GetMapper().GetInput().GetNumberOfPoints() == len(path.segments)
+    texts = {p.GetInput() for p in scene.marks.GetViewProps()}
+    assert texts == {label for label, _ in path.points}
+    assert "Γ" in texts
+
+
+def test_labelled_points_can_be_picked(scene):
+    from crystalgui.scene.camera import Projection
+
+    for number in range(len(k_path(BITEI, 20).points)):
+        label, k = scene.label(number)
+        x, y, _ = Projection.of(scene.camera, SIZE).project(k)[0]
+        hit = scene.pick(x, y, SIZE)
+        assert hit >= 0
+        if label == "Γ":
+            assert_allclose(k, 0, atol=1e-12)
+
+
+def test_markers_and_plane_come_and_go(scene):
+    star = zone(BITEI.lattice).reciprocal
+    scene.set_markers([("gap", 0.3 * star[0], (1.0, 0.0, 0.0)), ("", star[2] / 4, (0, 0, 1.0))])
+    assert scene.actors["markers"].GetMapper().GetInput().GetNumberOfPoints() == 2
+    scene.set_plane(0.25 * star[2], star[2])
+    height = scene.actors["plane"].GetBounds()[4:]
+    assert_allclose(height, 0.25 * np.linalg.norm(star[2]), rtol=1e-5)
+    scene.set_plane(3 * star[2], star[2])
+    assert "plane" not in scene.actors
+    scene.set_plane(None)
+    scene.set_markers([])
+    assert "markers" not in scene.actors
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.2, 0.4])
+def test_a_cut_lies_in_the_plane_and_on_the_rim(offset):
+    made = zone(BITEI.lattice)
+    normal = made.reciprocal[2] / np.linalg.norm(made.reciprocal[2])
+    corners = cut(made, offset * made.reciprocal[2], normal)
+    assert len(corners) == 6
+    assert_allclose((corners - offset * made.reciprocal[2]) @ normal, 0, atol=1e-9)
+    inside = corners @ made.normals.T <= made.distances + 1e-9
+    assert inside.all()
+    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    assert_allclose(sides, sides[0])
+
+
+def test_a_zone_has_a_picture(scene, tmp_path):
+    scene.set_ink(DARK)
+    image = zone_picture(scene, (150, 120), tmp_path / "zone.png", transparent=True)
+    assert image.shape == (120, 150, 4)
+    assert image[0, 0, 3] == 0
+    assert (image[..., 3] > 0).mean() > 0.2
+    assert (tmp_path / "zone.png").stat().st_size > 500
+    assert set(scene.actors) == {"faces", "edges", "path", "points"}
