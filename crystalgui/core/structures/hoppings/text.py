@@ -260,21 +260,7 @@ class Source:
         return np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
-def _weights() -> tuple[Floats, Floats]:
-    """Column -> value of a digit there, and column -> field, each (50, 7)."""
-    value, field = np.zeros((_WIDTH, len(_FIELDS))), np.zeros((_WIDTH, len(_FIELDS)))
-    for f, (start, stop) in enumerate(_FIELDS):
-        power = 0
-        for column in range(stop - 1, start - 1, -1):
-            field[column, f] = 1.0
-            if column not in _DOTS:
-                value[column, f] = 10.0**power
-                power += 1
-    return value, field
-
-
-_VALUE, _FIELD = _weights()
-_SCALE = np.array([1.0] * 5 + [1e6] * 2)
+_SCALE = (1.0,) * 5 + (1e6,) * 2
 _STARTS = np.array([start for start, _ in _FIELDS])
 _INNER = np.array([c for s, e in _FIELDS for c in range(s + 1, e) if c not in _DOTS])
 _LAST = np.array([stop - 1 for _, stop in _FIELDS])
@@ -296,6 +282,15 @@ def _fixed_columns(block: bytes) -> Floats | None:
         return None
     if (~blank[:, _INNER - 1] & ~is_digit[:, _INNER]).any():
         return None
-    magnitude = np.where(is_digit, digit, 0).astype(np.float64) @ _VALUE / _SCALE
-    sign = 1.0 - 2.0 * (minus.astype(np.float64) @ _FIELD)
-    return np.asarray(sign * magnitude)
+    digits = np.ascontiguousarray(np.where(is_digit, digit, 0).T).astype(np.float64)
+    result = np.empty((len(code), len(_FIELDS)))
+    # Plain sums: a matrix product would wake the threads of BLAS for nothing.
+    for f, (start, stop) in enumerate(_FIELDS):
+        value = np.zeros(len(code))
+        for column in range(start, stop):
+            if column not in _DOTS:
+                value *= 10.0
+                value += digits[column]
+        value /= _SCALE[f]
+        result[:, f] = np.where(minus[:, start:stop].any(axis=1), -value, value)
+    return result

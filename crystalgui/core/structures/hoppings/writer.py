@@ -51,13 +51,13 @@ def write_hr(h: Hoppings, path: Path, *, decimals: int = 12) -> None:
     """
     n, m = h.n_orbitals, h.n_cells
     left, right = _indices(n)
-    width = decimals + 6
+    width = decimals + 5
     lines = [_comment(h), f"{n:12d}", f"{m:12d}", *_degeneracies(m)]
     for cell, matrix in zip(h.cells, h.matrices, strict=True):
         head = "".join(f"{int(c):5d}" for c in cell)
         values = matrix[left, right]
         lines += [
-            f"{head}{i + 1:5d}{j + 1:5d}{v.real:{width}.{decimals}f}{v.imag:{width}.{decimals}f}"
+            f"{head}{i + 1:5d}{j + 1:5d} {v.real:{width}.{decimals}f} {v.imag:{width}.{decimals}f}"
             for i, j, v in zip(left, right, values, strict=True)
         ]
     _save(Path(path), "\n".join(lines) + "\n")
@@ -82,7 +82,7 @@ def write_tb(h: Hoppings, path: Path) -> None:
     for cell, matrix in zip(h.cells, h.matrices, strict=True):
         lines += ["", "".join(f"{int(c):5d}" for c in cell)]
         lines += [
-            f"{i + 1:5d}{j + 1:5d}{v.real:22.14E}{v.imag:22.14E}"
+            f"{i + 1:5d}{j + 1:5d} {v.real:21.14E} {v.imag:21.14E}"
             for i, j, v in zip(left, right, matrix[left, right], strict=True)
         ]
     cart = np.zeros((n, 3)) if h.centres is None else h.centres @ h.lattice
@@ -93,6 +93,6 @@ def write_tb(h: Hoppings, path: Path) -> None:
         for i, j in zip(left, right, strict=True):
             row = zero
             if home and i == j:
-                row = "".join(f"{x:22.14E}{0.0:16.8E}" for x in cart[i])
+                row = "".join(f" {x:21.14E}{0.0:16.8E}" for x in cart[i])
             lines.append(f"{i + 1:5d}{j + 1:5d}{row}")
     _save(Path(path), "\n".join(lines) + "\n")
