@@ -7,7 +7,6 @@ stderr, also by C code that crashes, ends in the log file.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import logging
 import os
@@ -16,17 +15,8 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from crystalgui.core.processes import die_with
 from crystalgui.engine.work import resolve
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """On Linux, ask the kernel to kill this process when its parent dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def write_to(log: Path) -> None:
@@ -48,6 +38,6 @@ def main(door: str, connection: Connection, handlers: str, log: Path, parent: in
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
         os.setpgrp()  # so that its own children can be ended with it
-    die_with_parent(parent)
+    die_with(parent)
     write_to(log)
     resolve(door)(connection, handlers)

@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from crystalgui.core.datasets.records import Record, describe
 from crystalgui.core.errors import CrystalError
+from crystalgui.core.processes import end_with_parent
 from crystalgui.core.structures.crystal import Crystal
 
 Entry = tuple[str, Callable[[], Crystal]]
@@ -74,7 +75,8 @@ def _in_pool(entries: Iterator[Entry], workers: int) -> Iterator[Answer]:
 
 
 def _quiet() -> None:
-    """One thread a process."""
+    """One thread a process, which ends with its parent."""
+    end_with_parent()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     with suppress(OSError, AttributeError):
