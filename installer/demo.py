@@ -43,7 +43,7 @@ def examples() -> list[Path]:
     from crystalgui.core.resources import examples as folder
 
     structures = sorted((folder() / "structures").iterdir())
-    return [*structures, folder() / "hoppings" / "bitei"]
+    return [*structures, folder() / "hoppings" / "bitei" / "bitei_hr.dat.gz"]
 
 
 def classify(files: Sequence[Path]) -> tuple[list, object]:

@@ -119,7 +119,9 @@ def install(tests: bool, say: Say) -> None:
     torch = pins(LOCK)["torch"]
     say(f"Installing torch {torch} (the largest part)")
     index = os.environ.get(TORCH_INDEX)
-    if sys.platform.startswith("linux") and not index and not shutil.which("nvidia-smi"):
+    there = any(VENV.glob("**/site-packages/torch-*.dist-info"))
+    plain = sys.platform.startswith("linux") and not index and not shutil.which("nvidia-smi")
+    if plain and not there:
         say(
             f"  It may bring libraries for NVIDIA cards. Set {TORCH_INDEX} to the address of a\n"
             "  CPU-only package index of torch to avoid that."

@@ -306,7 +306,6 @@ def report_from_files(
     occupied : dict of file name to number of occupied bands
     """
     crystals, hoppings, companions = sort_files(files)
-    beside = tuple(companions) + tuple(crystals)
     job = ReportJob(
         out=Path(out),
         heading=heading,
@@ -316,10 +315,28 @@ def report_from_files(
         trained=trained,
         occupied=dict(occupied or {}),
         formats=formats,
-        companions={str(file): beside for file in hoppings} if len(hoppings) == 1 else {},
+        companions=_pair(crystals, hoppings, companions),
         date=date,
     )
     return write_report(job)
+
+
+def _pair(
+    crystals: Sequence[Path], hoppings: Sequence[Path], companions: Sequence[Path]
+) -> dict[str, tuple[Path, ...]]:
+    """Which of the given files belong to a hopping file of another folder.
+
+    Only a single hopping file can be meant, and a crystal only when it is the
+    only one and the folder of the hoppings has no lattice of its own.
+    """
+    from crystalgui.core.structures.hoppings.companions import find_companions
+
+    if len(hoppings) != 1:
+        return {}
+    given = tuple(companions)
+    if len(crystals) == 1 and find_companions(hoppings[0]).lattice is None:
+        given += tuple(crystals)
+    return {str(hoppings[0]): given} if given else {}
 
 
 def sort_files(files: Iterable[Path | str]) -> tuple[list[Path], list[Path], list[Path]]:

@@ -199,6 +199,16 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert "two/POSCAR" in text
 
 
+def test_hoppings_are_paired_with_their_own_crystal(tmp_path: Path) -> None:
+    list(report_from_files([BI2SE3, BITEI], tmp_path / "near.pdf"))
+    text = text_of(tmp_path / "near.pdf")
+    assert "BiTeI · bands" in text
+    far = tmp_path / "far_hr.dat.gz"
+    far.write_bytes(BITEI.read_bytes())
+    list(report_from_files([far, BITEI.parent / "POSCAR"], tmp_path / "far.pdf"))
+    assert "lattice from POSCAR" in text_of(tmp_path / "far.pdf").replace("\n", " ")
+
+
 def test_files_are_sorted_by_kind() -> None:
     crystals, hoppings, companions = sort_files([BITEI.parent, NACL])
     assert [p.name for p in hoppings] == [BITEI.name]
