@@ -38,6 +38,7 @@ from crystalgui.gui.state.predictions import (
     PROBABILITIES,
     ROW_ROLE,
     SPACE_GROUP,
+    WARNINGS,
     PredictionsProxy,
     PredictionsTable,
 )
@@ -123,7 +124,8 @@ class ClassifyPanel(QWidget):
         view.setAccessibleName("Predictions")
         view.setModel(self.proxy)
         self.cells = PredictionCells(view)
-        view.setItemDelegate(self.cells)
+        for column in (PREDICTION, PROBABILITIES, WARNINGS):
+            view.setItemDelegateForColumn(column, self.cells)
         view.setSortingEnabled(True)
         view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -388,7 +390,6 @@ class ClassifyPanel(QWidget):
     def _ended(self, row: JobRow) -> None:
         if row.error is not None and row.status in ("failed", "crashed"):
             self._failed(row.error)
-        self._rows_added(first=1)
 
     def _failed(self, error: ErrorInfo) -> None:
         hint = error.hint
