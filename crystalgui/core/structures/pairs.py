@@ -14,8 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgui.core.errors import FileError
+from crystalgui.core.errors import FileError, ResourceError
 from crystalgui.core.structures.crystal import Crystal
+
+MOST_PAIRS = 3e8
+"""More pairs than this do not fit into the memory of an ordinary computer."""
+MOST_BOXES = 1e5
+"""Boxes of vesin's grid."""
 
 _IMPORT = threading.Lock()
 _OWN = threading.local()
@@ -121,19 +126,45 @@ def neighbors(crystal: Crystal, cutoff: float, *, full: bool = True) -> Neighbor
     """
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise FileError(f"The cutoff must be a positive length, not {cutoff}.", "Try 5 Angstrom.")
-    points = np.array(crystal.cart)
-    box = np.array(crystal.lattice)
-    pairs, shift, distance, vector = _calculator(float(cutoff), full).compute(
-        points=points, box=box, periodic=True, quantities="PSdD"
+    expected = crystal.n_atoms**2 * 4.19 * cutoff**3 / crystal.volume
+    if expected > MOST_PAIRS:
+        raise ResourceError(
+            f"{expected:.1e} pairs of atoms lie within {cutoff:g} Angstrom: too many for memory.",
+            "Choose a smaller cutoff or a smaller cell.",
+        )
+    wide = _safe_cutoff(crystal, float(cutoff))
+    pairs, shift, distance, vector = _calculator(wide, full).compute(
+        points=np.array(crystal.cart),
+        box=np.array(crystal.lattice),
+        periodic=True,
+        quantities="PSdD",
     )
     pairs = pairs.astype(np.int64)
-    return NeighborList(
+    found = NeighborList(
         np.ascontiguousarray(pairs[:, 0]),
         np.ascontiguousarray(pairs[:, 1]),
         shift.astype(np.int64),
         distance,
         vector,
     )
+    return found if wide == cutoff else found.take(distance < cutoff)
+
+
+def _safe_cutoff(crystal: Crystal, cutoff: float) -> float:
+    """A cutoff, at least the one asked for, at which vesin 0.6 does not divide by zero.
+
+    Its grid has at most 10^5 boxes; when a long flat cell needs more, the
+    short edge is left with no box at all and the process dies.
+    """
+    lattice = crystal.lattice
+    areas = np.linalg.norm(np.cross(lattice[[1, 2, 0]], lattice[[2, 0, 1]]), axis=1)
+    heights = crystal.volume / areas
+    while True:
+        boxes = np.maximum(np.floor(heights / cutoff), 1.0)
+        total = float(boxes.prod())
+        if total <= MOST_BOXES or float(boxes.min()) * np.cbrt(MOST_BOXES / total) >= 2.0:
+            return cutoff
+        cutoff *= 1.3
 
 
 def nearest_distance(crystal: Crystal) -> float:

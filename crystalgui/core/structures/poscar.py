@@ -2,8 +2,9 @@
 
 The layout is scanned and checked first.  Files in the ordinary layout (VASP 5,
 one positive scale factor, no velocities) become numbers at once: that is 0.4 s
-for 100,000 atoms against 2.8 s, and the window need not import pymatgen for it.  Every other layout is handed to pymatgen after the check; a test
-holds both ways equal.
+for 100,000 atoms against 2.8 s, and the window need not import pymatgen for
+it.  Every other layout is handed to pymatgen after the check; a test holds both
+ways equal.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ HEAD = 4096
 """Bytes read to recognise a file."""
 CLOSEST = 0.1
 """Two atoms nearer than this overlap, Angstrom; split sites of disordered crystals are wider."""
+CLOSEST_IMAGE = 0.7
+"""An atom nearer than this to its own image has a wrong cell, Angstrom."""
 SEARCH = 1.5
 """Angstrom; looking for pairs with a much smaller cutoff makes a cell list slow."""
 THINNEST = 0.1
@@ -223,12 +225,14 @@ def check(crystal: Crystal, first_line: int | None = None) -> Crystal:
     if not np.isfinite(heights).all() or heights.min() < THINNEST:
         raise FileError(
             f"The cell is nearly flat: two of its faces are {heights.min():.2g} Angstrom apart.",
-            "Check the lattice vectors and the scale factor.",
+            "Check the lattice vectors and the scale factor, or choose a less skew cell.",
             path=crystal.source,
             line=3 if first_line else None,
         )
     close = neighbors(crystal, SEARCH, full=False)
-    if len(close) and float(close.distance.min()) < CLOSEST:
+    limit = np.where(close.src == close.dst, CLOSEST_IMAGE, CLOSEST)
+    close = close.take(close.distance < limit)
+    if len(close):
         k = int(np.argmin(close.distance))
         i, j = sorted((int(close.src[k]), int(close.dst[k])))
         one, two = (f"{a + 1} ({elements.SYMBOLS[crystal.species[a]]})" for a in (i, j))

@@ -21,6 +21,11 @@ from crystalgui.core.structures.crystal import Crystal
 DEFAULT_TOLERANCE = 1e-2
 """Distance below which two atoms count as equivalent, Angstrom."""
 
+MOST_ATOMS = 10_000
+"""Above this size the search takes minutes; spglib cannot be interrupted meanwhile."""
+QUICK_ATOMS = 500
+"""Up to this size the search takes well under 0.05 s (it holds the interpreter lock)."""
+
 _SYSTEMS = (
     (2, "triclinic"),
     (15, "monoclinic"),
@@ -90,12 +95,24 @@ def crystal_system(number: int) -> str:
     return next(name for last, name in _SYSTEMS if number <= last)
 
 
-def _run(call: Callable[[Any], Any], crystal: Crystal, tolerance: float, what: str) -> Any:
+def _run(
+    call: Callable[[Any], Any],
+    crystal: Crystal,
+    tolerance: float,
+    what: str,
+    most_atoms: int = MOST_ATOMS,
+) -> Any:
     """Call spglib; no answer becomes a sentence."""
     if not (np.isfinite(tolerance) and 0 < tolerance <= 1):
         raise FileError(
             f"A symmetry tolerance of {tolerance} Angstrom makes no sense.",
             "Choose a value between 0.00001 and 1.",
+        )
+    if crystal.n_atoms > most_atoms:
+        raise FileError(
+            f"{what} is not searched in cells of more than {most_atoms:,} atoms.",
+            "Use a smaller cell of the same crystal.",
+            path=crystal.source,
         )
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # its C library writes to the console
     cell = (np.array(crystal.lattice), np.array(crystal.frac), crystal.species.tolist())
@@ -118,18 +135,23 @@ def _run(call: Callable[[Any], Any], crystal: Crystal, tolerance: float, what: s
     return answer
 
 
-def symmetry(crystal: Crystal, tolerance: float = DEFAULT_TOLERANCE) -> Symmetry:
+def symmetry(
+    crystal: Crystal, tolerance: float = DEFAULT_TOLERANCE, *, most_atoms: int = MOST_ATOMS
+) -> Symmetry:
     """Space group of a crystal.
 
     Parameters
     ----------
     crystal : Crystal
     tolerance : float, Angstrom
+    most_atoms : int
+        Larger cells are refused; a window passes `QUICK_ATOMS`.
 
     Raises
     ------
     FileError
-        When there is no consistent group at this tolerance.
+        When there is no consistent group at this tolerance, or the cell is too
+        large.
     """
     import spglib
 
@@ -138,6 +160,7 @@ def symmetry(crystal: Crystal, tolerance: float = DEFAULT_TOLERANCE) -> Symmetry
         crystal,
         tolerance,
         "The symmetry",
+        most_atoms,
     )
     return Symmetry(
         number=int(data.number),

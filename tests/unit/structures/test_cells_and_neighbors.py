@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crystalgui.core.errors import FileError
+from crystalgui.core.errors import FileError, ResourceError
 from crystalgui.core.structures import cells
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import formula, number
@@ -114,6 +114,25 @@ def test_senseless_cutoffs_are_refused():
     for cutoff in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(FileError, match="positive length"):
             neighbors(BY_NAME["Si"], cutoff)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "pairs"),
+    [((3, 1e3, 1e3), 8), ((3, 1e4, 1e4), 8), ((3, 3, 1e5), 16), ((9e4, 9e4, 9e4), 2)],
+)
+def test_long_flat_cells_do_not_kill_the_process(lengths, pairs):
+    crystal = Crystal(
+        lattice=np.diag(lengths),
+        frac=[[0, 0, 0], [0.5 / lengths[0], 0, 0]],
+        species=np.array([6, 1]),
+    )
+    assert len(neighbors(crystal, 3.1)) == pairs
+    assert len(neighbors(crystal, 0.4)) == 0
+
+
+def test_more_pairs_than_memory_are_refused():
+    with pytest.raises(ResourceError, match="too many"):
+        neighbors(BY_NAME["Cu"], 5000.0)
 
 
 def test_neighbors_do_not_import_torch():

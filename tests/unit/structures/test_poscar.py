@@ -193,11 +193,18 @@ def test_a_file_truncated_after_any_line_says_where(cut):
     assert caught.value.line == cut
 
 
-def test_a_flat_cell_is_refused():
-    text = edited(2, "0.01")
-    with pytest.raises(FileError, match=r"overlap|flat") as caught:
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        (edited(2, "0.01"), 3, "nearly flat"),
+        (edited(2, "0.1"), 9, r"Atom 1 \(Na\) overlaps its own image"),
+        (edited(4, "5.64 0.05 0.0"), 3, "nearly flat"),
+    ],
+)
+def test_cells_that_are_too_small_or_flat_are_refused(text, line, what):
+    with pytest.raises(FileError, match=what) as caught:
         read_crystal_text(text, "POSCAR")
-    assert caught.value.line
+    assert caught.value.line == line
 
 
 @given(st.integers(0, len(GOOD) - 1))

@@ -134,6 +134,15 @@ def test_overlapping_atoms_give_a_sentence_not_a_crash(capfd):
     assert "tolerance" in facts["symmetry_error"]
 
 
+def test_very_large_cells_are_refused_at_once():
+    large = supercell(BY_NAME["Cu"], (14, 14, 14))
+    with pytest.raises(FileError, match="more than 10,000 atoms"):
+        symmetry(large)
+    with pytest.raises(FileError, match="more than 2 atoms"):
+        symmetry(BY_NAME["Cu"], most_atoms=2)
+    assert crystal_info(large)["space_group"] is None
+
+
 def test_crystal_systems():
     numbers = (1, 2, 3, 15, 16, 74, 75, 142, 143, 167, 168, 194, 195, 230)
     assert [crystal_system(n)[:4] for n in numbers] == [
