@@ -10,14 +10,14 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from crystalgui import __version__
-from crystalgui.core.cards import Scalar
+from crystalgui.core.cards import Scalar, TrainedModel
 from crystalgui.core.errors import CrystalError, FileError, ModelError, ResourceError
 from crystalgui.core.messages import (
     ClassifyJob,
@@ -50,18 +50,18 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    import click
+    from typer.exceptions import TyperException
 
     try:
         code = app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except CrystalError as error:
         return _fail(str(error))
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return int(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except TyperException as error:
+        show = getattr(error, "show", None)
+        return _fail(str(error)) if show is None else show() or 2
+    except (KeyboardInterrupt, typer.Abort):
         print("Interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
@@ -244,7 +244,10 @@ def classify(
         csv.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(csv, rows)
     if pdf is not None:
-        _write_report(pdf, ReportJob(out=pdf, predictions=tuple(rows), model=rows[0].model))
+        from crystalgui.core.reports.report import write_report
+
+        card = _card(model or _shipped())
+        _written(write_report(ReportJob(out=pdf, predictions=tuple(rows), trained=card)))
     if csv is None and pdf is None:
         sys.stdout.write(predictions_text(rows))
     return 0
@@ -330,40 +333,38 @@ def report(
     device: DeviceOption = "auto",
 ) -> None:
     """Write a report of crystals and hoppings: PDF and CSV."""
-    from crystalgui.core.structures.files import sniff
+    from crystalgui.core.reports.report import report_from_files, sort_files
 
-    crystals: list[Path] = []
-    hoppings: list[Path] = []
     for path in paths:
         _existing(path, "file or folder")
-        kind = "crystal" if path.is_dir() else sniff(path)
-        (hoppings if kind == "hoppings" else crystals).append(path)
-    rows = _predict(crystals, model, device) if model and crystals else []
-    bands_filled = {k: int(v) for k, v in _settings(occupied or []).items()}
-    job = ReportJob(
-        out=out,
+    rows = _predict(sort_files(paths)[0], model, device) if model else []
+    events = report_from_files(
+        paths,
+        out,
         heading=heading,
-        crystals=tuple(crystals),
-        hoppings=tuple(hoppings),
-        predictions=tuple(rows),
-        model=model,
-        occupied=bands_filled,
+        predictions=rows,
+        trained=_card(model) if rows else None,
+        occupied={k: int(v) for k, v in _settings(occupied or []).items()},
     )
-    for path in _write_report(out, job):
+    for path in _written(events):
         print(path)
 
 
-def _write_report(out: Path, job: ReportJob) -> tuple[Path, ...]:
-    from crystalgui.core.reports.report import write_report
+def _card(model: str) -> TrainedModel:
+    """The card of a trained model by name or folder."""
+    from crystalgui.core.models.trained import find, read_card
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    return read_card(find(model))[0]
+
+
+def _written(events: Iterable[Event]) -> tuple[Path, ...]:
+    """Write the files of a report; their paths."""
     written: list[Path] = []
 
     def take(event: Event) -> None:
         if isinstance(event, ReportWritten):
             written.extend(event.paths)
 
-    events: Generator[Event, None, None] = write_report(job)
     _follow(events, take, quiet=True)
     return tuple(written)
 

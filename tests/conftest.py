@@ -9,11 +9,14 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# A suite draws on a display of its own (pytest-xvfb), never on the person's desktop.
+os.environ.pop("WAYLAND_DISPLAY", None)
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ALLOWED_SKIPS = (
     "the shared data folder is not on this machine",
     "no CUDA device on this machine",
+    "no such plugin on this system",
 )
 
 
@@ -31,9 +34,20 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_settings(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No test reads or writes the person's own settings, cache or projects."""
     monkeypatch.setenv("CRYSTALGUI_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+def _permitted(reason: str) -> bool:
+    return any(allowed in reason for allowed in ALLOWED_SKIPS)
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    return longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,8 +55,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     """Turn a skip that is not on the allowed list into a failure."""
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and not hasattr(report, "wasxfail"):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not any(allowed in reason for allowed in ALLOWED_SKIPS):
-            report.outcome = "failed"
-            report.longrepr = f"skipped without permission: {reason}"
+    if report.skipped and not hasattr(report, "wasxfail") and not _permitted(_reason(report)):
+        report.longrepr = f"skipped without permission: {_reason(report)}"
+        report.outcome = "failed"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):  # type: ignore[no-untyped-def]
+    """Turn the skip of a whole module into a failure, too."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and not _permitted(_reason(report)):
+        report.longrepr = f"skipped without permission: {_reason(report)}"
+        report.outcome = "failed"
