@@ -7,12 +7,9 @@ waits for it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
@@ -21,9 +18,10 @@ from crystalgui.core.errors import CrystalError
 from crystalgui.core.messages import ErrorInfo
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import NAMES, SYMBOLS, formula, number, subscripts
-from crystalgui.core.structures.measure import measure
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.structure.export import ColoursDialog, PictureDialog
+from crystalgui.gui.panels.structure.requests import draw, load_view, measured, other_cell
+from crystalgui.gui.panels.structure.rows import structure_actions
 from crystalgui.gui.panels.structure.strip import Element, Strip
 from crystalgui.gui.panels.structure.symmetry_card import (
     SymmetryAnswer,
@@ -40,29 +38,6 @@ if TYPE_CHECKING:
     from crystalgui.scene.geometry import Geometry
 
 HINT = "Click an atom; Ctrl+click adds: two give a distance, three an angle, four a dihedral"
-VIEW_MODULE = "crystalgui.gui.views.crystal_view"
-
-
-def load_view() -> str:
-    """Import VTK and the view; called in the lane."""
-    import_module(VIEW_MODULE)
-    return VIEW_MODULE
-
-
-def draw(
-    crystal: Crystal, repeats: tuple[int, int, int], options: dict[str, bool], most: int | None
-) -> Geometry:
-    """Atoms, bonds and polyhedra to draw; called in the lane."""
-    from crystalgui.scene.geometry import MOST_BONDED, geometry
-
-    return geometry(crystal, repeats, most_bonded=MOST_BONDED if most is None else most, **options)
-
-
-def other_cell(crystal: Crystal, kind: str, tolerance: float) -> Crystal:
-    """The conventional or primitive cell; called in the lane."""
-    from crystalgui.core.structures.symmetry import primitive, standardise
-
-    return (standardise if kind == "conventional" else primitive)(crystal, tolerance)
 
 
 class StructurePanel(QWidget):
@@ -381,33 +356,14 @@ class StructurePanel(QWidget):
         view = self.view
         if view is None:
             return
-        self.strip.set_measured(self._words())
+        if view.geometry3d is not None:
+            words = measured(view.geometry3d, view.selected)
+            self.strip.set_measured(
+                words or (view.describe(view.selected[0]) if view.selected else "")
+            )
         atoms = view.cell_atoms()
         if atoms != self.session.selection.atoms:
             self.session.selection.select_atoms(atoms)
-
-    def _words(self) -> str:
-        """What the selection measures."""
-        view, crystal = self.view, self._shown
-        if view is None or crystal is None or view.geometry3d is None or not view.selected:
-            return ""
-        g, picked = view.geometry3d, list(view.selected)
-        if len(picked) == 1:
-            return view.describe(picked[0])
-        names = "–".join(f"{SYMBOLS[g.species[n]]}{g.atom[n] + 1}" for n in picked[:4])
-        if len(picked) > 4:
-            return f"{len(picked)} atoms selected"
-        found = measure(crystal, g.atom[picked].tolist(), g.image[picked])
-        assert found is not None
-        digits = 4 if found.kind == "distance" else 2
-
-        def show(value: float) -> str:
-            return f"{value:.{digits}f} {found.unit}" if np.isfinite(value) else "undefined"
-
-        text = f"{found.kind} {names}  {show(found.direct)}"
-        if not np.isclose(found.direct, found.minimum, atol=1e-6, equal_nan=True):
-            text += f"   nearest image {show(found.minimum)}"
-        return text
 
     def _select_from_outside(self, atoms: tuple[int, ...]) -> None:
         if self.view is not None and atoms != self.view.cell_atoms():
@@ -507,72 +463,10 @@ class StructurePanel(QWidget):
 
     def actions(self) -> list[ActionInfo]:
         """Rows for the Structure menu and the palette."""
-        ready = self._ready
-        rows = [
-            ActionInfo("structure.fit", "Fit to the picture", self.fit, tip="Key F", enabled=ready),
-            ActionInfo(
-                "structure.standard",
-                "Standard orientation",
-                lambda: self.look("standard"),
-                tip="Key R",
-                enabled=ready,
-            ),
-        ]
-        for name in ("a", "b", "c", "a*", "b*", "c*", "x", "y", "z"):
-            rows.append(
-                ActionInfo(
-                    f"structure.view.{name}",
-                    f"View along {name}",
-                    lambda n=name: self.look(n),
-                    enabled=ready,
-                    group=1,
-                )
-            )
-        for name, text in (
-            ("conventional", "Conventional cell"),
-            ("primitive", "Primitive cell"),
-            ("read", "Cell as read"),
-        ):
-            rows.append(
-                ActionInfo(
-                    f"structure.cell.{name}",
-                    text,
-                    lambda n=name: self.show_cell(n),
-                    enabled=ready,
-                    group=2,
-                )
-            )
-        rows += [
-            ActionInfo(
-                f"structure.{name}",
-                f"Show {text}" if name != "perspective" else "Perspective",
-                self.tools.chips[name].setChecked,
-                checkable=True,
-                checked=self.tools.chips[name].isChecked,
-                enabled=ready,
-                group=3,
-            )
-            for name, text in (
-                ("bonds", "bonds"),
-                ("polyhedra", "polyhedra"),
-                ("boundary", "boundary atoms"),
-                ("perspective", "perspective"),
-            )
-        ]
-        rows.append(
-            ActionInfo(
-                "structure.picture",
-                "Save picture…",
-                self.ask_picture,
-                icon="picture",
-                tip="PNG of exact size",
-                enabled=ready,
-                group=4,
-            )
-        )
-        return [replace(row, menu="Structure") for row in rows]
+        return structure_actions(self)
 
-    def _ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether a crystal is shown."""
         return self.view is not None and self._shown is not None
 
     def closeEvent(self, event: QCloseEvent) -> None:
