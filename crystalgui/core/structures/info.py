@@ -18,6 +18,7 @@ from crystalgui.core.structures.elements import (
 )
 from crystalgui.core.structures.symmetry import (
     DEFAULT_TOLERANCE,
+    QUICK_ATOMS,
     Symmetry,
     symmetry,
     wyckoff_summary,
@@ -74,11 +75,23 @@ def crystal_info(crystal: Crystal, tolerance: float = DEFAULT_TOLERANCE) -> dict
         "odd_electrons": odd_electrons(crystal),
         "tolerance": tolerance,
     }
+    if crystal.n_atoms <= QUICK_ATOMS:
+        facts["space_group_by_tolerance"] = {
+            f"{t:g}": _group(crystal, t) for t in (1e-3, 1e-2, 1e-1)
+        }
     try:
         return facts | _symmetry_facts(symmetry(crystal, tolerance), crystal)
     except FileError as error:
         names = ("space_group", "space_group_number", "point_group", "crystal_system", "hall")
         return facts | dict.fromkeys(names) | {"symmetry_error": f"{error.title} {error.hint}"}
+
+
+def _group(crystal: Crystal, tolerance: float) -> int | None:
+    """Space-group number at a tolerance; None when there is no answer."""
+    try:
+        return symmetry(crystal, tolerance).number
+    except FileError:
+        return None
 
 
 def _symmetry_facts(found: Symmetry, crystal: Crystal) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from crystalgui.core.errors import FileError, ResourceError
 from crystalgui.core.structures.crystal import Crystal
 
-MOST_PAIRS = 3e8
-"""More pairs than this do not fit into the memory of an ordinary computer."""
+MOST_PAIRS = 5e7
+"""More pairs than this (some 6 GB) do not fit into the memory of an ordinary computer."""
+KEPT_PAIRS = 1_000_000
+"""The buffers of a calculator that found more pairs are given back."""
 MOST_BOXES = 1e5
 """Boxes of vesin's grid."""
 
@@ -139,6 +141,8 @@ def neighbors(crystal: Crystal, cutoff: float, *, full: bool = True) -> Neighbor
         periodic=True,
         quantities="PSdD",
     )
+    if len(distance) > KEPT_PAIRS:
+        _OWN.__dict__.pop("calculators", None)
     pairs = pairs.astype(np.int64)
     found = NeighborList(
         np.ascontiguousarray(pairs[:, 0]),

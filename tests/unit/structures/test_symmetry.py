@@ -167,6 +167,7 @@ def test_facts_are_plain_json():
     assert facts["n_atoms"] == 15
     assert facts["tolerance"] == 1e-3
     assert facts["cell"]["gamma"] == pytest.approx(120)
+    assert facts["space_group_by_tolerance"] == {"0.001": 166, "0.01": 166, "0.1": 166}
     assert [w["letter"] for w in facts["wyckoff"]] == ["c", "a", "c"]
     assert facts["electrons"] == 6 * 83 + 9 * 34
     assert facts["valence_electrons"] == 6 * 5 + 9 * 6
