@@ -121,6 +121,7 @@ class MainWindow(QMainWindow):
         self.actions_table.changed.connect(self._fill_menus)
         self._connect()
         self._restore()
+        self._panes_changed()
         self.show_page("welcome")
 
     # ------------------------------------------------------------ building
@@ -203,6 +204,7 @@ class MainWindow(QMainWindow):
             self._pending_page = ""
             self.stage.setCurrentWidget(self._pages[name])
         elif name == "welcome":
+            self._pending_page = name
             self._put(name, self._welcome())
         else:
             self._pending_page = name
@@ -249,7 +251,7 @@ class MainWindow(QMainWindow):
     def _put(self, name: str, widget: QWidget) -> None:
         self._pages[name] = widget
         self.stage.addWidget(widget)
-        if self._pending_page in ("", name):
+        if self._pending_page == name:
             self._pending_page = ""
             self.stage.setCurrentWidget(widget)
         self.page_built.emit(name)

@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,11 @@ os.environ.setdefault("QT_API", "pyside6")
 from PySide6.QtCore import QThread, QTimer
 from PySide6.QtGui import QSurfaceFormat
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+if TYPE_CHECKING:
+    from crystalgui.gui.session import Session
+    from crystalgui.gui.window import MainWindow
 
 HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR")
 
@@ -24,7 +30,7 @@ def qapp_args() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def qapp(qapp_args: list[str], pytestconfig: pytest.Config) -> Iterator[QApplication]:
+def qapp(qapp_args: list[str], pytestconfig: pytest.Config) -> QApplication:
     """The application as `crystalgui.app` makes it: surface format, style, theme."""
     from crystalgui.app import application
     from crystalgui.gui.theme import theme
@@ -32,11 +38,11 @@ def qapp(qapp_args: list[str], pytestconfig: pytest.Config) -> Iterator[QApplica
     app = application()
     theme().install("light")
     assert QSurfaceFormat.defaultFormat().version() == (3, 2)
-    yield app
+    return app
 
 
 @pytest.fixture
-def session(qapp: QApplication, tmp_path: Path) -> Iterator[object]:
+def session(qapp: QApplication, tmp_path: Path) -> Iterator[Session]:
     """A session with a real lane and an engine that works in a thread."""
     from crystalgui.core.settings import Settings
     from crystalgui.engine.engine import Engine
@@ -60,6 +66,21 @@ def played(qapp: QApplication, tmp_path: Path) -> Iterator[object]:
     made, engine, lane = played_session(tmp_path / "project")
     yield made, engine
     assert lane.shutdown()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, session: Session) -> Iterator[MainWindow]:
+    """The real window on that session, shown."""
+    from crystalgui.gui.window import MainWindow
+
+    made = MainWindow(session, session.notify)
+    made.resize(1400, 900)
+    made.show()
+    qtbot.waitExposed(made)
+    yield made
+    made.leave()
+    made.deleteLater()
+    QApplication.processEvents()
 
 
 @pytest.fixture(autouse=True)
