@@ -94,7 +94,7 @@ def test_toggles_change_what_is_drawn(shown, qtbot):
     chips["perspective"].setChecked(True)
     assert shown.view.style3d.legend
     assert not shown.view.scene.camera.GetParallelProjection()
-    shown.tools.cell.setChecked(False)
+    shown.tools.switches["cell"].setChecked(False)
     assert "cell" not in shown.view.scene.actors
 
 
@@ -228,17 +228,21 @@ def test_pictures_are_saved_at_exact_size(shown, qtbot, tmp_path):
     dialog.height_box.setValue(123)
     dialog.transparent.setChecked(True)
     dialog.save(tmp_path / "picture")
+    settle(qtbot, shown)
     data = (tmp_path / "picture.png").read_bytes()
     assert struct.unpack(">II", data[16:24]) == (321, 123)
-    assert not dialog.isVisible()
+    assert shown.findChild(PictureDialog) is None
 
 
-def test_a_picture_that_cannot_be_written_is_said(shown, tmp_path):
+def test_a_picture_that_cannot_be_written_is_said(shown, qtbot, tmp_path):
     said = []
     shown.session.notify.error = said.append
     (tmp_path / "file").write_text("")
     shown.save_picture(tmp_path / "file" / "x.png", (50, 50))
-    assert len(said) == 1
+    settle(qtbot, shown)
+    shown.save_picture(tmp_path / "x.png", (100_000, 50))
+    assert len(said) == 2
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_own_colours_are_kept(shown, qtbot):
@@ -261,10 +265,12 @@ def test_menus_choose_style_colours_and_mouse(shown, qtbot):
     choose("kind", "space-filling")
     choose("scheme", "vesta")
     choose("labels", "index")
+    choose("scale", "0.7")
     choose("mouse", "blender")
     settle(qtbot, shown)
     style = shown.view.style3d
     assert (style.kind, style.scheme, style.labels) == ("space-filling", "vesta", "index")
+    assert style.scale == 0.7
     assert shown.view.canvas.preset == "blender"
     assert shown.session.settings.mouse == "blender"
 

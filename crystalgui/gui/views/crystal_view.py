@@ -25,6 +25,9 @@ from crystalgui.scene.crystal_scene import CrystalScene
 from crystalgui.scene.geometry import Geometry
 from crystalgui.scene.style import CrystalStyle
 
+RESIZING = {"kind", "scale", "radii", "legend", "polyhedra", "cell", "perspective"}
+"""Fields of the style that change how much room the crystal takes."""
+
 
 class CrystalView(QWidget):
     """A crystal in 3D.
@@ -97,6 +100,8 @@ class CrystalView(QWidget):
             kept = tuple(n for n in self.scene.selected if seen[n])
             if kept != self.scene.selected:
                 self.select(kept)
+        if self.canvas.fitted and RESIZING & changes.keys():
+            self.canvas.fit()
         self.canvas.redraw()
         self.style_changed.emit(self.scene.style)
 
@@ -118,9 +123,8 @@ class CrystalView(QWidget):
         g = self.scene.geometry
         if g is None or self.cell_atoms() == atoms:
             return
-        first = {}
-        for n, atom in enumerate(g.atom):
-            first.setdefault(int(atom), n)
+        known, rows = np.unique(g.atom, return_index=True)
+        first = dict(zip(known.tolist(), rows.tolist(), strict=True))
         self.select(tuple(first[a] for a in atoms if a in first))
 
     def cell_atoms(self) -> tuple[int, ...]:

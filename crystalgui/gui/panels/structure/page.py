@@ -20,7 +20,13 @@ from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import NAMES, SYMBOLS, formula, number, subscripts
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.structure.export import ColoursDialog, PictureDialog
-from crystalgui.gui.panels.structure.requests import draw, load_view, measured, other_cell
+from crystalgui.gui.panels.structure.requests import (
+    draw,
+    load_view,
+    measured,
+    other_cell,
+    save_png,
+)
 from crystalgui.gui.panels.structure.rows import structure_actions
 from crystalgui.gui.panels.structure.strip import Element, Strip
 from crystalgui.gui.panels.structure.symmetry_card import (
@@ -225,7 +231,7 @@ class StructurePanel(QWidget):
         self._title()
         chips = self.tools.chips
         options = {name: chips[name].isChecked() for name in ("boundary", "bonds", "polyhedra")}
-        if self._kind in ("sticks", "wireframe"):
+        if self.tools.chosen_value("kind") in ("sticks", "wireframe"):
             options["bonds"] = True
         self.session.lane.ask(
             "structure:draw",
@@ -272,22 +278,15 @@ class StructurePanel(QWidget):
 
     # ---------------------------------------------------------------- style
 
-    @property
-    def _kind(self) -> str:
-        return next(a.data() for a in self.tools.menus["kind"].actions() if a.isChecked())
-
     def _wanted_style(self) -> dict[str, Any]:
-        chips, menus = self.tools.chips, self.tools.menus
-        chosen = {
-            name: next(a.data() for a in menus[name].actions() if a.isChecked())
-            for name in ("kind", "scheme", "labels")
-        }
-        switches = {
-            name: chips[name].isChecked()
-            for name in ("bonds", "polyhedra", "legend", "perspective")
-        }
-        switches["cell"] = self.tools.cell.isChecked()
-        return {**chosen, **switches, "colours": self._own_colours(), "hidden": self.strip.hidden}
+        chips, chosen = self.tools.chips, self.tools.chosen_value
+        style: dict[str, Any] = {n: chosen(n) for n in ("kind", "scheme", "labels")}
+        style["scale"] = float(chosen("scale"))
+        for name in ("bonds", "polyhedra", "legend", "perspective"):
+            style[name] = chips[name].isChecked()
+        for name, action in self.tools.switches.items():
+            style[name] = action.isChecked()
+        return style | {"colours": self._own_colours(), "hidden": self.strip.hidden}
 
     def _own_colours(self) -> dict[int, tuple[float, float, float]]:
         own = {}
@@ -316,7 +315,7 @@ class StructurePanel(QWidget):
             if self.view is not None:
                 self.view.canvas.preset = value
             return
-        self._style(**{menu: value})
+        self._style(**{menu: float(value) if menu == "scale" else value})
         if menu == "scheme":
             self.session.update_settings(colours=value)
             self._fill_legend()
@@ -447,17 +446,22 @@ class StructurePanel(QWidget):
         refit: bool = True,
     ) -> None:
         """Write what is seen as PNG of exact size."""
-        from crystalgui.scene.picture import write_png
-
         if self.view is None:
             return
         try:
             image = self.view.picture(size, transparent=transparent, legend=legend, refit=refit)
-            write_png(image, path)
         except CrystalError as error:
             self.session.notify.error(error)
             return
-        self.session.notify.info(f"Saved {path.name}, {size[0]} × {size[1]} pixels.")
+        words = f"Saved {path.name}, {size[0]} × {size[1]} pixels."
+        self.session.lane.run(
+            save_png,
+            image,
+            path,
+            on_answer=lambda _: self.session.notify.info(words),
+            on_error=self.session.notify.error,
+            owner=self,
+        )
 
     # ------------------------------------------------------------------ rest
 

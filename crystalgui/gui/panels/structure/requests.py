@@ -6,9 +6,11 @@ Plain functions: they run in the lane's threads and know no widget.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import SYMBOLS
@@ -40,6 +42,14 @@ def other_cell(crystal: Crystal, kind: str, tolerance: float) -> Crystal:
     from crystalgui.core.structures.symmetry import primitive, standardise
 
     return (standardise if kind == "conventional" else primitive)(crystal, tolerance)
+
+
+def save_png(image: NDArray[np.uint8], path: Path) -> Path:
+    """Write a picture; called in the lane, because packing it takes a while."""
+    from crystalgui.scene.picture import write_png
+
+    write_png(image, path)
+    return path
 
 
 def measured(geometry: Geometry, picked: tuple[int, ...]) -> str:

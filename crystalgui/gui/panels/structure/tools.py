@@ -21,6 +21,7 @@ from crystalgui.gui.widgets import Chip, FlowLayout, PrimaryButton, SectionTitle
 VIEWS = ("a", "b", "c", "a*", "b*", "c*")
 KINDS = ("ball-and-stick", "space-filling", "sticks", "wireframe")
 SCHEMES = {"jmol": "Jmol", "vesta": "VESTA", "custom": "My colours"}
+SIZES = {"0.7": "Small balls", "1.0": "Medium balls", "1.4": "Large balls"}
 LABELS = {"none": "No labels", "element": "Elements", "index": "Elements and numbers"}
 PRESET_NAMES = {"vesta": "VESTA", "ovito": "OVITO", "ase": "ASE", "blender": "Blender"}
 
@@ -118,9 +119,9 @@ class DrawTools(QWidget):
     -------
     toggled(str, bool)
         ``bonds``, ``polyhedra``, ``boundary``, ``legend``, ``perspective``,
-        ``box`` or ``cell``.
+        ``box``, ``cell`` or ``axes``.
     chosen(str, str)
-        ``kind``, ``scheme``, ``labels`` or ``mouse``, and the value.
+        ``kind``, ``scale``, ``scheme``, ``labels`` or ``mouse``, and the value.
     repeats_changed(tuple)
     colours_wanted()
         The person wants to choose own element colours.
@@ -151,12 +152,17 @@ class DrawTools(QWidget):
             self.chips[name] = chip
             flow.addWidget(chip)
         self.menus: dict[str, QActionGroup] = {}
-        style = self._menu("style", [("kind", {k: k for k in KINDS}), ("labels", LABELS)])
+        kinds = {k: k for k in KINDS}
+        style = self._menu("style", [("kind", kinds), ("scale", SIZES), ("labels", LABELS)])
+        self.choose("scale", "1.0")
         style.menu().addSeparator()
-        self.cell = style.menu().addAction("Unit cell")
-        self.cell.setCheckable(True)
-        self.cell.setChecked(True)
-        self.cell.toggled.connect(lambda on: self.toggled.emit("cell", on))
+        self.switches: dict[str, QAction] = {}
+        for name, words in (("cell", "Unit cell"), ("axes", "Axes")):
+            action = style.menu().addAction(words)
+            action.setCheckable(True)
+            action.setChecked(True)
+            action.toggled.connect(lambda on, n=name: self.toggled.emit(n, on))
+            self.switches[name] = action
         colours = self._menu("colours", [("scheme", SCHEMES)])
         colours.menu().addSeparator()
         own = colours.menu().addAction("Choose my colours…")
@@ -234,6 +240,10 @@ class DrawTools(QWidget):
             box.setValue(value)
             box.blockSignals(False)
         self._repeat()
+
+    def chosen_value(self, menu: str) -> str:
+        """The entry that is ticked."""
+        return next(str(a.data()) for a in self.menus[menu].actions() if a.isChecked())
 
     def choose(self, menu: str, value: str) -> None:
         """Tick an entry without a signal."""
