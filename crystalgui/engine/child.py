@@ -41,3 +41,7 @@ def main(door: str, connection: Connection, handlers: str, log: Path, parent: in
     die_with(parent)
     write_to(log)
     resolve(door)(connection, handlers)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # unloading torch takes seconds, and the window waits for our end

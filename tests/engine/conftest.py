@@ -99,3 +99,19 @@ def any_engine(request, qtbot) -> Iterator[Recorder]:  # type: ignore[no-untyped
     recorder = _make(qtbot, request.param)
     yield recorder
     assert recorder.engine.shutdown(timeout=10.0)
+
+
+@pytest.fixture(scope="session")
+def _real_engine(qapp, tmp_path_factory) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
+    """One for all tests of real jobs: a process that imports torch takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRYSTALGUI_HOME", str(tmp_path_factory.mktemp("home")))
+        made = Engine()
+        yield made
+        assert made.shutdown(timeout=10.0)
+
+
+@pytest.fixture
+def real(qtbot, _real_engine: Engine) -> Recorder:  # type: ignore[no-untyped-def]
+    """The worker of the program, with its own handlers."""
+    return Recorder(_real_engine, qtbot)

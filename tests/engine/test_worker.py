@@ -25,7 +25,6 @@ from crystalgui.core.messages import (
     TrainJob,
     TrainRecipe,
 )
-from crystalgui.engine.engine import Engine
 from crystalgui.engine.work import Task, perform, resolve
 from tests.engine import jobs
 from tests.engine.conftest import Recorder
@@ -49,30 +48,23 @@ def test_every_handler_is_a_generator_of_its_job(kind: type[Job]) -> None:
     assert len(others) <= 1
 
 
-def test_the_real_process_answers_and_refuses(qtbot, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_real_process_answers_and_refuses(real: Recorder, tmp_path: Path) -> None:
     """Catalogue, then three requests that cannot be met: clear failures, one process."""
-    engine = Engine()
-    recorder = Recorder(engine, qtbot)
-    try:
-        engine.warm()
-        job_id, outcome = recorder.run(CatalogueJob())
-        assert isinstance(outcome, Done), outcome
-        (ready,) = (e for e in recorder.events(job_id) if isinstance(e, CatalogueReady))
-        assert "cgnn" in {card.name for card in ready.cards}
-        assert ("cpu", "CPU") in ready.devices or ready.devices[0][0] == "cpu"
-        for job in (
-            ImportJob(
-                project=tmp_path, source=tmp_path / "no", labels=tmp_path / "no.csv", name="n"
-            ),
-            TrainJob(project=tmp_path, recipe=TrainRecipe(model="cgnn", dataset=tmp_path / "no")),
-            ClassifyJob(paths=(tmp_path,), model="no such model"),
-        ):
-            _, outcome = recorder.run(job)
-            assert isinstance(outcome, Failed), job
-            assert outcome.error.kind == "input", outcome.error
-            assert outcome.error.hint
-    finally:
-        assert engine.shutdown(timeout=10.0)
+    real.engine.warm()
+    job_id, outcome = real.run(CatalogueJob())
+    assert isinstance(outcome, Done), outcome
+    (ready,) = (e for e in real.events(job_id) if isinstance(e, CatalogueReady))
+    assert "cgnn" in {card.name for card in ready.cards}
+    assert "cpu" in {name for name, _ in ready.devices}
+    for job in (
+        ImportJob(project=tmp_path, source=tmp_path / "no", labels=tmp_path / "no.csv", name="n"),
+        TrainJob(project=tmp_path, recipe=TrainRecipe(model="cgnn", dataset=tmp_path / "no")),
+        ClassifyJob(paths=(tmp_path,), model="no such model"),
+    ):
+        _, outcome = real.run(job)
+        assert isinstance(outcome, Failed), job
+        assert outcome.error.kind == "input", outcome.error
+        assert outcome.error.hint
 
 
 def test_threads_are_chosen_before_the_libraries_load(monkeypatch: pytest.MonkeyPatch) -> None:
