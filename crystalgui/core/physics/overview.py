@@ -124,16 +124,17 @@ def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:
     )
 
 
-def k_text(k: Floats) -> str:
+def k_text(k: Floats, digits: int = 4) -> str:
     """``(0.004, −0.008, ½)``: reduced coordinates as people write them."""
-    return "(" + ", ".join(_fraction(float(x)) for x in k) + ")"
+    return "(" + ", ".join(_fraction(float(x), digits) for x in k) + ")"
 
 
-def _fraction(x: float) -> str:
+def _fraction(x: float, digits: int) -> str:
     names = {1 / 2: "½", 1 / 3: "⅓", 2 / 3: "⅔", 1 / 4: "¼", 3 / 4: "¾", 1.0: "1"}
-    if abs(x) < 5e-5:
+    near = 0.5 * 10.0**-digits
+    if abs(x) < near:
         return "0"
     for value, text in names.items():
-        if abs(abs(x) - value) < 5e-5:
+        if abs(abs(x) - value) < near:
             return ("−" if x < 0 else "") + text
-    return f"{x:.4f}".replace("-", "−")
+    return f"{x:.{digits}f}".replace("-", "−")

@@ -9,9 +9,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
 
 from crystalgui.gui.plots.canvas import Plot
+from crystalgui.gui.plots.readout import Readout
 from crystalgui.gui.theme import OKABE_ITO, colour, font, theme
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ class BandsPlot(Plot):
             self._spot,
         ):
             self.addItem(item, ignoreBounds=True)
-        self._readout = QLabel(self)
-        self._readout.setProperty("role", "muted")
-        self._readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._readout.hide()
+        self._readout = Readout(self)
         self.apply_theme()
 
     # ------------------------------------------------------------- content
@@ -131,7 +129,7 @@ class BandsPlot(Plot):
     @property
     def readout(self) -> str:
         """What the pointer reads, empty when it is away."""
-        return self._readout.text() if not self._readout.isHidden() else ""
+        return self._readout.text
 
     def _zero_at(self) -> float:
         return self._fermi if self._relative else 0.0
@@ -230,9 +228,12 @@ class BandsPlot(Plot):
         self._head.setVisible(length > 12)
         self._head.setStyle(angle=float(np.degrees(np.arctan2(apart.y(), apart.x()))) + 180)
         self._label.setText(arrow.text)
-        ends = self._bands.path.distance
-        place = (b.x() - ends[0]) / max(ends[-1] - ends[0], 1e-9)
-        self._label.setAnchor((-0.03, 0.5) if place < 0.5 else (1.03, 0.5))
+        frame = self.getPlotItem().getViewBox().sceneBoundingRect()
+        width = self._label.boundingRect().width()
+        x = to_pixels(b).x()
+        left = x + 8 if x < frame.center().x() else x - 8 - width
+        left = max(frame.left(), min(left, frame.right() - width))
+        self._label.setAnchor(((x - left) / max(width, 1.0), 0.5))
         self._label.setPos(b.x(), (a.y() + b.y()) / 2)
 
     def _draw_cursor(self, zero: float) -> None:
@@ -294,17 +295,14 @@ class BandsPlot(Plot):
         self._at = at
         bands = self._bands
         if bands is None or at[0] < 0:
-            self._readout.hide()
+            self._readout.show_text("")
         else:
             row, band = at
             name = "E − E_F" if self._relative else "E"
             energy = float(bands.energies[row, band]) - self._zero_at()
             k = ", ".join(f"{x:.3f}".replace("-", "−") for x in bands.path.k[row])
             value = f"{energy:+.3f}".replace("-", "−")
-            self._readout.setText(f"{name} = {value} eV   k = ({k})   band {band + 1}")
-            self._readout.adjustSize()
-            self._place_readout()
-            self._readout.show()
+            self._readout.show_text(f"{name} = {value} eV   k = ({k})   band {band + 1}")
         self.hovered.emit(*at)
         self.mark()
 
@@ -312,11 +310,8 @@ class BandsPlot(Plot):
         """Keep the readout in its corner."""
         super().resizeEvent(event)
         if hasattr(self, "_readout"):
-            self._place_readout()
+            self._readout.place()
             self.mark()
-
-    def _place_readout(self) -> None:
-        self._readout.move(self.width() - self._readout.width() - 6, 2)
 
 
 def _with_breaks(bands: Bands) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -16,11 +16,13 @@ from PySide6.QtGui import (
     QPainterPath,
     QPaintEvent,
     QPolygonF,
+    QResizeEvent,
 )
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
 
 from crystalgui.gui import theme as look
 from crystalgui.gui.plots.canvas import Plot
+from crystalgui.gui.plots.readout import Readout
 from crystalgui.gui.theme import colour, font, theme
 
 if TYPE_CHECKING:
@@ -109,10 +111,7 @@ class SlicePlot(Plot):
         for item in (self._image, self._contours, self._dots, self._marker):
             self.addItem(item, ignoreBounds=True)
         self._labels: list[pg.TextItem] = []
-        self._readout = QLabel(self)
-        self._readout.setProperty("role", "muted")
-        self._readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._readout.hide()
+        self._readout = Readout(self)
         self.apply_theme()
 
     # ------------------------------------------------------------- content
@@ -149,7 +148,7 @@ class SlicePlot(Plot):
     @property
     def readout(self) -> str:
         """What the pointer reads."""
-        return self._readout.text() if not self._readout.isHidden() else ""
+        return self._readout.text
 
     # ------------------------------------------------------------- drawing
 
@@ -245,15 +244,11 @@ class SlicePlot(Plot):
         at = self._under(event)
         image = self._slice
         if at is None or image is None:
-            self._readout.hide()
+            self._readout.show_text("")
         else:
             k = ", ".join(f"{x:.3f}" for x in image.plane.reduced(np.array(at)))
             value = image.at(*at)
-            text = f"{value:.3f} eV   k = ({k})".replace("-", "−")
-            self._readout.setText(text)
-            self._readout.adjustSize()
-            self._readout.move(self.width() - self._readout.width() - 6, 2)
-            self._readout.show()
+            self._readout.show_text(f"{value:.3f} eV   k = ({k})".replace("-", "−"))
         self.hovered.emit(at)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -267,10 +262,16 @@ class SlicePlot(Plot):
         """The range belongs to the zone; nothing to reset."""
         event.accept()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the readout in its corner."""
+        super().resizeEvent(event)
+        if hasattr(self, "_readout"):
+            self._readout.place()
+
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing under the pointer."""
         super().leaveEvent(event)
-        self._readout.hide()
+        self._readout.show_text("")
         self.hovered.emit(None)
 
 

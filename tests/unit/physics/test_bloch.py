@@ -53,7 +53,9 @@ def test_the_sum_is_the_definition(model: Hoppings, k: np.ndarray) -> None:
 def test_it_is_periodic_and_keeps_the_shape(model: Hoppings, k: np.ndarray) -> None:
     n = model.n_orbitals
     assert hamiltonian(model, k.reshape(4, 10, 3)).shape == (4, 10, n, n)
-    assert np.abs(hamiltonian(model, k + np.array([1, -2, 3])) - hamiltonian(model, k)).max() < 1e-11
+    assert (
+        np.abs(hamiltonian(model, k + np.array([1, -2, 3])) - hamiltonian(model, k)).max() < 1e-11
+    )
     assert hamiltonian(model, [0.1, 0.2, 0.3]).shape == (n, n)
 
 

@@ -121,9 +121,9 @@ def gap_arrow(view: Overview, filling: Filling) -> GapArrow | None:
         text = f"direct gap {gap.energy:.3f} eV {near[0]}"
     else:
         text = f"indirect gap {gap.energy:.3f} eV"
-    where = k_text(gap.k_lower)
+    where = k_text(gap.k_lower, 3)
     if found.kind == "indirect":
-        where += f" → {k_text(gap.k_upper)}"
+        where += f" → {k_text(gap.k_upper, 3)}"
     text += f"\n{where}" + ("" if filling.on_path else ", off the path")
     return GapArrow(
         x_lower=float(distance[low if filling.on_path else high]),

@@ -62,7 +62,7 @@ class SliceCard(Card):
         middle.addWidget(self.bar)
         self.body.addLayout(middle, 1)
         self.body.addLayout(self._plane_row())
-        self.body.addLayout(self._quantity_row())
+        self.body.addLayout(self._offset_row())
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(180)
@@ -79,11 +79,18 @@ class SliceCard(Card):
             box.setValue(value)
             box.setAccessibleName(f"Plane index {name}")
             box.setToolTip("Plane h k₁ + k k₂ + l k₃ = offset, normal to h a + k b + l c")
-            box.setFixedWidth(54)
+            box.setFixedWidth(50)
             box.valueChanged.connect(self._plane_changed)
             row.addWidget(box)
             self.hkl.append(box)
         row.addSpacing(SPACE[1])
+        self._add_quantity(row)
+        row.addStretch(1)
+        return row
+
+    def _offset_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(SPACE[1])
         row.addWidget(_muted("offset"))
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(-STEPS, STEPS)
@@ -101,23 +108,22 @@ class SliceCard(Card):
         row.addWidget(self.offset)
         return row
 
-    def _quantity_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(SPACE[0])
+    def _add_quantity(self, row: QHBoxLayout) -> None:
         self.quantity = QComboBox(self)
-        self.quantity.addItem("Direct gap above band", "gap")
-        self.quantity.addItem("Energy of band", "energy")
+        self.quantity.addItem("gap above", "gap")
+        self.quantity.addItem("energy of", "energy")
+        self.quantity.setFixedWidth(106)
         self.quantity.setAccessibleName("Quantity")
+        self.quantity.setToolTip("Direct gap above a band, or energy of a band")
         self.quantity.currentIndexChanged.connect(self._quantity_changed)
         self.band = QSpinBox(self)
         self.band.setMinimum(1)
-        self.band.setFixedWidth(64)
+        self.band.setFixedWidth(58)
         self.band.setAccessibleName("Band")
+        self.band.setToolTip("Band, counted from 1")
         self.band.valueChanged.connect(self.ask)
         row.addWidget(self.quantity)
         row.addWidget(self.band)
-        row.addStretch(1)
-        return row
 
     # ------------------------------------------------------------- request
 
