@@ -1,0 +1,312 @@
+"""The Electronic page: real files, real lane, real pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor
+from PySide6.QtTest import QTest
+
+from crystalgui.core.physics.zoo import cubic, fu_kane_mele, haldane
+from crystalgui.core.resources import examples
+from crystalgui.core.structures.cells import supercell
+from crystalgui.core.structures.files import write_poscar
+from crystalgui.core.structures.hoppings.model import Hoppings
+from crystalgui.core.structures.hoppings.writer import write_hr, write_tb
+from crystalgui.gui.panels.electronic import ElectronicPanel
+from crystalgui.gui.state.project import crystal_of
+from crystalgui.gui.theme import theme
+
+BITEI = examples() / "hoppings" / "bitei" / "bitei_hr.dat.gz"
+
+
+@pytest.fixture
+def page(session: Any, qtbot: Any) -> Iterator[ElectronicPanel]:
+    panel = ElectronicPanel(session)
+    panel.resize(1100, 800)
+    panel.show()
+    qtbot.waitExposed(panel)
+    yield panel
+    panel.close()
+    panel.deleteLater()
+
+
+def settle(page: ElectronicPanel, qtbot: Any) -> None:
+    """Wait until everything asked has been answered and drawn."""
+
+    def done() -> bool:
+        quiet = not page._session.lane.busy and not page.slice._rest.isActive()
+        return quiet and not page._marking.isActive() and page._view is not None
+
+    qtbot.waitUntil(done, timeout=30_000)
+    page.bands.plot.redraw()
+    page.slice.plot.redraw()
+
+
+@pytest.fixture
+def opened(page: ElectronicPanel, session: Any, qtbot: Any) -> ElectronicPanel:
+    session.project.open_paths([BITEI])
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    settle(page, qtbot)
+    return page
+
+
+def test_an_empty_page_teaches_the_next_step(page: ElectronicPanel, qtbot: Any) -> None:
+    assert page._stack.currentIndex() == 0
+    assert [b.text() for b in page.empty.buttons] == ["Open BiTeI hoppings", "Haldane model"]
+    qtbot.mouseClick(page.empty.buttons[1], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    settle(page, qtbot)
+    assert page._stack.currentIndex() == 1
+    rows = dict(page.gaps.numbers.rows)
+    assert rows["Direct gap"] == "1.0392 eV"
+
+
+def test_a_crystal_alone_has_no_bands(page: ElectronicPanel, session: Any, qtbot: Any) -> None:
+    path = examples() / "structures" / "Si.vasp"
+    session.project.open_paths([path])
+    qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
+    assert page._stack.currentIndex() == 0
+    assert "Si.vasp has atoms but no hoppings" in page.empty._text.text()
+
+
+def test_the_numbers_of_bitei(opened: ElectronicPanel) -> None:
+    rows = opened.gaps.numbers.rows
+    assert rows[0] == ("Direct gap", "0.2844 eV")
+    assert rows[1][1].endswith("near A")
+    assert dict(rows)["Indirect gap"].startswith("0.282")
+    assert opened.bands.subtitle == "Γ–M–K–Γ–A–L–H–A|L–M|H–K, 18 orbitals"
+    assert "lattice from POSCAR" in opened.bands.caption.text()
+    assert "occupation stated by the input" in opened.bands.caption.text()
+    assert opened.bands.occupied.value() == 12
+    assert "indirect gap 0.282 eV" in opened.bands.plot._label.toPlainText()
+    # The slice went to the gap: the face of the zone through A.
+    assert opened.slice.subtitle == "(001) at 0.500, direct gap 12–13"
+    assert opened.slice.plot.limits[0] == pytest.approx(0.285, abs=3e-3)
+    assert {label for label, _ in opened.slice.cut.points} == {"A", "L", "H"}
+    assert "Spin order\tblocks" in opened.gaps.text()
+
+
+def test_breaks_are_real(opened: ElectronicPanel) -> None:
+    x, y = opened.bands.plot._low.getData()
+    path = opened._view.bands.path
+    assert np.isnan(y).sum() == 12 * (len(path.pieces) + 1)
+    jump = np.abs(np.diff(y))
+    assert np.nanmax(jump) < 0.4
+    assert np.nanmax(x) == pytest.approx(path.distance[-1])
+    ticks = opened.bands.plot.getAxis("bottom")._tickLevels[0]
+    assert (path.ticks[-3][0], "A|L") in ticks
+
+
+def test_the_pointer_reads_and_links(opened: ElectronicPanel, session: Any, qtbot: Any) -> None:
+    plot, path = opened.bands.plot, opened._view.bands.path
+    box = plot.getPlotItem().getViewBox()
+    row = int(np.argmin(np.abs(path.distance - 1.9)))
+    energy = opened._view.bands.energies[row, 11]
+    fermi = opened._filling.gaps.fermi
+    where = plot.mapFromScene(
+        box.mapViewToScene(QPointF(float(path.distance[row]), float(energy - fermi)))
+    )
+    assert plot.nearest(QPointF(plot.mapToScene(where)))[0] == row
+    QTest.mouseMove(plot.viewport(), where)
+    qtbot.waitUntil(lambda: plot.readout != "")
+    assert f"{energy - fermi:+.3f}".replace("-", "−") in plot.readout
+    assert "band 1" in plot.readout
+    qtbot.waitUntil(lambda: len(opened.zone_view.scene._markers) == 2, timeout=5000)
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert session.selection.k == pytest.approx(tuple(path.k[row]))
+    session.selection.select_k((0.0, 0.0, 0.5))
+    settle(opened, qtbot)
+    assert plot._marked == int(np.flatnonzero((path.k == [0, 0, 0.5]).all(axis=1))[0])
+    assert len(opened.slice.plot._marks) >= 1
+    session.selection.select_k(None)
+    assert plot._marked is None
+
+
+def test_the_slice_reads_and_picks(opened: ElectronicPanel, session: Any, qtbot: Any) -> None:
+    plot = opened.slice.plot
+    box = plot.getPlotItem().getViewBox()
+    where = plot.mapFromScene(box.mapViewToScene(QPointF(0.3, 0.2)))
+    QTest.mouseMove(plot.viewport(), where)
+    qtbot.waitUntil(lambda: plot.readout != "")
+    assert "eV" in plot.readout
+    assert "0.500)" in plot.readout
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert session.selection.k[2] == pytest.approx(0.5)
+    corner = plot.mapFromScene(box.mapViewToScene(QPointF(1.4, 1.4)))
+    QTest.mouseMove(plot.viewport(), corner)
+    qtbot.waitUntil(lambda: plot.readout == "")
+
+
+def test_the_slider_is_followed_and_the_fine_slice_comes_last(
+    opened: ElectronicPanel, qtbot: Any
+) -> None:
+    sizes: list[int] = []
+    show = opened.slice.show_cut
+    opened.slice.show_cut = lambda cut, view: (sizes.append(cut.image.request.n), show(cut, view))
+    for step in (900, 700, 500, 300, 0):
+        opened.slice.slider.setValue(step)
+    settle(opened, qtbot)
+    assert opened.slice.cut.image.plane.offset == 0.0
+    assert sizes[-1] == 160
+    assert 1 <= sizes.count(64) <= 5
+    assert {label for label, _ in opened.slice.cut.points} == {"Γ", "M", "K"}
+
+
+def test_planes_and_quantities(opened: ElectronicPanel, qtbot: Any, tmp_path: Path) -> None:
+    card = opened.slice
+    card.hkl[0].setValue(1)
+    card.hkl[2].setValue(0)
+    card.offset.setValue(0.6)
+    card.quantity.setCurrentIndex(1)
+    card.band.setValue(18)
+    settle(opened, qtbot)
+    assert card.subtitle == "(100) at 0.600, band 18"
+    assert card.offset.maximum() == pytest.approx(2 / 3, abs=1e-4)
+    assert len(card.cut.image.plane.outline) >= 4
+    card.write_csv(tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_text().startswith("level_eV,line,")
+    assert (tmp_path / "c-values.csv").read_text().startswith("x_per_A,")
+    card.contours.setChecked(False)
+    card.plot.redraw()
+    assert not card.plot._contours.isVisible()
+
+
+def test_another_filling(opened: ElectronicPanel, qtbot: Any) -> None:
+    opened.bands.occupied.setValue(10)
+    qtbot.waitUntil(lambda: opened._filling.gaps.occupied == 10, timeout=20_000)
+    settle(opened, qtbot)
+    assert opened.slice.band.value() == 10
+    assert "chosen by you" in opened.bands.caption.text()
+    opened.bands.occupied.setValue(18)
+    settle(opened, qtbot)
+    assert opened.gaps.subtitle == "all bands are occupied"
+
+
+def test_energies_from_the_fermi_level_or_absolute(opened: ElectronicPanel) -> None:
+    plot = opened.bands.plot
+    fermi = opened._filling.gaps.fermi
+    assert plot._zero.value() == pytest.approx(0)
+    before = plot.getPlotItem().getViewBox().viewRange()[1]
+    opened.bands.relative.setChecked(False)
+    plot.redraw()
+    assert plot._zero.value() == pytest.approx(fermi)
+    after = plot.getPlotItem().getViewBox().viewRange()[1]
+    assert after[0] - before[0] == pytest.approx(fermi)
+    assert plot.getAxis("left").labelText == "E (eV)"
+
+
+def test_jumping_to_an_edge(opened: ElectronicPanel, qtbot: Any) -> None:
+    opened.slice.go_to(0.1)
+    settle(opened, qtbot)
+    opened.gaps.shown.emit("bottom")
+    settle(opened, qtbot)
+    assert opened.slice.offset.value() == pytest.approx(0.5)
+    assert any(
+        np.allclose(k, opened._filling.carts[2][:2], atol=0.02) for k, _ in opened.slice.plot._marks
+    )
+
+
+def test_both_themes_reach_the_plots(opened: ElectronicPanel) -> None:
+    try:
+        theme().set_mode("dark")
+        assert opened.bands.plot._low.opts["pen"].color() == QColor("#56b4e9")
+        assert opened.slice.plot._image.line.color() == QColor(theme().tokens.text)
+    finally:
+        theme().set_mode("light")
+    assert opened.bands.plot._low.opts["pen"].color() == QColor("#0072b2")
+
+
+def test_the_picture_shows_the_zone_and_nothing_outside(opened: ElectronicPanel) -> None:
+    plot = opened.slice.plot
+    picture = plot.grab().toImage()
+    box = plot.getPlotItem().getViewBox()
+
+    def at(x: float, y: float) -> QColor:
+        point = plot.mapFromScene(box.mapViewToScene(QPointF(x, y)))
+        return picture.pixelColor(point)
+
+    inside, outside = at(0.55, 0.25), at(1.3, 0.0)
+    assert inside.green() > inside.red()
+    assert inside != outside
+    assert at(1.3, 0.2) == outside
+
+
+def test_a_supercell_asks_which_path(
+    page: ElectronicPanel, session: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    h = doubled(fu_kane_mele(bonds=(1, 1, 1, 1)))
+    write_tb(h, tmp_path / "d_tb.dat")
+    crystal = crystal_of(fu_kane_mele())
+    write_poscar(supercell(crystal, (1, 1, 2)), tmp_path / "POSCAR")
+    session.project.open_paths([tmp_path / "d_tb.dat"])
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    settle(page, qtbot)
+    assert page.bands.choice.isVisibleTo(page)
+    assert "folded" in page.bands.caption.text()
+    first = page.bands.subtitle
+    qtbot.mouseClick(page.bands.own, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.bands.subtitle != first, timeout=20_000)
+    assert not page.bands.choice.isVisibleTo(page)
+    assert "atoms ignored" in page.bands.caption.text()
+    settle(page, qtbot)
+
+
+def doubled(h: Hoppings) -> Hoppings:
+    """The same Hamiltonian in a cell of twice the length along c."""
+    n = h.n_orbitals
+    table: dict[tuple[int, int, int], np.ndarray] = {}
+    for cell, matrix in zip(h.cells, h.matrices, strict=True):
+        for left in range(2):
+            c, right = divmod(left + int(cell[2]), 2)
+            block = table.setdefault(
+                (int(cell[0]), int(cell[1]), c), np.zeros((2 * n,) * 2, complex)
+            )
+            block[left * n : (left + 1) * n, right * n : (right + 1) * n] += matrix
+    return replace(
+        h,
+        cells=np.array(list(table)),
+        matrices=np.array(list(table.values())),
+        lattice=h.lattice * np.array([[1], [1], [2]]),
+        centres=None,
+        species=None,
+        frac=None,
+        occupied=2 * h.occupied,
+    )
+
+
+def test_switching_files_while_the_lane_works(
+    page: ElectronicPanel, session: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    write_hr(cubic(), tmp_path / "c_hr.dat")
+    write_hr(haldane(), tmp_path / "h_hr.dat")
+    session.project.open_paths([tmp_path / "c_hr.dat", BITEI, tmp_path / "h_hr.dat"])
+    qtbot.waitUntil(lambda: len(session.project.files) == 3 and not session.project.busy)
+    for file in (*session.project.files, session.project.files[0]):
+        session.project.set_current(file)
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    settle(page, qtbot)
+    assert page._hoppings is session.project.files[0].hoppings
+    assert page.bands.plot._bands.energies.shape[1] == 4
+    assert "no lattice" in page.bands.caption.text()
+
+
+def test_every_action_is_real(opened: ElectronicPanel) -> None:
+    found = {action.id: action for action in opened.actions()}
+    assert all(action.enabled() for action in found.values())
+    found["electronic.fermi"].callback(False)
+    assert not opened.bands.relative.isChecked()
+
+
+def test_vector_export(opened: ElectronicPanel, tmp_path: Path) -> None:
+    opened.bands.plot.save(tmp_path / "bands.svg")
+    text = (tmp_path / "bands.svg").read_text()
+    assert text.count("<path") + text.count("<polyline") > 20
+    opened.slice.plot.save(tmp_path / "slice.pdf")
+    assert (tmp_path / "slice.pdf").read_bytes().startswith(b"%PDF")
