@@ -51,6 +51,7 @@ class CrystalScene:
         self._reach = 1.0
         self._centre = np.zeros(3)
         self._rings: tuple[Any, ...] | None = None
+        self._ring_actors: list[vtkActor] = []
         self.marks.SetLayer(1)
         self.marks.InteractiveOff()
         self.marks.SetActiveCamera(self.renderer.GetActiveCamera())
@@ -88,6 +89,7 @@ class CrystalScene:
             if window is not None:
                 window.RemoveRenderer(layer)
         self.actors.clear()
+        self._ring_actors = []
         self.geometry = None
 
     def prepare(self, size: tuple[int, int]) -> None:
@@ -142,6 +144,7 @@ class CrystalScene:
 
     def _rebuild(self) -> None:
         self.renderer.RemoveAllViewProps()
+        self.marks.RemoveAllViewProps()
         self.actors.clear()
         g = self.geometry
         if g is not None:
@@ -252,7 +255,7 @@ class CrystalScene:
             at = g.positions[n]
             label = actors.label_actor(text, tuple(at), self.style.ink.text, 12 * self.ratio)
             label.SetDisplayOffset(0, round(13 * self.ratio))
-            self.renderer.AddActor(label)
+            self.marks.AddActor(label)
 
     def elements(self) -> list[tuple[int, tuple[int, int, int]]]:
         """Atomic number and colour (0-255) of every element of the crystal."""
@@ -286,7 +289,9 @@ class CrystalScene:
         if key == self._rings:
             return
         self._rings = key
-        self.marks.RemoveAllViewProps()
+        for old in self._ring_actors:
+            self.marks.RemoveActor(old)
+        self._ring_actors = []
         g = self.geometry
         if g is None or not self.selected:
             return
@@ -297,11 +302,13 @@ class CrystalScene:
         ring = g.positions[picked][:, None, :] + radius[:, None, None] * circle[None]
         data = build.segments(ring[:, :-1].reshape(-1, 3), ring[:, 1:].reshape(-1, 3))
         ink = self.style.ink.accent
-        self.marks.AddActor(actors.line_actor(data, ink, 2.4 * self.ratio))
+        self._ring_actors.append(actors.line_actor(data, ink, 2.4 * self.ratio))
         if 2 <= len(picked) <= 4:
             path = g.positions[picked]
             data = build.segments(*_dashes(path[:-1], path[1:]))
-            self.marks.AddActor(actors.line_actor(data, ink, 1.6 * self.ratio))
+            self._ring_actors.append(actors.line_actor(data, ink, 1.6 * self.ratio))
+        for ring in self._ring_actors:
+            self.marks.AddActor(ring)
 
     def pick(self, x: float, y: float, size: tuple[int, int]) -> int:
         """Drawn atom under a device pixel (y down), -1 for none."""

@@ -99,6 +99,7 @@ class Legend:
         self.renderer = vtkRenderer()
         self.renderer.SetLayer(3)
         self.renderer.InteractiveOff()
+        self.renderer.SetUseFXAA(True)
         self.renderer.GetActiveCamera().SetParallelProjection(True)
         self._entries: list[tuple[str, NDArray[np.uint8]]] = []
         self._text: Colour = (0.0, 0.0, 0.0)
@@ -125,9 +126,11 @@ class Legend:
         self.renderer.RemoveAllViewProps()
         if not self._entries:
             return
-        width, height = size
         row, radius = self.ROW * self._ratio, 7.0 * self._ratio
-        x = width - 52 * self._ratio
+        width = min(size[0], round(72 * self._ratio))
+        height = min(size[1], round(row * len(self._entries) + 14 * self._ratio))
+        self.renderer.SetViewport(1 - width / size[0], 1 - height / size[1], 1, 1)
+        x = 20 * self._ratio
         ys = [height - (20 * self._ratio + k * row) for k in range(len(self._entries))]
         centres = np.array([[x, y, 0.0] for y in ys])
         colours = np.array([colour for _, colour in self._entries], dtype=np.uint8)
@@ -135,9 +138,9 @@ class Legend:
             actors.sphere_actor(build.spheres(centres, np.full(len(ys), radius), colours))
         )
         for (symbol, _), y in zip(self._entries, ys, strict=True):
-            self.renderer.AddActor(
-                actors.caption_actor(symbol, x + 1.9 * radius, y, self._text, 14 * self._ratio)
-            )
+            at = x + 1.9 * radius
+            text = actors.caption_actor(symbol, at, y, self._text, 14 * self._ratio)
+            self.renderer.AddActor(text)
         camera = self.renderer.GetActiveCamera()
         camera.SetFocalPoint(width / 2, height / 2, 0)
         camera.SetPosition(width / 2, height / 2, 100)

@@ -145,9 +145,7 @@ def test_labels_stand_beside_visible_atoms(scene):
 
     scene.set_style(CrystalStyle(labels="index", hidden=frozenset({52})))
     texts = [
-        p.GetInput()
-        for p in scene.renderer.GetViewProps()
-        if isinstance(p, vtkBillboardTextActor3D)
+        p.GetInput() for p in scene.marks.GetViewProps() if isinstance(p, vtkBillboardTextActor3D)
     ]
     assert len(texts) == scene.visible.sum()
     assert set(texts) == {"Bi1", "I3"}

@@ -136,7 +136,7 @@ class ColoursDialog(QDialog):
         self.buttons: dict[str, PlainButton] = {}
         for row, (_z, symbol, name, rgb) in enumerate(elements):
             button = PlainButton(f"{symbol}  {name}", self)
-            button.setIcon(ball(rgb))
+            button.setIcon(ball(rgb, off=255))
             button.clicked.connect(lambda _=False, s=symbol, c=rgb: self._choose(s, QColor(*c)))
             self.buttons[symbol] = button
             grid.addWidget(button, row // 3, row % 3)
@@ -152,5 +152,6 @@ class ColoursDialog(QDialog):
 
     def take(self, symbol: str, chosen: QColor) -> None:
         """Show and hand over a colour."""
-        self.buttons[symbol].setIcon(ball((chosen.red(), chosen.green(), chosen.blue())))
+        rgb = (chosen.red(), chosen.green(), chosen.blue())
+        self.buttons[symbol].setIcon(ball(rgb, off=255))
         self._do(symbol, chosen.name())

@@ -68,7 +68,8 @@ def measured(geometry: Geometry, picked: tuple[int, ...]) -> str:
     digits = 4 if found.kind == "distance" else 2
 
     def show(value: float) -> str:
-        return f"{value:.{digits}f} {found.unit}" if np.isfinite(value) else "undefined"
+        unit = found.unit if found.unit == "°" else f" {found.unit}"
+        return f"{value:.{digits}f}{unit}" if np.isfinite(value) else "undefined"
 
     text = f"{found.kind} {names}  {show(found.direct)}"
     if not np.isclose(found.direct, found.minimum, atol=1e-6, equal_nan=True):

@@ -14,10 +14,10 @@ from crystalgui.gui.widgets import Chip, ElidedLabel, PlainButton, copy_text
 Element = tuple[int, str, str, tuple[int, int, int]]
 
 
-def ball(rgb: tuple[int, int, int], side: int = 14) -> QIcon:
-    """A shaded ball in the colour of an element; pale when it is hidden."""
+def ball(rgb: tuple[int, int, int], side: int = 14, off: int = 60) -> QIcon:
+    """A shaded ball in the colour of an element; ``off`` is its opacity when unchecked."""
     icon = QIcon()
-    for state, strength in ((QIcon.State.On, 255), (QIcon.State.Off, 60)):
+    for state, strength in ((QIcon.State.On, 255), (QIcon.State.Off, off)):
         pixmap = QPixmap(side * 2, side * 2)
         pixmap.fill(Qt.GlobalColor.transparent)
         colour = QColor(*rgb, strength)
