@@ -159,7 +159,8 @@ def run(*, large: bool = True) -> list[Row]:
     renderer_name()
     geometry(_crystal(8))
     crystal = _crystal(10_000)
-    first, orbit, atoms = _ours(crystal, 15)
+    tries = [_ours(crystal, 15) for _ in range(3)]
+    first, orbit, atoms = (statistics.median(v) for v in zip(*tries, strict=True))
     peer_first, peer_orbit = _glyphs(crystal, 3)
     rows = [
         _row(f"first frame, {atoms:,} atoms", first, "s", peer_first, limit=0.3),
@@ -187,6 +188,7 @@ def save(rows: list[Row]) -> Path:
         "date": date.today().isoformat(),
         "device": renderer_name(),
         "processors": os.cpu_count(),
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
         "machine": platform.machine(),
         "picture": list(SIZE),
         "peer": "vtkGlyph3DMapper, spheres of 16 x 16",

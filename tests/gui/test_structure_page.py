@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -288,6 +289,15 @@ def test_tools_leave_the_title_and_the_crystal_free(shown, qtbot):
         bottom = shown.tools.mapTo(shown, shown.tools.rect().bottomLeft()).y()
         assert bottom < view
     assert file is not None
+
+
+def test_keys_of_the_view_work_from_the_tools(shown, qtbot):
+    chip = shown.tools.chips["bonds"]
+    qtbot.keyClick(chip, Qt.Key.Key_P)
+    assert shown.tools.chips["perspective"].isChecked()
+    shown.view.canvas.zoom(2.0)
+    qtbot.keyClick(chip, Qt.Key.Key_F)
+    assert shown.view.canvas.fitted
 
 
 def test_actions_have_unique_names_and_work(shown):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from crystalgui.core.errors import CrystalError
@@ -472,6 +472,13 @@ class StructurePanel(QWidget):
     def is_ready(self) -> bool:
         """Whether a crystal is shown."""
         return self.view is not None and self._shown is not None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """The keys of the view work wherever on the page the focus is."""
+        if self.view is not None and self.stage.currentWidget() is self.view:
+            self.view.canvas.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Free the 3D view."""
