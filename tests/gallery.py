@@ -1,0 +1,288 @@
+"""Picture every page of the real window, light and dark, so that a person can look.
+
+    python -m tests.gallery FOLDER [--only PAGE]... [--size 1600x1000]
+
+Opens the shipped examples, makes a small data set from them, trains on it,
+classifies, writes a report, and takes a picture of each page on the way.
+Nothing is played: what stands in the pictures was computed a moment before.
+Starts a virtual display where there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crystalgui.gui.session import Session
+    from crystalgui.gui.window import MainWindow
+
+PAGES = ("welcome", "structure", "electronic", "classify", "train", "training", "runs", "report")
+FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
+COPIES = 14
+PATIENCE = 180.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the pictures; 1 when a page did not come to rest in time."""
+    parser = argparse.ArgumentParser(prog="tests.gallery", description=__doc__)
+    parser.add_argument("out", type=Path, help="folder of the pictures")
+    parser.add_argument("--only", action="append", choices=PAGES, help="picture this page")
+    parser.add_argument("--size", default="1600x1000", help="window in pixels")
+    options = parser.parse_args(arguments)
+    width, height = (int(n) for n in options.size.split("x"))
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, display(width, height):
+        os.environ["CRYSTALGUI_HOME"] = home
+        with opened_window(width, height) as gallery:
+            gallery.wanted = tuple(options.only or PAGES)
+            gallery.out = options.out
+            gallery.walk(Path(home))
+    for line in gallery.troubles:
+        print(line, file=sys.stderr)
+    return 1 if gallery.troubles else 0
+
+
+@contextmanager
+def display(width: int, height: int) -> Iterator[None]:
+    """A virtual display on Linux without one."""
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
+        yield
+        return
+    from pyvirtualdisplay.display import Display
+
+    with Display(visible=False, size=(width + 40, height + 40), color_depth=24):
+        yield
+
+
+@contextmanager
+def opened_window(width: int, height: int) -> Iterator[Gallery]:
+    """The window with a real engine, as `crystalgui.app` makes it."""
+    from crystalgui.app import application
+    from crystalgui.core.settings import Settings, default_project
+    from crystalgui.engine.engine import Engine
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.notifications import Notifications
+    from crystalgui.gui.session import create_session
+    from crystalgui.gui.theme import theme
+    from crystalgui.gui.window import MainWindow
+
+    app = application()
+    theme().install("light")
+    engine, lane, notifications = Engine(), Lane(), Notifications()
+    session = create_session(engine, lane, notifications, Settings(), default_project())
+    window = MainWindow(session, notifications)
+    window.resize(width, height)
+    window.show()
+    yield Gallery(window, session)
+    lane.shutdown()
+    engine.shutdown()
+    window.leave()
+    window.deleteLater()
+    app.processEvents()
+
+
+class Gallery:
+    """A walk through the window."""
+
+    def __init__(self, window: MainWindow, session: Session) -> None:
+        self.window, self.session = window, session
+        self.out = Path()
+        self.wanted: tuple[str, ...] = PAGES
+        self.troubles: list[str] = []
+
+    # --------------------------------------------------------------- waiting
+
+    def wait(self, what: str, done: Callable[[], object], seconds: float = PATIENCE) -> bool:
+        """Let the window live until ``done()``; a page that never gets there is a trouble."""
+        from PySide6.QtCore import QEventLoop, QTimer
+
+        limit = time.monotonic() + seconds
+        loop, timer = QEventLoop(), QTimer()
+        answer: list[bool] = []
+
+        def look() -> None:
+            try:
+                ready = bool(done())
+            except Exception as error:  # noqa: BLE001 - an endless loop would say it forever
+                self.troubles.append(f"{what}: {type(error).__name__}: {error}")
+                ready = True
+            if ready or time.monotonic() > limit:
+                answer.append(ready)
+                loop.quit()
+
+        timer.setInterval(50)
+        timer.timeout.connect(look)
+        timer.start()
+        loop.exec()
+        timer.stop()
+        if not answer[-1]:
+            self.troubles.append(f"{what}: not done after {seconds:.0f} s")
+        return answer[-1]
+
+    def rest(self, seconds: float = 0.6) -> None:
+        """Let painting and answers settle."""
+        self.wait("lane", lambda: not self.session.lane.busy and not self.window.waiting_page)
+        limit = time.monotonic() + seconds
+        self.wait("painting", lambda: time.monotonic() > limit)
+
+    def submit(self, job: object) -> str:
+        """Run a job of the engine to its end; its id."""
+        job_id = self.session.jobs.submit(job)  # type: ignore[arg-type]
+        self.wait(type(job).__name__, lambda: not self.alive(job_id))
+        return job_id
+
+    def alive(self, job_id: str) -> bool:
+        """Whether a job still runs."""
+        row = self.session.jobs.row(job_id)
+        return row is not None and row.alive
+
+    # -------------------------------------------------------------- pictures
+
+    def shoot(self, page: str, name: str = "") -> None:
+        """A page in both themes."""
+        from crystalgui.gui.theme import theme
+
+        name = name or page
+        if name not in self.wanted:
+            return
+        if self.window.page != page:
+            self.window.show_page(page)
+        for mode in ("light", "dark"):
+            theme().set_mode(mode)
+            self.rest()
+            path = self.out / f"{name}-{mode}.png"
+            if not self.window.grab().save(str(path)):
+                self.troubles.append(f"{path}: cannot be written")
+            print(path)
+        theme().set_mode("light")
+
+    def walk(self, home: Path) -> None:
+        """Every page, in the order in which a person would meet them."""
+        from crystalgui.core.messages import CatalogueJob
+        from crystalgui.core.resources import examples
+
+        self.submit(CatalogueJob(project=self.session.project.folder))
+        self.shoot("welcome")
+        folder = examples()
+        names = ("Bi2Se3", "SrTiO3", "TaAs", "YBa2Cu3O7")
+        self.open([folder / "structures" / f"{name}.vasp" for name in names])
+        self.choose("SrTiO3.vasp")
+        self.shoot("structure")
+        self.open([folder / "hoppings" / "bitei" / "bitei_hr.dat.gz"])
+        self.choose("bitei_hr.dat.gz")
+        self.shoot("electronic")
+        self.classify(sorted((folder / "structures").iterdir()))
+        if {"train", "training", "runs"} & set(self.wanted):
+            self.train(home)
+        self.choose("Bi2Se3.vasp")
+        self.report()
+
+    def open(self, paths: list[Path]) -> None:
+        """Open files and wait until they are read."""
+        self.window.open_paths(paths)
+        self.wait("files", lambda: not self.session.project.busy)
+
+    def choose(self, name: str) -> None:
+        """Make a file the current one."""
+        project = self.session.project
+        project.set_current(next(file for file in project.files if file.name == name))
+
+    def classify(self, paths: list[Path]) -> None:
+        """All example crystals through the shipped model."""
+        self.window.show_page("classify")
+        self.rest()
+        model = self.window.default_model()
+        if model is not None:
+            job_id = self.session.predictions.classify(paths, model.name, "cpu")
+            self.wait("classify", lambda: not self.alive(job_id))
+        self.shoot("classify")
+
+    def train(self, home: Path) -> None:
+        """A data set, its form, a run while it runs, and the list of runs."""
+        from crystalgui.core.messages import ImportJob, SplitSpec, TrainRecipe
+
+        structures, labels = data_set(home / "crystals")
+        self.submit(
+            ImportJob(
+                project=self.session.project.folder,
+                source=structures,
+                labels=labels,
+                name="example families",
+            )
+        )
+        self.shoot("train")
+        if not self.session.project.datasets:
+            self.troubles.append("the data set was not imported")
+            return
+        for seed in (0, 1):
+            recipe = TrainRecipe(
+                model="cgnn",
+                dataset=self.session.project.datasets[-1].folder,
+                epochs=30,
+                batch_size=16,
+                split=SplitSpec(kind="random"),
+                seed=seed,
+                title=f"families, seed {seed}",
+            )
+            self.window.show_page("train")
+            self.rest()
+            view = self.window.page_widget("train").train(recipe)  # type: ignore[union-attr]
+            if seed == 0:
+                self.wait("epochs", lambda v=view: v.epoch >= 12 or not v.alive)
+                self.shoot("train", "training")
+            self.wait("training", lambda v=view: not v.alive)
+        self.session.runs.refresh()
+        self.shoot("runs")
+
+    def report(self) -> None:
+        """The pages of a report, once they are set."""
+        if "report" not in self.wanted:
+            return
+        self.window.show_page("report")
+        self.rest()
+        page = self.window.page_widget("report")
+        self.wait("report", lambda: page.export_pdf.isEnabled() and page.pages.images)  # type: ignore[union-attr]
+        self.shoot("report")
+
+
+def data_set(folder: Path) -> tuple[Path, Path]:
+    """Shaken and strained copies of the example crystals, labelled by their anion."""
+    import numpy as np
+
+    from crystalgui.core.resources import examples
+    from crystalgui.core.structures.cells import strained
+    from crystalgui.core.structures.crystal import Crystal
+    from crystalgui.core.structures.elements import SYMBOLS
+    from crystalgui.core.structures.files import read_crystal, write_poscar
+
+    rng = np.random.default_rng(7)
+    folder.mkdir(parents=True)
+    lines = ["id,label"]
+    for path in sorted((examples() / "structures").iterdir()):
+        crystal = read_crystal(path)
+        symbols = {SYMBOLS[z] for z in crystal.composition}
+        label = next((name for anion, name in FAMILIES if anion in symbols), "other")
+        for number in range(COPIES):
+            shift = rng.normal(0, 0.03, crystal.cart.shape) @ np.linalg.inv(crystal.lattice)
+            shaken = Crystal(
+                lattice=crystal.lattice, frac=crystal.frac + shift, species=crystal.species
+            )
+            noise = rng.normal(0, 0.02, (3, 3))
+            name = f"{path.stem}-{number}"
+            write_poscar(strained(shaken, (noise + noise.T) / 2), folder / f"{name}.vasp")
+            lines.append(f"{name},{label}")
+    labels = folder.with_name("labels.csv")
+    labels.write_text("\n".join(lines) + "\n", "utf-8")
+    return folder, labels
+
+
+if __name__ == "__main__":
+    sys.exit(main())
