@@ -22,9 +22,7 @@ from crystalgui.core.structures.crystal import Crystal
 from tests.models.samples import crystals
 
 FAMILIES = sorted(registry.families())
-CASES = [
-    (name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets
-]
+CASES = [(name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets]
 TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0}
 
 

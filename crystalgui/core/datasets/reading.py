@@ -62,7 +62,8 @@ def _in_pool(entries: Iterator[Entry], workers: int) -> Iterator[Answer]:
         for chunk in chunks:
             waiting.append((chunk, pool.submit(_read_all, chunk)))
             if len(waiting) >= 3 * workers:
-                yield from waiting.popleft()[1].result()
+                yield from waiting[0][1].result()
+                waiting.popleft()
         while waiting:
             yield from waiting[0][1].result()
             waiting.popleft()

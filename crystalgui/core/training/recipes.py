@@ -29,6 +29,8 @@ def make_recipe(
 
     Parameters
     ----------
+    seed : int
+        Of weights, order of rows and split.
     overrides : mapping
         Keys are parameters of the model, fields of `TrainRecipe`, or fields
         of `SplitSpec` written ``split.test``.
@@ -47,7 +49,7 @@ def make_recipe(
     recipe = TrainRecipe(model=model, dataset=dataset, preset=preset, params=own)
     return replace(
         recipe,
-        split=replace(SplitSpec(), **_typed(SplitSpec, parts)),
+        split=replace(SplitSpec(seed=seed), **_typed(SplitSpec, parts)),
         **_typed(TrainRecipe, values),
     )
 

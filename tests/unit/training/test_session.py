@@ -143,9 +143,11 @@ class TestResume:
         before = path.read_text()
         try:
             path.write_text(before.replace("digest 80", "digest 81"))
+            job = TrainJob(
+                project=tmp_path / "p", recipe=recipe, run_id=of(events, RunCreated)[0].run_id
+            )
             with pytest.raises(DataError, match="changed"):
-                run_id = of(events, RunCreated)[0].run_id
-                list(train(TrainJob(project=tmp_path / "p", recipe=recipe, run_id=run_id)))
+                list(train(job))
         finally:
             path.write_text(before)
 

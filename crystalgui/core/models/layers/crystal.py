@@ -78,7 +78,7 @@ class SymmetryGlobals(nn.Module):
     valence electrons enter modulo small numbers.
     """
 
-    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 32 + 9 * (10 + 20)
+    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 32 + 30 + 8 * (30 + N_ELEMENTS + 32)
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class SymmetryGlobals(nn.Module):
         point_group, system = classes_of_groups()
         self.register_buffer("point_group", point_group, persistent=False)
         self.register_buffer("system", system, persistent=False)
-        self.waves = Waves(10 + 4 * N_PROPERTIES)
+        self.waves = Waves(10 + 4 * N_PROPERTIES + N_ELEMENTS + len(POINT_GROUPS))
 
     def forward(self, batch: Batch) -> Tensor:
         """(b, size)."""
@@ -153,6 +153,6 @@ class SymmetryGlobals(nn.Module):
             plain,
             sites.log1p(),
             numbers,
-            self.waves(numbers),
+            self.waves(torch.cat([numbers, fraction * 2, sites.log1p()], 1)),
         ]
         return torch.cat([p.to(dtype) for p in parts], 1)
