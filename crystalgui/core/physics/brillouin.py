@@ -257,7 +257,11 @@ def k_path(
             if lattice_only and atoms is not None:
                 note = "path of the bare lattice of this cell (atoms ignored)"
             atoms = (np.zeros((1, 3)), np.ones(1, dtype=np.int64))
-        pieces, folded = _seekpath(lattice, *atoms)
+        try:
+            pieces, folded = _seekpath(lattice, *atoms)
+        except PhysicsError:
+            pieces, folded = _seekpath(lattice, np.zeros((1, 3)), np.ones(1, dtype=np.int64))
+            note = _join(note, "no symmetry found for these atoms: path of the bare lattice")
         if folded:
             note = _join(note, "path of the primitive cell; this cell is larger, bands are folded")
     return _sample(pieces, lattice, density, note, folded)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import half_sum, one_blas_thread, over_chunks
 from crystalgui.core.physics.brillouin import KPath, Zone, reciprocal_of, zone
+from crystalgui.core.physics.mirrors import mirrors, representatives, unfold
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -302,6 +303,8 @@ def energies_on_plane(
     result = np.full((len(u), len(v), n), np.nan)
 
     def part(rows: slice) -> None:
+        if where is not None and not where[rows].any():
+            return
         s = np.matmul(along_p[rows], inner.reshape(len(p), -1)).reshape(-1, len(v), n, n)
         if where is not None:
             chosen = where[rows]
@@ -341,7 +344,10 @@ def take_slice(
     grid = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
     ring = 1.5 * max(x[1] - x[0], y[1] - y[0])
     where = _excess(plane.outline, grid) <= ring
-    levels = energies_on_plane(h, plane, x, y, where=where, threads=threads)
+    found = mirrors(h, plane, x, y)
+    needed = representatives(where, found)
+    levels = energies_on_plane(h, plane, x, y, where=needed, threads=threads)
+    levels = unfold(levels, found)
     values = levels[..., request.band - 1]
     if request.quantity == "gap":
         values = levels[..., request.band] - values

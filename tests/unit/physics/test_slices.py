@@ -15,6 +15,7 @@ from crystalgui.core.physics.contours import (
     nice_levels,
     slice_csv,
 )
+from crystalgui.core.physics.mirrors import mirrors, representatives, unfold
 from crystalgui.core.physics.slices import (
     Slice,
     energies_on_plane,
@@ -192,3 +193,40 @@ def test_a_frame_is_fast_enough_to_drag() -> None:
         times.append(time.process_time() - start)
     # One core; the lane shares it over two.
     assert min(times) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("hkl", "offset", "wanted"),
+    [
+        ((0, 0, 1), 0.0, (True, True, True)),
+        ((0, 0, 1), 0.31, None),
+        ((1, 2, 0), 0.3, None),
+        ((2, -1, 3), 0.0, (False, False, True)),
+    ],
+)
+def test_mirrors_give_what_the_whole_grid_gives(
+    hkl: tuple[int, int, int], offset: float, wanted: tuple[bool, bool, bool] | None
+) -> None:
+    h = bitei()
+    plane = plane_of(h.lattice, hkl, offset)
+    x, y = np.linspace(-0.7, 0.7, 13), np.linspace(-0.5, 0.5, 10)
+    found = mirrors(h, plane, x, y)
+    if wanted is not None:
+        assert found == wanted
+    whole = energies_on_plane(h, plane, x, y)
+    where = np.ones((13, 10), dtype=bool)
+    part = energies_on_plane(h, plane, x, y, where=representatives(where, found))
+    assert np.abs(unfold(part, found) - whole).max() < 1e-10
+
+
+def test_a_broken_mirror_is_not_used() -> None:
+    h = bitei()
+    noise = np.zeros_like(h.matrices)
+    home = int(np.flatnonzero((h.cells == 0).all(axis=1))[0])
+    noise[home, 0, 4] = noise[home, 4, 0] = 1e-7
+    near = Hoppings(cells=h.cells, matrices=h.matrices + noise, lattice=h.lattice)
+    plane = plane_of(h.lattice, (0, 0, 1), 0.2)
+    x = np.linspace(-0.6, 0.6, 8)
+    assert any(mirrors(h, plane, x, x))
+    assert mirrors(near, plane, x, x) == (False, False, False)
+    assert mirrors(h, plane, x + 0.1, x + 0.1) == (False, False, False)

@@ -22,7 +22,7 @@ from crystalgui.core.errors import FileError
 Floats = NDArray[np.float64]
 
 PIECE = 250_000
-LARGEST = 4 << 30
+LARGEST = 1 << 30
 _WIDTH = 50
 _FIELDS = ((0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 37), (37, 49))
 _DOTS = (30, 42)
@@ -76,7 +76,7 @@ class Source:
             raise self.error(f"Reading failed: {error.strerror or error}.") from None
         self._size += len(data)
         if self._size > LARGEST:
-            raise self.error("The file is larger than 4 GB of text.", "Use a smaller model.")
+            raise self.error("The file is larger than 1 GB of text.", "Use a smaller model.")
         return data
 
     def error(self, title: str, hint: str = "", line: int | None = None) -> FileError:

@@ -49,6 +49,7 @@ class ElectronicPanel(QWidget):
         self._reason = ""
         self._pointer: np.ndarray | None = None
         self._picked: np.ndarray | None = None
+        self._drawn: tuple[object, ...] | None = None
         self.zone_view: ZoneView | None = None
         self._build()
         self._marking = QTimer(self)
@@ -227,6 +228,7 @@ class ElectronicPanel(QWidget):
         faces = len(view.zone.faces)
         self.zone.set_title("Brillouin zone", f"{faces} faces")
         self.zone_view.set_zone(view.zone, view.bands.path)
+        self._drawn = None
 
     def _failed(self, error: ErrorInfo) -> None:
         self._session.notify.error(error)
@@ -398,7 +400,9 @@ class ElectronicPanel(QWidget):
             marks.append(("", self._picked, OKABE_ITO[1]))
         if self._pointer is not None:
             marks.append(("", fold(self._pointer, view.zone.reciprocal), OKABE_ITO[5]))
-        if self.zone_view is not None:
+        key = tuple((text, *np.round(k, 6).tolist(), ink) for text, k, ink in marks)
+        if self.zone_view is not None and key != self._drawn:
+            self._drawn = key
             self.zone_view.set_markers(marks)
         self.slice.set_marks([(k, colour) for _, k, colour in marks])
 

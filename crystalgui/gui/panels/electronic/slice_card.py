@@ -110,9 +110,9 @@ class SliceCard(Card):
 
     def _add_quantity(self, row: QHBoxLayout) -> None:
         self.quantity = QComboBox(self)
-        self.quantity.addItem("gap above", "gap")
-        self.quantity.addItem("energy of", "energy")
-        self.quantity.setFixedWidth(106)
+        self.quantity.addItem("gap", "gap")
+        self.quantity.addItem("energy", "energy")
+        self.quantity.setFixedWidth(84)
         self.quantity.setAccessibleName("Quantity")
         self.quantity.setToolTip("Direct gap above a band, or energy of a band")
         self.quantity.currentIndexChanged.connect(self._quantity_changed)
@@ -123,6 +123,7 @@ class SliceCard(Card):
         self.band.setToolTip("Band, counted from 1")
         self.band.valueChanged.connect(self.ask)
         row.addWidget(self.quantity)
+        row.addWidget(_muted("band"))
         row.addWidget(self.band)
 
     # ------------------------------------------------------------- request
@@ -158,6 +159,7 @@ class SliceCard(Card):
         self.band.setValue(occupied)
         for widget in widgets:
             widget.blockSignals(False)
+        self.quantity.setEnabled(bands > 1)
         self.go_to(offset)
 
     def go_to(self, offset: float) -> None:
