@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Filling
     from crystalgui.core.structures.hoppings.model import Hoppings
 
+CLOSED = {"none": "gap closed"}
+
 
 class GapsCard(Card):
     """Direct and indirect gap, and what the files said.
@@ -81,14 +83,14 @@ class GapsCard(Card):
             self.numbers.set_rows([])
             return
         found = filling.gaps
-        kind = {"direct": "direct", "indirect": "indirect"}
-        self.set_title("Gaps", kind.get(found.kind, "metal: bands overlap"))
+        overlap = found.metal and found.indirect.energy < -1e-4
+        self.set_title("Gaps", "bands overlap" if overlap else CLOSED.get(found.kind, found.kind))
         rows = [
             ("Direct gap", f"{_energy(found.direct.energy)}"),
             ("at k", f"{k_text(found.direct.k_lower)} {filling.near[0]}"),
             (
-                "Band overlap" if found.metal else "Indirect gap",
-                _energy(-found.indirect.energy if found.metal else found.indirect.energy),
+                "Band overlap" if overlap else "Indirect gap",
+                _energy(-found.indirect.energy if overlap else found.indirect.energy),
             ),
             ("Valence top", _energy(found.indirect.lower)),
             ("at k", f"{k_text(found.indirect.k_lower)} {filling.near[1]}"),
@@ -101,7 +103,7 @@ class GapsCard(Card):
 
 
 def _energy(value: float) -> str:
-    return f"{value:.4f} eV".replace("-", "−")
+    return f"{round(value, 4) + 0.0:.4f} eV".replace("-", "−")
 
 
 def _residual(value: float) -> str:
