@@ -65,6 +65,8 @@ def display(width: int, height: int) -> Iterator[None]:
 @contextmanager
 def opened_window(width: int, height: int) -> Iterator[Gallery]:
     """The window with a real engine, as `crystalgui.app` makes it."""
+    from PySide6.QtGui import QCursor
+
     from crystalgui.app import application
     from crystalgui.core.settings import Settings, default_project
     from crystalgui.engine.engine import Engine
@@ -80,7 +82,9 @@ def opened_window(width: int, height: int) -> Iterator[Gallery]:
     session = create_session(engine, lane, notifications, Settings(), default_project())
     window = MainWindow(session, notifications)
     window.resize(width, height)
+    window.move(0, 0)
     window.show()
+    QCursor.setPos(width + 30, height + 30)  # nothing is hovered
     yield Gallery(window, session)
     lane.shutdown()
     engine.shutdown()
@@ -127,7 +131,7 @@ class Gallery:
             self.troubles.append(f"{what}: not done after {seconds:.0f} s")
         return answer[-1]
 
-    def rest(self, seconds: float = 0.6) -> None:
+    def rest(self, seconds: float = 1.3) -> None:
         """Let painting and answers settle."""
         self.wait("lane", lambda: not self.session.lane.busy and not self.window.waiting_page)
         limit = time.monotonic() + seconds
