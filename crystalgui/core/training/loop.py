@@ -112,8 +112,10 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
             **{f"val/{k}": v for k, v in result.values.items()},
             "learning_rate": rate(recipe, state.step, recipe.epochs * fit.steps_an_epoch),
         }
-        fit.save(state, best)
+        # Recorded first: a run killed in between repeats the epoch, and its row is
+        # written again; the other way round the row would be missing for ever.
         fit.record({"epoch": float(state.epoch), **values}, best)
+        fit.save(state, best)
         yield EpochMetrics(run_id=fit.run_id, epoch=state.epoch, values=values, best=best)
         if result.counts:
             yield confusion(fit, result, "validation")

@@ -6,25 +6,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from crystalgui.core.cards import Scalar, TrainedModel
+from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets import graphs
 from crystalgui.core.datasets.collate import Table, batches
-from crystalgui.core.datasets.dataset import Dataset, safe_name
-from crystalgui.core.datasets.splits import Split, leakage, split
-from crystalgui.core.errors import DataError, ModelError
+from crystalgui.core.datasets.dataset import safe_name
+from crystalgui.core.datasets.splits import leakage
+from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,
-    EpochMetrics,
     EstimateJob,
     EstimateReady,
     Event,
@@ -36,67 +32,18 @@ from crystalgui.core.messages import (
     TrainJob,
     TrainRecipe,
 )
-from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import CrystalModel
-from crystalgui.core.models._tensors import read_tensors, write_tensors
-from crystalgui.core.models.layers.elements import N_ELEMENTS
-from crystalgui.core.models.trained import Inference, coarse_classes, write_model
-from crystalgui.core.store.project import Project, versions
+from crystalgui.core.models._tensors import write_tensors
+from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import checkpoint, metrics
-from crystalgui.core.training.loop import Fit, Flag, confusion, epochs
-from crystalgui.core.training.metrics import Scale
+from crystalgui.core.training.export import BEST, finish
+from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.optimise import Average, optimiser
+from crystalgui.core.training.plan import Plan, plan
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+LAST = "last.safetensors"
 SAMPLE = 1024
-
-
-@dataclass(slots=True, eq=False)
-class Plan:
-    """A recipe with its data set, split and network, before the first step."""
-
-    recipe: TrainRecipe
-    dataset: Dataset
-    parts: Split
-    params: dict[str, Scalar]
-    model: CrystalModel
-    device: torch.device
-    scale: Scale
-
-
-def plan(recipe: TrainRecipe, dataset: Dataset | None = None) -> Plan:
-    """Check a recipe, load its data, divide it and build the network."""
-    dataset = dataset or Dataset.load(recipe.dataset)
-    family = registry.family(recipe.model)
-    if dataset.summary.task not in family.card.tasks:
-        raise ModelError(
-            f"{family.card.title} cannot do {dataset.summary.task}.", "Choose another model."
-        )
-    if recipe.epochs < 1 or recipe.batch_size < 1 or not recipe.learning_rate > 0:
-        raise ModelError(
-            "Epochs, batch size and learning rate must be positive.", "Correct the recipe."
-        )
-    heavy = dataset.records.species >= N_ELEMENTS
-    if heavy.any():
-        raise DataError(
-            f"{int(heavy.sum())} atoms are heavier than einsteinium; models cannot use them.",
-            "Remove these crystals from the labels.",
-            path=recipe.dataset,
-        )
-    params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
-    parts = split(recipe.split, dataset.records.keys(), dataset.classes)
-    device = devices.resolve(recipe.device)
-    torch.manual_seed(recipe.seed)
-    outputs = max(len(dataset.summary.classes), 1)
-    model = registry.build(recipe.model, outputs, params)
-    devices.set_threads(recipe.threads, _size(model))
-    scale = Scale()
-    if dataset.summary.task == "regression":
-        train = dataset.target[parts.train]
-        scale = Scale(float(train.mean()), max(float(train.std()), 1e-12))
-    return Plan(recipe, dataset, parts, params, model, device, scale)
 
 
 def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, None]:
@@ -156,14 +103,14 @@ def _train(
     sizes = " / ".join(f"{n:,}" for n in prepared.parts.sizes)
     shared = leakage(prepared.parts, prepared.dataset.records.keys())
     text = (
-        f"{_size(fit.model):,} parameters; {sizes} crystals to train, validate and test; "
+        f"{prepared.size:,} parameters; {sizes} crystals to train, validate and test; "
         f"{shared} formulas on both sides; {torch.get_num_threads()} threads on {fit.table.device}."
     )
     run.log(text)
     yield LogLine(text=text)
     if not (yield from epochs(fit, stop)):
         return False
-    yield from _finish(project, run, prepared, fit)
+    yield from finish(project, run, prepared, fit)
     return True
 
 
@@ -176,8 +123,8 @@ def _fit(run: Run, prepared: Plan) -> Fit:
     graph = graphs.cached(
         dataset.records, recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
     )
-    fabric = Fabric(accelerator=device.type, devices=1, precision=_precision(recipe, device))
-    target = _target(prepared).to(device)
+    fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
+    target = prepared.target().to(device)
     rows = [torch.from_numpy(part).to(device) for part in (prepared.parts.train,
                                                            prepared.parts.validation)]  # fmt: skip
     model = prepared.model.to(device)
@@ -222,102 +169,6 @@ def _fit(run: Run, prepared: Plan) -> Fit:
     )
 
 
-def _precision(recipe: TrainRecipe, device: torch.device) -> str:
-    """16-mixed needs CUDA; elsewhere full precision is used."""
-    if recipe.precision == "16-mixed" and device.type != "cuda":
-        return "32-true"
-    return "32-true" if recipe.precision == "32" else recipe.precision
-
-
-def _target(prepared: Plan) -> Tensor:
-    """(m,) int64 classes, or float32 standardised values."""
-    target = torch.from_numpy(prepared.dataset.target)
-    if prepared.dataset.summary.task == "classification":
-        return target.long()
-    return ((target - prepared.scale.mean) / prepared.scale.std).float()
-
-
-def _finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Event, None, None]:
-    """Test the best epoch, calibrate it on validation rows, export it."""
-    weights, _ = read_tensors(run.file(BEST))
-    fit.model.load_state_dict(weights)
-    fit.model.eval()
-    test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
-    results = {
-        part: metrics.evaluate(fit.wrapped, fit.table, rows, fit.target, fit.task, fit.scale)
-        for part, rows in (("validation", fit.validation), ("test", test_rows))
-    }
-    target = fit.target.cpu()
-    values = {f"test/{k}": v for k, v in results["test"].values.items()}
-    warmth = 1.0
-    if fit.task == "classification":
-        warmth = metrics.temperature(results["validation"].outputs, target[fit.validation.cpu()])
-        coarse = coarse_classes(fit.classes)
-        if coarse:
-            values["test/coarse_accuracy"] = metrics.coarse_accuracy(
-                (results["test"].outputs.double() / warmth).softmax(1),
-                target[prepared.parts.test],
-                fit.classes,
-                coarse,
-            )
-    run.append_metrics(values)
-    yield EpochMetrics(run_id=run.id, epoch=fit.state.epoch, values=values)
-    if results["test"].counts:
-        yield confusion(fit, results["test"], "test")
-    card = export(project, run, prepared, fit, values, warmth)
-    run.log(f"exported as {card.name}: {json.dumps(values)}")
-    yield LogLine(text=f"The trained model is called {card.name}.")
-
-
-def export(
-    project: Project,
-    run: Run,
-    prepared: Plan,
-    fit: Fit,
-    values: Mapping[str, float],
-    warmth: float,
-) -> TrainedModel:
-    """Write the best epoch as a trained model of the project."""
-    summary, recipe, parts = prepared.dataset.summary, prepared.recipe, prepared.parts
-    table = prepared.dataset.records.select(parts.train)
-    name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
-    spec = recipe.split
-    sizes = " / ".join(f"{n:,}" for n in parts.sizes)
-    card = TrainedModel(
-        name=name,
-        family=recipe.model,
-        title=recipe.title or f"{type(prepared.model).card.title} on {summary.name}",
-        folder="",
-        task=summary.task,
-        target=summary.target,
-        classes=summary.classes,
-        metrics={
-            k.removeprefix("test/").replace("coarse_accuracy", "accuracy_coarse"): v
-            for k, v in values.items()
-        },
-        data=f"{summary.name}: {summary.size:,} crystals, {summary.formulas:,} formulas",
-        split=f"{spec.kind}, seed {spec.seed}: {sizes} crystals to train, validate, test",
-        seed=recipe.seed,
-        date=time.strftime("%Y-%m-%d"),
-        parameters=_size(prepared.model),
-        params=dict(prepared.params),
-        coarse=coarse_classes(summary.classes),
-        notes=f"Run {run.id}, best epoch {fit.state.best_epoch} by validation.",
-    )
-    inference = Inference(
-        temperature=warmth,
-        mean=prepared.scale.mean,
-        std=prepared.scale.std,
-        elements=tuple(int(z) for z in np.unique(table.species)),
-        space_groups=tuple(int(n) for n in np.unique(table.space_group)),
-        most_atoms=int((np.diff(table.offsets) // table.cells).max()),
-        versions=versions(),
-    )
-    card = write_model(project.models_folder / name, card, inference, [fit.model.state_dict()])
-    project.register_model(card)
-    return card
-
-
 def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     """Measure a few steps on a sample; yields one `EstimateReady`."""
     from lightning_fabric import Fabric
@@ -332,9 +183,9 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     records = dataset.records.select(np.sort(some).astype(np.int64))
     spec = type(prepared.model).graph_spec(prepared.params)
     table = Table(records, graphs.build(records, spec.cutoff, spec.kind), device)
-    fabric = Fabric(accelerator=device.type, devices=1, precision=_precision(recipe, device))
+    fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     model, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
-    target = _target(prepared)[torch.from_numpy(np.sort(some))].to(device)
+    target = prepared.target()[torch.from_numpy(np.sort(some))].to(device)
     loss = metrics.loss_function(dataset.summary.task)
     times = []
     rows = torch.arange(len(records), device=device)
@@ -355,7 +206,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     n_steps = -(-prepared.parts.sizes[0] // recipe.batch_size)
     whole = table.nbytes * len(dataset.records) // max(len(records), 1)
     yield EstimateReady(
-        parameters=_size(prepared.model),
+        parameters=prepared.size,
         seconds_per_epoch=float(np.median(times[1:])) * n_steps
         * (1 + 0.35 * prepared.parts.sizes[1] / prepared.parts.sizes[0]),
         memory_bytes=devices.memory_in_use(device) + max(0, whole - table.nbytes),
@@ -363,10 +214,6 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         sizes=prepared.parts.sizes,
         leakage=leakage(prepared.parts, dataset.records.keys()),
     )  # fmt: skip
-
-
-def _size(model: CrystalModel) -> int:
-    return sum(p.numel() for p in model.parameters())
 
 
 def train_from_files(

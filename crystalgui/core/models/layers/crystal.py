@@ -67,7 +67,7 @@ class Waves(nn.Module):
         phase = 2 * math.pi * self.frequency * x[:, :, None]
         waves = torch.cat([phase.sin(), phase.cos()], 2)
         mixed = torch.einsum("bfw,fwd->bfd", waves, self.mix) + self.shift
-        return nn.functional.relu(mixed).flatten(1)
+        return nn.functional.leaky_relu(mixed).flatten(1)
 
 
 class SymmetryGlobals(nn.Module):

@@ -1,0 +1,104 @@
+"""What follows the last epoch: test, calibration and the trained model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping
+
+import numpy as np
+import torch
+
+from crystalgui.core.cards import TrainedModel
+from crystalgui.core.datasets.dataset import safe_name
+from crystalgui.core.messages import EpochMetrics, Event, LogLine
+from crystalgui.core.models._tensors import read_tensors
+from crystalgui.core.models.trained import Inference, coarse_classes, write_model
+from crystalgui.core.store.project import Project, versions
+from crystalgui.core.store.run import Run
+from crystalgui.core.training import metrics
+from crystalgui.core.training.loop import Fit, confusion
+from crystalgui.core.training.plan import Plan
+
+BEST = "best.safetensors"
+
+
+def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Event, None, None]:
+    """Test the best epoch, calibrate it on validation rows, export it."""
+    weights, _ = read_tensors(run.file(BEST))
+    fit.model.load_state_dict(weights)
+    fit.model.eval()
+    test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
+    results = {
+        part: metrics.evaluate(fit.wrapped, fit.table, rows, fit.target, fit.task, fit.scale)
+        for part, rows in (("validation", fit.validation), ("test", test_rows))
+    }
+    target = fit.target.cpu()
+    values = {f"test/{k}": v for k, v in results["test"].values.items()}
+    warmth = 1.0
+    if fit.task == "classification":
+        warmth = metrics.temperature(results["validation"].outputs, target[fit.validation.cpu()])
+        coarse = coarse_classes(fit.classes)
+        if coarse:
+            values["test/coarse_accuracy"] = metrics.coarse_accuracy(
+                (results["test"].outputs.double() / warmth).softmax(1),
+                target[prepared.parts.test],
+                fit.classes,
+                coarse,
+            )
+    run.append_metrics(values)
+    yield EpochMetrics(run_id=run.id, epoch=fit.state.epoch, values=values)
+    if results["test"].counts:
+        yield confusion(fit, results["test"], "test")
+    card = export(project, run, prepared, fit, values, warmth)
+    run.log(f"exported as {card.name}: {json.dumps(values)}")
+    yield LogLine(text=f"The trained model is called {card.name}.")
+
+
+def export(
+    project: Project,
+    run: Run,
+    prepared: Plan,
+    fit: Fit,
+    values: Mapping[str, float],
+    warmth: float,
+) -> TrainedModel:
+    """Write the best epoch as a trained model of the project."""
+    summary, recipe, parts = prepared.dataset.summary, prepared.recipe, prepared.parts
+    table = prepared.dataset.records.select(parts.train)
+    name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
+    spec = recipe.split
+    sizes = " / ".join(f"{n:,}" for n in parts.sizes)
+    card = TrainedModel(
+        name=name,
+        family=recipe.model,
+        title=recipe.title or f"{type(prepared.model).card.title} on {summary.name}",
+        folder="",
+        task=summary.task,
+        target=summary.target,
+        classes=summary.classes,
+        metrics={
+            k.removeprefix("test/").replace("coarse_accuracy", "accuracy_coarse"): v
+            for k, v in values.items()
+        },
+        data=f"{summary.name}: {summary.size:,} crystals, {summary.formulas:,} formulas",
+        split=f"{spec.kind}, seed {spec.seed}: {sizes} crystals to train, validate, test",
+        seed=recipe.seed,
+        date=time.strftime("%Y-%m-%d"),
+        parameters=prepared.size,
+        params=dict(prepared.params),
+        coarse=coarse_classes(summary.classes),
+        notes=f"Run {run.id}, best epoch {fit.state.best_epoch} by validation.",
+    )
+    inference = Inference(
+        temperature=warmth,
+        mean=prepared.scale.mean,
+        std=prepared.scale.std,
+        elements=tuple(int(z) for z in np.unique(table.species)),
+        space_groups=tuple(int(n) for n in np.unique(table.space_group)),
+        most_atoms=int((np.diff(table.offsets) // table.cells).max()),
+        versions=versions(),
+    )
+    card = write_model(project.models_folder / name, card, inference, [fit.model.state_dict()])
+    project.register_model(card)
+    return card
