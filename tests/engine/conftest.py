@@ -13,7 +13,7 @@ from crystalgui.core.messages import Event, Job
 from crystalgui.engine.engine import Engine
 from crystalgui.engine.supervisor import Ladder
 
-PATIENCE = 30_000  # ms; a spawned child on a busy machine
+PATIENCE = 120_000  # ms; a spawned child that imports torch on a busy machine
 
 
 class Recorder:

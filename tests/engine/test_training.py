@@ -103,7 +103,8 @@ def test_killed_while_training_and_resumed_to_the_bit(
 
     again = TrainJob(project=tmp_path, recipe=recipe, run_id=run_id)
     job_id = real.engine.submit(again)
-    real.wait_for(lambda: len(_epochs(real, job_id)) >= 3)
+    real.wait_for(lambda: len(_epochs(real, job_id)) >= 3 or job_id in real.outcomes)
+    assert job_id not in real.outcomes, real.outcomes[job_id]
     real.engine.stop_soft(job_id)
     assert real.outcome(job_id) == Stopped(job_id=job_id, run_id=run_id)
     broken = _losses(tmp_path, run_id)
@@ -117,3 +118,32 @@ def test_killed_while_training_and_resumed_to_the_bit(
     assert isinstance(real.outcome(job_id), Stopped)
     unbroken = _losses(tmp_path, _run_id(real, job_id))
     assert [unbroken[epoch] for epoch in broken] == list(broken.values())
+
+
+@pytest.mark.parametrize("where", ["save_state", "append_metrics"])
+def test_killed_between_checkpoint_and_row_no_epoch_is_missing(
+    recipe: TrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The death of the process is played by an error at the worst moments."""
+    from crystalgui.core.store.run import Run
+    from crystalgui.core.training import checkpoint
+    from crystalgui.core.training.session import train
+
+    owner = checkpoint if where == "save_state" else Run
+    real, calls = getattr(owner, where), []
+
+    def die_at_the_third(*arguments: object, **keywords: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(owner, where, die_at_the_third)
+    job = TrainJob(project=tmp_path, recipe=replace(recipe, epochs=5))
+    with pytest.raises(KeyboardInterrupt):
+        list(train(job))
+    monkeypatch.undo()
+    with Project.open(tmp_path) as project:
+        (run,) = project.runs()
+    list(train(replace(job, run_id=run.id)))
+    assert list(_losses(tmp_path, run.id)) == [1, 2, 3, 4, 5]
