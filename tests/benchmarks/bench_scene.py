@@ -140,23 +140,12 @@ def _row(name: str, value: float, unit: str, peer: float | None = None, **promis
     return {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio, **promise}
 
 
-def renderer_name() -> str:
-    """The OpenGL renderer that draws here."""
-    window = _window()
-    window.Render()
-    text = window.ReportCapabilities()
-    window.Finalize()
-    for line in text.splitlines():
-        if line.lower().startswith("opengl renderer string:"):
-            return line.split(":", 1)[1].strip()
-    return "unknown"
-
-
 def run(*, large: bool = True) -> list[Row]:
     """Measure; imports and the first OpenGL context are not counted."""
     from crystalgui.scene.geometry import geometry
+    from crystalgui.scene.picture import graphics_information
 
-    renderer_name()
+    graphics_information()
     geometry(_crystal(8))
     crystal = _crystal(10_000)
     tries = [_ours(crystal, 15) for _ in range(3)]
@@ -184,9 +173,11 @@ def run(*, large: bool = True) -> list[Row]:
 
 def save(rows: list[Row]) -> Path:
     """Keep the numbers with the date and the device."""
+    from crystalgui.scene.picture import graphics_information
+
     record = {
         "date": date.today().isoformat(),
-        "device": renderer_name(),
+        "device": graphics_information(),
         "processors": os.cpu_count(),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
         "machine": platform.machine(),
