@@ -23,7 +23,7 @@ from tests.models.samples import crystals
 
 FAMILIES = sorted(registry.families())
 CASES = [(name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets]
-TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0}
+TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0}
 
 
 def settings(name: str, preset: str) -> dict[str, Scalar]:

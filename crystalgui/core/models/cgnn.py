@@ -27,8 +27,8 @@ from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
-from crystalgui.core.models.layers.crystal import PaperGlobals, SymmetryGlobals
-from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features
+from crystalgui.core.models.layers.crystal import PaperGlobals, SymmetryGlobals, substituted
+from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, relatives
 from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
 
@@ -114,6 +114,15 @@ class Block(nn.Module):
             Param(name="layers", label="Layers an update", default=2, minimum=2, maximum=8),
             Param(name="gaussians", label="Radial functions", default=32, minimum=2, maximum=256,
                   help="Gaussians a distance is expanded in (symmetry features)."),
+            Param(
+                name="substitution",
+                label="Substitution",
+                default=0.1,
+                minimum=0.0,
+                maximum=0.9,
+                help="While training, the chance that an element is replaced by a relative of its "
+                "group (symmetry features).",
+            ),
             Param(name="dropout", label="Dropout", default=0.2, minimum=0.0, maximum=0.9),
         ),
         presets={
@@ -148,6 +157,9 @@ class CrystalGraphNetwork(CrystalModel):
         self.register_buffer(
             "elements", features[:, :_LEFT_STEP] if self.paper else features, persistent=False
         )
+        self.relatives: Tensor
+        self.register_buffer("relatives", relatives(), persistent=False)
+        self.substitution = 0.0 if self.paper else float(params["substitution"])
         self.globals = PaperGlobals() if self.paper else SymmetryGlobals()
         n_atom = self.elements.shape[1]
         if self.paper:
@@ -199,6 +211,8 @@ class CrystalGraphNetwork(CrystalModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """(b, outputs)."""
+        if self.training and self.substitution > 0:
+            batch = substituted(batch, self.relatives, self.substitution)
         weight = batch.weight[:, None]
         share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         h = self.embed_node(self._nodes(batch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,27 @@ def composition(batch: Batch, size: int = N_ELEMENTS) -> Tensor:
     """(b, size) atoms of each element in a primitive cell."""
     counts = batch.weight.new_zeros(batch.size * size)
     return counts.index_add_(0, batch.graph * size + batch.species, batch.weight).view(-1, size)
+
+
+def substituted(batch: Batch, relatives: Tensor, probability: float) -> Batch:
+    """Each element of each crystal replaced by a chemical relative, at random.
+
+    Augmentation for training: space group, sites and the parity of the
+    electron count stay; what is learned of an element is shared with its
+    relatives.
+
+    Parameters
+    ----------
+    relatives : (100, 2) int64
+        As from `crystalgui.core.models.layers.elements.relatives`.
+    """
+    shape, device = (batch.size, len(relatives)), batch.species.device
+    own = torch.arange(len(relatives), device=device).expand(shape)
+    side = torch.randint(0, 2, shape, device=device)
+    other = torch.where(side == 0, relatives[:, 0], relatives[:, 1])
+    changed = torch.rand(shape, device=device) < probability
+    species = torch.where(changed, other, own)[batch.graph, batch.species]
+    return replace(batch, species=species)
 
 
 class PaperGlobals(nn.Module):
@@ -78,7 +100,17 @@ class SymmetryGlobals(nn.Module):
     valence electrons enter modulo small numbers.
     """
 
-    size = 231 + 32 + 7 + 2 * sum(MODULI) + 2 * N_ELEMENTS + 3 * 30 + 32 + 30 + 8 * (30 + N_ELEMENTS + 32)
+    size = (
+        231
+        + 32
+        + 7
+        + 2 * sum(MODULI)
+        + 2 * N_ELEMENTS
+        + 3 * 30
+        + 32
+        + 30
+        + 8 * (30 + N_ELEMENTS + 32)
+    )
 
     def __init__(self) -> None:
         super().__init__()

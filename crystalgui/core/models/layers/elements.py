@@ -54,6 +54,27 @@ def element_features() -> Tensor:
     return torch.from_numpy(x)
 
 
+def relatives() -> Tensor:
+    """(100, 2) int64: the lighter and the heavier relative of each element.
+
+    The next periods of the same group, and for f elements the second next
+    element, so an electron count keeps its parity.  An element without a
+    relative on one side has the other one twice, or itself.
+    """
+    table = np.repeat(np.arange(N_ELEMENTS)[:, None], 2, 1)
+    for z in range(3, N_ELEMENTS):
+        if 57 <= z <= 71:
+            pair = [x for x in (z - 2, z + 2) if 57 <= x <= 71]
+        elif 89 <= z <= 94:
+            pair = [x for x in (z - 2, z + 2) if 89 <= x <= 94]
+        else:
+            pair = [x for x in range(2, 87) if GROUP[x] == GROUP[z] and not 57 <= x <= 71
+                    and abs(PERIOD[x] - PERIOD[z]) == 1]  # fmt: skip
+        if pair:
+            table[z] = pair[0], pair[-1]
+    return torch.from_numpy(table)
+
+
 def valence() -> Tensor:
     """(100,) float32, valence electrons of the neutral atom."""
     return torch.from_numpy(VALENCE[:N_ELEMENTS].astype(np.float32))
