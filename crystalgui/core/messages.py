@@ -178,6 +178,7 @@ class ImportJob(Job):
 
     @property
     def title(self) -> str:
+        """What the job list shows."""
         return f"Import {self.name}"
 
 
@@ -198,6 +199,7 @@ class TrainJob(Job):
 
     @property
     def title(self) -> str:
+        """What the job list shows."""
         return f"Train {self.recipe.title or self.recipe.model}"
 
 
@@ -212,6 +214,7 @@ class ClassifyJob(Job):
 
     @property
     def title(self) -> str:
+        """What the job list shows."""
         return f"Classify with {self.model}"
 
 
@@ -243,6 +246,7 @@ class ReportJob(Job):
 
     @property
     def title(self) -> str:
+        """What the job list shows."""
         return f"Report {self.out.name}"
 
 
