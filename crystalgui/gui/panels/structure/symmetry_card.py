@@ -127,14 +127,15 @@ class SymmetryCard(Card):
         row.setSpacing(SPACE[3])
         left = QVBoxLayout()
         self.values = KeyValues(self)
-        self.values.setMinimumWidth(180)
+        self.values.setFixedWidth(210)
         self.problem = Text("", "warn", self)
+        self.problem.setFixedWidth(210)
         self.problem.hide()
         left.addWidget(self.values)
         left.addWidget(self.problem)
         left.addStretch(1)
-        row.addLayout(left, 2)
-        row.addWidget(self._table(), 4)
+        row.addLayout(left)
+        row.addWidget(self._table(), 1)
         self.body.addLayout(row)
 
     def _table(self) -> QTableWidget:
