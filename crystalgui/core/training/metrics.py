@@ -91,11 +91,8 @@ def evaluate(
     outputs = torch.cat(parts)
     wanted = target[index]
     if task == "classification":
-        loss = nn.functional.cross_entropy(outputs, wanted)
-        number = outputs.shape[1]
-        matrix = MulticlassConfusionMatrix(number).to(outputs.device)(outputs, wanted)
-        values, counts = _of_confusion(matrix.cpu().double())
-        return Evaluation({"loss": float(loss), **values}, counts, outputs.cpu())
+        values, counts = classification(outputs, wanted)
+        return Evaluation(values, counts, outputs.cpu())
     raw, true = outputs[:, 0] * scale.std + scale.mean, wanted * scale.std + scale.mean
     device = outputs.device
     values = {
@@ -105,6 +102,16 @@ def evaluate(
         "r2": float(R2Score().to(device)(raw, true)) if len(true) > 1 else float("nan"),
     }
     return Evaluation(values, (), outputs.cpu())
+
+
+def classification(
+    logits: Tensor, target: Tensor
+) -> tuple[dict[str, float], tuple[tuple[int, ...], ...]]:
+    """Metrics and confusion counts of (m, k) logits against (m,) classes."""
+    loss = nn.functional.cross_entropy(logits, target)
+    matrix = MulticlassConfusionMatrix(logits.shape[1]).to(logits.device)(logits, target)
+    values, counts = _of_confusion(matrix.cpu().double())
+    return {"loss": float(loss), **values}, counts
 
 
 def _of_confusion(matrix: Tensor) -> tuple[dict[str, float], tuple[tuple[int, ...], ...]]:
