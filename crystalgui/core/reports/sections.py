@@ -42,6 +42,7 @@ Blocks = list[Any]
 PICTURE = (206.0, 196.0)
 BANDS = (pdf.WIDTH, 196.0)
 SLICE = (236.0, 186.0)
+LONGEST = 600  # characters of a cell
 FEW_SITES = 12  # so many rows stay on the page of their crystal
 
 
@@ -52,6 +53,11 @@ class InputFile:
     path: Path
     size: int
     sha256: str
+
+
+def clipped(text: str) -> str:
+    """One cell's worth of text: a row must fit on a page."""
+    return text if len(text) <= LONGEST else text[:LONGEST].rstrip() + "…"
 
 
 def short_names(paths: Sequence[Path]) -> dict[Path, str]:
@@ -225,11 +231,15 @@ def predictions(rows: Sequence[Prediction], model: str, colours: dict[str, str])
             blocks.append(pdf.Legend(list(colours.items())))
         blocks.append(_prediction_table(good, colours, names))
     if bad:
+        reasons = [(names[Path(row.file)], row.error) for row in bad]
         blocks.append(pdf.text("COULD NOT BE READ", "h2"))
         blocks.append(
             pdf.grid(
                 ("File", "Reason"),
-                [(escape(names[Path(row.file)]), escape(row.error)) for row in bad],
+                [
+                    (escape(clipped(names[Path(row.file)])), escape(clipped(row.error)))
+                    for row in bad
+                ],
                 (150, pdf.WIDTH - 150),
             )
         )
@@ -249,10 +259,10 @@ def _prediction_table(
     spans = []
     for row in rows:
         line: list[Any] = [
-            escape(names[Path(row.file)]),
-            formula_markup(row.formula),
+            escape(clipped(names[Path(row.file)])),
+            formula_markup(clipped(row.formula)),
             group_markup(row.space_group),
-            escape(row.prediction),
+            escape(clipped(row.prediction)),
         ]
         if bars:
             shares = [(p, colours[name]) for name, p in row.probabilities]
@@ -261,7 +271,7 @@ def _prediction_table(
         cells.append(line)
         if row.warnings:
             spans.append(len(cells))
-            text = pdf.text(escape("; ".join(row.warnings)), "warning")
+            text = pdf.text(escape(clipped("; ".join(row.warnings))), "warning")
             cells.append([text, *[""] * (len(head) - 1)])
     return pdf.grid(head, cells, widths, right=(5,), spans=spans)
 

@@ -141,6 +141,17 @@ def test_a_long_table_repeats_its_head_on_every_page(tmp_path: Path) -> None:
     assert f"{len(pages)} / {len(pages)}" in pages[-1]
 
 
+def test_a_warning_stays_with_its_row_and_a_huge_one_fits(tmp_path: Path) -> None:
+    rows = [row(f"crystal-{i}.vasp", warnings=(f"warning-{i} ",)) for i in range(60)]
+    rows += [row("huge.vasp", warnings=("w " * 9000,)), Prediction(file="x", error="e " * 9000)]
+    job = ReportJob(out=tmp_path / "r.pdf", predictions=tuple(rows), sections=("predictions",))
+    list(write_report(job))
+    for page in PdfReader(tmp_path / "r.pdf").pages:
+        text = page.extract_text()
+        for i in range(60):
+            assert (f"crystal-{i}.vasp" in text) == (f"warning-{i}\n" in text)
+
+
 def test_sections_can_be_left_out(tmp_path: Path) -> None:
     job = ReportJob(
         out=tmp_path / "r.pdf", crystals=(NACL,), predictions=(row("x"),), trained=CARD, sections=()
