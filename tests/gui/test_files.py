@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,17 @@ def test_a_large_hopping_file_does_not_hold_the_window(
     heartbeat.stop()
     assert heartbeat.beats() > 3
     assert worst < 150, f"{files[-1].name}: the window was held for {worst:.0f} ms"
+
+
+def test_a_stray_crystal_does_not_replace_the_lattice_beside_the_hoppings(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "hoppings"
+    shutil.copytree(examples() / "hoppings" / "haldane", home)
+    hoppings = next(home.glob("*_hr.dat*"))
+    stray = tmp_path / "Si.vasp"
+    shutil.copy(examples() / "structures" / "Si.vasp", stray)
+    assert dict(find_files([stray, hoppings]).files)[hoppings] == ()
+    for lattice in home.glob("POSCAR*"):
+        lattice.unlink()
+    assert dict(find_files([stray, hoppings]).files)[hoppings] == (stray,)

@@ -96,9 +96,9 @@ class Loaded:
 def find_files(paths: Sequence[Path]) -> Found:
     """Structure and hopping files among ``paths``, folders searched.
 
-    A hopping file gets as companions every other dropped file that could
-    belong to it: those of its own folder, or all of them when it is the only
-    one dropped.
+    A hopping file gets as companions the dropped files that could belong to
+    it: those of its own folder; and when it is the only one dropped and its
+    folder has no lattice, those of other folders too.
     """
     from crystalgui.core.structures.files import sniff
 
@@ -120,18 +120,27 @@ def find_files(paths: Sequence[Path]) -> Found:
     hoppings = [p for p, kind in opened if kind == "hoppings"]
     files = []
     for item, kind in opened:
-        others: tuple[Path, ...] = ()
         if kind == "hoppings":
-            others = tuple(
-                p
-                for p, k in opened
-                if k in ("crystal", "companion") and (len(hoppings) == 1 or p.parent == item.parent)
-            )
-            if len([p for p in others if dict(opened)[p] == "crystal"]) > 1:
-                others = tuple(p for p in others if dict(opened)[p] == "companion")
-        if kind != "companion" or not hoppings:
-            files.append((item, others))
+            files.append((item, _companions(item, opened, alone=len(hoppings) == 1)))
+        elif kind != "companion" or not hoppings:
+            files.append((item, ()))
     return Found(files=tuple(files), refused=tuple(refused), left_out=left_out)
+
+
+def _companions(
+    hoppings: Path, opened: Sequence[tuple[Path, str]], *, alone: bool
+) -> tuple[Path, ...]:
+    """Dropped files to read with a hopping file; of several crystals, none is guessed."""
+    from crystalgui.core.structures.hoppings.companions import find_companions
+
+    anywhere = alone and find_companions(hoppings).lattice is None
+    near = [
+        (path, kind)
+        for path, kind in opened
+        if kind in ("crystal", "companion") and (anywhere or path.parent == hoppings.parent)
+    ]
+    ambiguous = sum(kind == "crystal" for _, kind in near) > 1
+    return tuple(path for path, kind in near if kind == "companion" or not ambiguous)
 
 
 def _walk(path: Path) -> Iterator[Path]:
