@@ -42,6 +42,7 @@ def make_recipe(
     """
     card = registry.family(model).card
     own, fields, parts = _sorted_keys({p.name for p in card.params}, overrides or {})
+    own = {key: registry.checked(card, key, value) for key, value in own.items()}
     _, settings = registry.settings(model, preset, own)
     values: dict[str, Any] = {"seed": seed, **settings, **fields}
     if epochs is not None:

@@ -1,0 +1,133 @@
+"""Recipes, training from files, and publishing a model of several seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crystalgui.core.errors import CrystalError, DataError, ModelError
+from crystalgui.core.messages import DatasetReady, EpochMetrics, RunCreated
+from crystalgui.core.models.predict import Classifier
+from crystalgui.core.models.trained import read_card, read_model
+from crystalgui.core.resources import recipes
+from crystalgui.core.structures.files import write_poscar
+from crystalgui.core.training.publish import main, publish
+from crystalgui.core.training.recipes import make_recipe, read_recipe
+from crystalgui.core.training.session import train_from_files
+from tests.models.samples import crystals
+
+SMALL = {"width": 8, "wide": 16, "depth": 1, "split.validation": 0.2, "split.test": "0.2"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Fifty structures and their labels."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    lines = ["id,parity"]
+    for i, crystal in enumerate(crystals(50)):
+        write_poscar(crystal, folder / f"{i}.vasp")
+        lines.append(f"{i},{'odd' if crystal.species.sum() % 2 else 'even'}")
+    labels = tmp_path / "parity.csv"
+    labels.write_text("\n".join(lines))
+    return folder, labels
+
+
+class TestMakeRecipe:
+    def test_preset_then_overrides(self) -> None:
+        recipe = make_recipe("cgnn", Path("d"), "paper", None, 7, {"width": "32", "ema": "0.9"})
+        assert (recipe.learning_rate, recipe.batch_size) == (3e-4, 32)
+        assert recipe.params == {"width": 32}
+        assert (recipe.ema, recipe.seed, recipe.split.seed) == (0.9, 7, 7)
+
+    def test_epochs_and_split(self) -> None:
+        recipe = make_recipe("cgnn", Path("d"), epochs=3, overrides={"split.kind": "random"})
+        assert (recipe.epochs, recipe.split.kind) == (3, "random")
+
+    @pytest.mark.parametrize(
+        ("overrides", "text"),
+        [
+            ({"nonsense": 1}, "no setting 'nonsense'"),
+            ({"learning_rate": "fast"}, "impossible"),
+            ({"schedule": "spiral"}, "impossible"),
+            ({"width": "wide"}, "must be a int"),
+            ({"dataset": "/x"}, "no setting 'dataset'"),
+        ],
+    )
+    def test_bad_settings(self, overrides: dict[str, str], text: str) -> None:
+        with pytest.raises(ModelError, match=text) as caught:
+            make_recipe("cgnn", Path("d"), overrides=overrides)
+        assert caught.value.hint
+
+
+class TestFiles:
+    def test_shipped_recipes_can_be_read(self) -> None:
+        found = sorted(recipes().glob("*.json"))
+        assert found
+        for path in found:
+            recipe, publication = read_recipe(path, Path("d"))
+            assert recipe.split.kind == "composition"
+            assert publication["licence"]
+
+    def test_a_broken_recipe(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.json"
+        path.write_text('{"recipe": {"model": "cgnn", "speed": 3}}')
+        with pytest.raises(ModelError, match="cannot be read"):
+            read_recipe(path, Path("d"))
+
+    def test_from_files_to_a_model_that_answers(
+        self, tmp_path: Path, files: tuple[Path, Path]
+    ) -> None:
+        out = tmp_path / "out"
+        events = list(train_from_files(*files, "cgnn", out, "small", 2, 1, SMALL))
+        assert any(isinstance(e, DatasetReady) for e in events)
+        card, _, _ = read_model(out)
+        final = [e for e in events if isinstance(e, EpochMetrics)][-1]
+        assert card.metrics["accuracy"] == pytest.approx(final.values["test/accuracy"])
+        assert card.target == "parity"
+        assert "seed 1" in card.split
+        row = next(Classifier.load(out, "cpu").classify([("x", crystals(1)[0])]))
+        assert row.prediction in ("even", "odd")
+
+    def test_a_bad_setting_is_refused_before_anything_is_read(
+        self, tmp_path: Path, files: tuple[Path, Path]
+    ) -> None:
+        with pytest.raises(CrystalError, match="no setting"):
+            next(iter(train_from_files(*files, "cgnn", tmp_path / "o", overrides={"x": 1})))
+        assert not (tmp_path / "o").exists()
+
+    def test_labels_of_other_files(self, tmp_path: Path, files: tuple[Path, Path]) -> None:
+        files[1].write_text("id,label\nfoo,a\nbar,b\n")
+        with pytest.raises(DataError, match="No label belongs"):
+            list(train_from_files(*files, "cgnn", tmp_path / "o"))
+
+
+def test_publishing_averages_seeds_and_is_not_repeated(
+    tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    recipe = tmp_path / "recipe.json"
+    split = {"validation": 0.2, "test": 0.2}
+    plain = {
+        "recipe": {"model": "cgnn", "preset": "small", "epochs": 2, "batch_size": 16,
+                   "params": {"width": 8, "wide": 16, "depth": 1}, "split": split},
+        "publication": {"name": "both", "title": "Both", "seeds": [0, 1], "licence": "none"},
+    }  # fmt: skip
+    recipe.write_text(json.dumps(plain))
+    out = tmp_path / "out"
+    events = list(publish(recipe, *files, out))
+    assert len([e for e in events if isinstance(e, RunCreated)]) == 2
+    card, inference, networks = read_model(out / "both")
+    assert len(networks) == inference.members == 2
+    assert card.title == "Both"
+    assert 0 <= card.metrics["accuracy"] <= 1
+    assert {"validation_accuracy", "balanced_accuracy", "loss"} <= set(card.metrics)
+    again = list(publish(recipe, *files, out))
+    assert not [e for e in again if isinstance(e, RunCreated)]
+    assert read_card(out / "both")[0].metrics == card.metrics
+
+
+def test_publish_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "RECIPE DATA LABELS OUT" in capsys.readouterr().err
