@@ -45,6 +45,7 @@ app = typer.Typer(
 )
 
 Files = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.")]
+MOST_DRAWN = 20
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -244,10 +245,17 @@ def classify(
         csv.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(csv, rows)
     if pdf is not None:
-        from crystalgui.core.reports.report import write_report
+        from crystalgui.core.reports.report import sort_files, write_report
 
-        card = _card(model or _shipped())
-        _written(write_report(ReportJob(out=pdf, predictions=tuple(rows), trained=card)))
+        crystals = sort_files(p for p in paths if p.suffix.lower() != ".zip")[0]
+        job = ReportJob(
+            out=pdf,
+            # A page for each of thousands of crystals is not a report.
+            crystals=tuple(crystals) if len(crystals) <= MOST_DRAWN else (),
+            predictions=tuple(rows),
+            trained=_card(model or _shipped()),
+        )
+        _written(write_report(job))
     if csv is None and pdf is None:
         sys.stdout.write(predictions_text(rows))
     return 0

@@ -192,7 +192,8 @@ def _slice_caption(image: SliceImage) -> str:
         if image.request.quantity == "gap"
         else f"Energy of band {band}"
     )
-    return f"{what} on the plane ({h} {k} {m}) at {image.plane.offset:.3f}"
+    plane = f"({h} {k} {m}) at {image.plane.offset + 0.0:.3f}".replace("-", "−")
+    return f"{what} on the plane {plane}"
 
 
 def k_text(k: Any) -> str:
@@ -236,10 +237,7 @@ def predictions(rows: Sequence[Prediction], model: str, colours: dict[str, str])
         blocks.append(
             pdf.grid(
                 ("File", "Reason"),
-                [
-                    (escape(clipped(names[Path(row.file)])), escape(clipped(row.error)))
-                    for row in bad
-                ],
+                [(escape(clipped(name)), escape(clipped(why))) for name, why in reasons],
                 (150, pdf.WIDTH - 150),
             )
         )

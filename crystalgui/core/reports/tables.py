@@ -90,7 +90,7 @@ def hoppings_rows(hoppings: Hoppings) -> Rows:
         ("Orbitals", f"{hoppings.n_orbitals}"),
         ("Lattice vectors R", f"{hoppings.n_cells:,}"),
         ("Assumptions", escape(assumed.sentence())),
-        ("Hermiticity residual", f"{assumed.hermiticity_residual:.1e} eV"),
+        ("Hermiticity residual", f"{assumed.hermiticity_residual:.1g} eV"),
     ]
     if len(assumed.files) > 1:
         rows.append(("Read from", escape(", ".join(Path(f).name for f in assumed.files))))
