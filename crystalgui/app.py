@@ -49,6 +49,8 @@ LATER = (
     "crystalgui.core.structures.hoppings.reader",
     "crystalgui.scene.crystal_scene",
     "crystalgui.core.store.project",
+    "pyqtgraph",
+    *(page.module for page in PAGES),
 )
 HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR", "QStandardPaths: ")
 

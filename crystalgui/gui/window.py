@@ -7,8 +7,10 @@ so that the window paints before pyqtgraph and VTK are imported.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
@@ -25,10 +27,8 @@ from PySide6.QtGui import (
     QShowEvent,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -45,6 +45,7 @@ from crystalgui.gui.panels.files import ProjectPane
 from crystalgui.gui.panels.inspector import Inspector
 from crystalgui.gui.panels.jobs import Lateness, StatusLine
 from crystalgui.gui.panels.layout import PaneLayout
+from crystalgui.gui.panels.opening import Opening
 from crystalgui.gui.panels.palette import CommandPalette, Entry, window_entries
 from crystalgui.gui.panels.toasts import ToastArea
 from crystalgui.gui.panels.welcome import WelcomePanel, example_crystals
@@ -102,7 +103,6 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, QWidget] = {}
         self._painted = False
         self._leaving = False
-        self._refused: list[tuple[Path, ErrorInfo]] = []
         self._pending_page = ""
         self.setObjectName("MainWindow")
         self.setWindowTitle("crystalgui")
@@ -115,8 +115,7 @@ class MainWindow(QMainWindow):
         self.palette_popup = CommandPalette(self.palette_entries, self)
         self.toasts = ToastArea(self, self._taken)
         self._lateness = Lateness(self)
-        self._recent_menu = QMenu("Open recent", self)
-        self._recent_menu.aboutToShow.connect(self._fill_recent)
+        self.opening = Opening(session, notifications, self)
         self._fill_menus()
         self.actions_table.changed.connect(self._fill_menus)
         self._connect()
@@ -165,10 +164,6 @@ class MainWindow(QMainWindow):
         jobs.event.connect(self._event)
         self.session.lane.failed.connect(self.notifications.error)
         self.session.runs.failed.connect(self.notifications.error)
-        project.refused.connect(lambda path, error: self._refused.append((path, error)))
-        project.settled.connect(self._say_refused)
-        project.symbols_wanted.connect(self.ask_symbols)
-        project.left_out.connect(self._left_out)
         project.current_changed.connect(self._current_changed)
         self.top.search_wanted.connect(self.show_palette)
         self.rail.chosen.connect(self.show_page)
@@ -208,8 +203,7 @@ class MainWindow(QMainWindow):
             self._put(name, self._welcome())
         else:
             self._pending_page = name
-            # the click is painted first; the imports come after
-            QTimer.singleShot(0, self, lambda: self._build_page(name))
+            self._prepare_page(next(p for p in PAGES if p.name == name))
 
     def _welcome(self) -> QWidget:
         panel = WelcomePanel(self.session, self)
@@ -219,34 +213,47 @@ class MainWindow(QMainWindow):
         panel.model_wanted.connect(self.classify_examples)
         return panel
 
-    def _build_page(self, name: str) -> None:
-        if name in self._pages or self._leaving:
+    def _prepare_page(self, info: PageInfo) -> None:
+        """Import the page in the lane, then build it: the window stays alive."""
+        if info.module in sys.modules:
+            # the click is painted first
+            QTimer.singleShot(0, self, lambda: self._build_page(info))
             return
-        info = next(p for p in PAGES if p.name == name)
-        try:
-            from importlib import import_module
+        self.session.lane.ask(
+            f"page {info.name}",
+            import_module,
+            info.module,
+            on_answer=lambda _: self._build_page(info),
+            on_error=lambda error: self._break_page(info, error),
+            owner=self,
+        )
 
-            panel = getattr(import_module(info.module), info.panel)
-            widget = panel(self.session, self)
+    def _build_page(self, info: PageInfo) -> None:
+        if info.name in self._pages or self._leaving:
+            return
+        try:
+            widget = getattr(sys.modules[info.module], info.panel)(self.session, self)
             own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
             if own:
                 self.actions_table.add(own)
             if hasattr(widget, "page_wanted"):
                 widget.page_wanted.connect(self.show_page)
         except Exception as error:
-            # a broken page must not take the window along
-            log.exception("page %s", name)
-            self.notifications.error(ErrorInfo.of(error))
-            widget = EmptyState(
-                "error",
-                f"The {info.title} page could not be opened",
-                f"{type(error).__name__}: {error}",
-                [("Open log", self.open_log)],
-                self,
-            )
+            log.exception("page %s", info.name)
+            self._break_page(info, ErrorInfo.of(error))
+            return
         if widget.layout() is not None:
             widget.layout().setContentsMargins(0, 0, 0, 0)  # the stage has the margins
-        self._put(name, widget)
+        self._put(info.name, widget)
+
+    def _break_page(self, info: PageInfo, error: ErrorInfo) -> None:
+        """A page that cannot be built must not take the window along."""
+        if info.name in self._pages or self._leaving:
+            return
+        self.notifications.error(error)
+        words = [("Open log", self.open_log)]
+        title = f"The {info.title} page could not be opened"
+        self._put(info.name, EmptyState("error", title, error.title, words, self))
 
     def _put(self, name: str, widget: QWidget) -> None:
         self._pages[name] = widget
@@ -260,34 +267,15 @@ class MainWindow(QMainWindow):
 
     def open_paths(self, paths: Iterable[Path]) -> None:
         """Open files and folders."""
-        paths = [Path(p) for p in paths]
-        self.session.project.open_paths(paths)
+        self.opening.open_paths(paths)
 
     def ask_files(self) -> None:
         """Choose files to open."""
-        names, _ = QFileDialog.getOpenFileNames(self, "Open files", self._last_folder())
-        self.open_paths(Path(n) for n in names)
+        self.opening.ask_files()
 
     def ask_folder(self) -> None:
         """Choose a folder to open."""
-        name = QFileDialog.getExistingDirectory(self, "Open folder", self._last_folder())
-        if name:
-            self.open_paths([Path(name)])
-
-    def _last_folder(self) -> str:
-        recent = self.session.settings.recent
-        return str(recent[0].parent) if recent else str(Path.home())
-
-    def _fill_recent(self) -> None:
-        self._recent_menu.clear()
-        for path in self.session.settings.recent:
-            action = self._recent_menu.addAction(f"{path.name}    {path.parent}")
-            action.triggered.connect(lambda _=False, p=path: self.open_paths([p]))
-        if not self.session.settings.recent:
-            self._recent_menu.addAction("Nothing yet").setEnabled(False)
-            return
-        self._recent_menu.addSeparator()
-        self._recent_menu.addAction("Clear", lambda: self.session.update_settings(recent=()))
+        self.opening.ask_folder()
 
     def close_current(self) -> None:
         """Close the current file."""
@@ -317,27 +305,6 @@ class MainWindow(QMainWindow):
             self.show_page("train")
         elif kind == "run":
             self.show_page("runs")
-
-    def ask_symbols(self, file: OpenFile) -> None:
-        """Ask for the elements of a VASP 4 file."""
-        from crystalgui.gui.panels.dialogs import SymbolsDialog
-
-        SymbolsDialog(self.session, file, self).open()
-
-    def _say_refused(self) -> None:
-        refused, self._refused = self._refused, []
-        if len(refused) <= 2:
-            for _, error in refused:
-                self.notifications.error(error)
-            return
-        lines = [f"{error.title} {error.hint}".strip() for _, error in refused]
-        self.notifications.summary(f"{len(refused)} files could not be read", lines)
-
-    def _left_out(self, count: int) -> None:
-        self.notifications.warning(
-            f"{count:,} files of the folder were not opened.",
-            "The Classify and Train pages take whole folders.",
-        )
 
     # ---------------------------------------------------------------- jobs
 
@@ -452,7 +419,7 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------ palette, menus
 
     def _fill_menus(self) -> None:
-        fill_menu_bar(self.top.menus, self.actions_table, {"File": self._recent_menu})
+        fill_menu_bar(self.top.menus, self.actions_table, {"File": self.opening.recent_menu})
 
     def palette_entries(self) -> list[Entry]:
         """Everything the palette knows now."""

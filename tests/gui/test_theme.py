@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QSize
@@ -40,15 +42,45 @@ def test_words_can_be_read_on_every_ground(tokens: Tokens) -> None:
     assert contrast(tokens.on_accent, tokens.accent) >= 4.5
 
 
-def test_switching_is_announced_and_changes_palette_and_sheet(qtbot: QtBot) -> None:
+def test_switching_is_announced_and_seen_at_once(qtbot: QtBot) -> None:
+    card = Card("Title")
+    qtbot.addWidget(card)
+    card.resize(200, 120)
+    card.show()
+    qtbot.waitExposed(card)
+
+    def ground() -> str:
+        return card.grab().toImage().pixelColor(100, 90).name()
+
+    assert ground() == LIGHT.surface
     with qtbot.waitSignal(theme().changed):
         theme().set_mode("dark")
     assert theme().tokens is DARK
     assert QApplication.palette().window().color().name() == DARK.ground
-    assert DARK.surface in QApplication.instance().styleSheet()
+    assert ground() == DARK.surface
     with qtbot.waitSignal(theme().changed):
         theme().set_mode("light")
-    assert LIGHT.surface in QApplication.instance().styleSheet()
+    assert ground() == LIGHT.surface
+
+
+def test_what_was_hidden_follows_too(qtbot: QtBot) -> None:
+    card = Card("Title")
+    qtbot.addWidget(card)
+    card.resize(200, 120)
+    card.show()
+    qtbot.waitExposed(card)
+    card.hide()
+    theme().set_mode("dark")
+    QApplication.processEvents()
+    assert card.grab().toImage().pixelColor(100, 90).name() == DARK.surface
+
+
+def test_the_sheet_names_no_colour_of_one_mode(qapp: QApplication) -> None:
+    sheet = look.style_sheet()
+    assert "#" not in re.sub(r"Q\w+#\w+", "", sheet)
+    assert "$" not in sheet
+    roles = [role for _, role in look._ROLES.values()]
+    assert len(set(roles)) == len(roles)
 
 
 def test_icons_take_the_new_colour_without_being_made_again(qapp: QApplication) -> None:
