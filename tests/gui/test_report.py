@@ -142,3 +142,14 @@ def test_the_preview_does_not_wait_for_other_work(
     session.predictions.add(ROWS)
     wait_pages(qtbot, panel)
     assert submitted == []
+
+
+def test_the_chosen_occupation_is_reported(
+    qtbot: QtBot, session: Session, panel: ReportPanel, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(session.project.settled, timeout=20_000):
+        session.project.open_paths([examples() / "hoppings" / "bitei" / "bitei_hr.dat.gz"])
+    (file,) = session.project.files
+    assert panel.job(tmp_path).occupied == {}
+    file.occupied = 10
+    assert panel.job(tmp_path).occupied == {str(file.path): 10}

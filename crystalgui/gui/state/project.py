@@ -49,6 +49,8 @@ class OpenFile:
         Hash of the file as it was read.
     companions : tuple of Path
         Files read together with it.
+    occupied : int
+        Number of occupied bands that the person chose; 0 when none was chosen.
     """
 
     path: Path
@@ -60,6 +62,7 @@ class OpenFile:
     badge: str = ""
     sha256: str = ""
     companions: tuple[Path, ...] = ()
+    occupied: int = 0
 
     @property
     def name(self) -> str:

@@ -246,6 +246,10 @@ class ElectronicPanel(QWidget):
             return
         if occupied != self._occupied:
             self._occupied, self._reason = occupied, "occupation chosen by you"
+            for file in self._session.project.files:
+                if file.hoppings is h:
+                    file.occupied = occupied
+                    self._session.project.file_changed.emit(file)
             self.bands.show_filling(None, occupied)
             self.bands.caption.setText(f"{view.bands.note} · {self._reason}")
             self.slice.set_filling(occupied)

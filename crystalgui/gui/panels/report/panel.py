@@ -171,6 +171,7 @@ class ReportPanel(QWidget):
             crystals=tuple(file.path for file in files if file.kind == "crystal"),
             hoppings=tuple(file.path for file in hoppings),
             companions={str(file.path): file.companions for file in hoppings if file.companions},
+            occupied={str(file.path): file.occupied for file in hoppings if file.occupied},
             predictions=wanted,
             trained=self._session.project.model(self._session.predictions.model),
             model=self._session.predictions.model,
