@@ -11,6 +11,7 @@ atoms have equal environments), and the second kind is ten times smaller.
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from crystalgui.core.errors import DataError
 Kind = Literal["atoms", "orbits"]
 FORMAT = 1
 MERGE = 5e-3
+STEP = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,13 +95,27 @@ _ARRAYS = ("nodes", "edges", "atom", "weight", "src", "dst", "count", "distance"
 
 
 def build(records: Records, cutoff: float, kind: Kind) -> Graphs:
-    """Build the graphs of every crystal of a table.
+    """Build the graphs of every crystal of a table at once."""
+    return _result(steps(records, cutoff, kind))
+
+
+def steps(records: Records, cutoff: float, kind: Kind) -> Generator[int, None, Graphs]:
+    """Build the graphs of every crystal of a table, step by step.
 
     Parameters
     ----------
     records : Records
     cutoff : float, Angstrom
     kind : {"atoms", "orbits"}
+
+    Yields
+    ------
+    int
+        Crystals done.
+
+    Returns
+    -------
+    Graphs
     """
     from vesin import NeighborList
 
@@ -115,6 +131,38 @@ def build(records: Records, cutoff: float, kind: Kind) -> Graphs:
         parts.append(
             one(start, records.orbit[start:stop], int(records.cells[i]), dst, src, shift, distance)
         )
+        if i % STEP == STEP - 1:
+            yield i + 1
+    return _joined(kind, cutoff, parts)
+
+
+def cached(records: Records, folder: Path, digest: str, cutoff: float, kind: Kind) -> Graphs:
+    """Graphs from ``folder`` when it has them, else built and saved there."""
+    return _result(cached_steps(records, folder, digest, cutoff, kind))
+
+
+def cached_steps(
+    records: Records, folder: Path, digest: str, cutoff: float, kind: Kind
+) -> Generator[int, None, Graphs]:
+    """As `cached`, step by step: yields crystals done, returns the graphs."""
+    path = folder / f"graphs-{kind}-{cutoff:g}.safetensors"
+    graphs = Graphs.load(path, digest)
+    if graphs is None:
+        graphs = yield from steps(records, cutoff, kind)
+        graphs.save(path, digest)
+    return graphs
+
+
+def _result(generator: Generator[int, None, Graphs]) -> Graphs:
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            found: Graphs = end.value
+            return found
+
+
+def _joined(kind: Kind, cutoff: float, parts: list[tuple[NDArray[Any], ...]]) -> Graphs:
     if not parts:
         raise DataError("There are no crystals to build graphs of.", "Import some structures.")
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -133,16 +181,6 @@ def build(records: Records, cutoff: float, kind: Kind) -> Graphs:
         columns[5].astype(np.float32),
         columns[6].astype(np.int8),
     )
-
-
-def cached(records: Records, folder: Path, digest: str, cutoff: float, kind: Kind) -> Graphs:
-    """Graphs from ``folder`` when it has them, else built and saved there."""
-    path = folder / f"graphs-{kind}-{cutoff:g}.safetensors"
-    graphs = Graphs.load(path, digest)
-    if graphs is None:
-        graphs = build(records, cutoff, kind)
-        graphs.save(path, digest)
-    return graphs
 
 
 def _atoms(

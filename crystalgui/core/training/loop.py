@@ -79,6 +79,7 @@ class Fit:
     run_id: str
     save: Callable[[State, bool], None]
     record: Callable[[dict[str, float], bool], None]
+    keep: Callable[[ConfusionReady], None] = lambda table: None
 
     @property
     def steps_an_epoch(self) -> int:
@@ -129,14 +130,16 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
 
 
 def confusion(fit: Fit, result: Evaluation, part: str) -> ConfusionReady:
-    """The confusion matrix of an evaluation as an event."""
-    return ConfusionReady(
+    """The confusion matrix of an evaluation as an event; the run keeps it as well."""
+    table = ConfusionReady(
         run_id=fit.run_id,
         epoch=fit.state.epoch,
         split=part,
         classes=fit.classes,
         counts=result.counts,
     )
+    fit.keep(table)
+    return table
 
 
 def order(seed: int, epoch: int, rows: Tensor) -> Tensor:

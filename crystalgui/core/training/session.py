@@ -88,8 +88,8 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
 def _train(
     project: Project, run: Run, prepared: Plan, stop: Flag | None
 ) -> Generator[Event, None, bool]:
-    yield Progress(done=0, text="Building neighbour graphs")
-    fit = _fit(run, prepared)
+    graph = yield from _graphs(prepared)
+    fit = _fit(run, prepared, graph)
     if run.file(LAST).is_file():
         fit.state = checkpoint.load_state(run.file(LAST), fit.model, fit.optimiser, fit.average)
         if fit.state.digest != prepared.dataset.summary.digest:
@@ -114,15 +114,29 @@ def _train(
     return True
 
 
-def _fit(run: Run, prepared: Plan) -> Fit:
+def _graphs(prepared: Plan) -> Generator[Event, None, graphs.Graphs]:
+    """Graphs from the data set's folder, or built with progress and saved there."""
+    dataset = prepared.dataset
+    spec = type(prepared.model).graph_spec(prepared.params)
+    steps = graphs.cached_steps(
+        dataset.records, prepared.recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
+    )
+    total, text = len(dataset.records), "Building neighbour graphs"
+    yield Progress(done=0, total=total, text=text)
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            found: graphs.Graphs = end.value
+            return found
+        yield Progress(done=done, total=total, text=text)
+
+
+def _fit(run: Run, prepared: Plan, graph: graphs.Graphs) -> Fit:
     """Move everything to the device and wrap it with fabric."""
     from lightning_fabric import Fabric
 
     recipe, dataset, device = prepared.recipe, prepared.dataset, prepared.device
-    spec = type(prepared.model).graph_spec(prepared.params)
-    graph = graphs.cached(
-        dataset.records, recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
-    )
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     target = prepared.target().to(device)
     rows = [torch.from_numpy(part).to(device) for part in (prepared.parts.train,
@@ -166,6 +180,7 @@ def _fit(run: Run, prepared: Plan) -> Fit:
         run_id=run.id,
         save=save,
         record=record,
+        keep=run.append_confusion,
     )
 
 

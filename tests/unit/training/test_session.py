@@ -217,7 +217,7 @@ class TestRun:
     ) -> None:
         found = []
         for n in (1, 4):
-            params = {**PARAMS, "dropout": 0.0}
+            params = {**PARAMS, "dropout": 0.0, "substitution": 0.0}
             one = replace(recipe, accumulate=n, epochs=1, params=params, ema=0.0)
             events = list(train(TrainJob(project=tmp_path / str(n), recipe=one)))
             found.append(weights(tmp_path / str(n), of(events, RunCreated)[0].run_id))
