@@ -11,9 +11,17 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
-from crystalgui.core.messages import EpochMetrics, RunCreated, Started, TrainJob, TrainRecipe
+from crystalgui.core.messages import (
+    ConfusionReady,
+    EpochMetrics,
+    RunCreated,
+    Started,
+    TrainJob,
+    TrainRecipe,
+)
 from crystalgui.core.store.project import Project
 from crystalgui.gui.panels.runs import RunsPanel
+from crystalgui.gui.panels.train import TrainPanel
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.runs_table import (
     BEST,
@@ -204,7 +212,7 @@ def test_details_have_the_recipe_and_can_be_copied(qtbot: QtBot, page: RunsPanel
     assert "learning rate\t0.0005" in text
     assert "family\tcgnn" in text
     assert "kind\tcomposition" in text
-    assert "Best validation accuracy\t0.41" in text
+    assert "validation accuracy\t0.41" in text
 
 
 def test_one_csv_has_every_run(
@@ -219,6 +227,43 @@ def test_one_csv_has_every_run(
     assert all(row["recipe.model"] == "cgnn" for row in rows)
     best = sorted(float(row["best.val/accuracy"]) for row in rows)
     assert best == pytest.approx([0.32, 0.41, 0.5])
+
+
+def test_a_stored_run_is_watched_with_its_curves_and_confusion_matrices(
+    qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, _ = played
+    with Project.open(session.project.folder) as project:
+        run = next(r for r in project.runs() if r.title == "wide")
+        tables = [
+            ConfusionReady(
+                run_id=run.id,
+                epoch=epoch,
+                split="validation",
+                classes=("a", "b"),
+                counts=((epoch, 1), (0, 5)),
+            )
+            for epoch in (1, 2, 2, 3)
+        ]
+        for table in tables:
+            run.append_confusion(table)
+        with run.file("confusion.jsonl").open("a") as stream:
+            stream.write('{"epoch": 4, "spl')
+        assert run.confusions() == tables
+    _select(page, "wide")
+    with qtbot.waitSignal(page.page_wanted):
+        qtbot.mouseClick(page.watch_button, Qt.MouseButton.LeftButton)
+    watch = TrainPanel(session)
+    qtbot.addWidget(watch)
+    watch.show()
+    view = session.runs.watched
+    assert view is not None
+    qtbot.waitUntil(lambda: view.complete)
+    qtbot.waitUntil(lambda: watch.live.confusion._epoch.text() == "epoch 3")
+    assert [t.epoch for t in view.curves.confusions["validation"]] == [1, 2, 3]
+    assert view.curves.series("val/loss").x.tolist() == [1, 2, 3, 4, 5]
+    assert view.curves.last("test/accuracy") == 0.47
+    assert ("Test accuracy", "0.47") in watch.live.run_card.values.rows
 
 
 def test_rows_are_copied_as_tsv(page: RunsPanel) -> None:

@@ -97,7 +97,7 @@ def test_data_model_and_devices_are_offered(page: TrainPanel) -> None:
     data = page.setup.data
     assert data.current is not None
     assert data.current.name == "tqc"
-    assert ("Duplicates, merged", "12") in data.facts.rows
+    assert ("Duplicates", "12") in data.facts.rows
     assert data.problems.count() == 2
     assert data.balance.accessibleDescription().startswith("LCEBR: 500")
     choice = page.setup.model_choice
@@ -294,7 +294,7 @@ def test_another_metric_and_a_log_scale_are_one_click(
     _epoch(engine, 2)
     qtbot.waitUntil(lambda: not clock().running)
     chips = {chip.text(): chip for chip in page.live.metric._chips.buttons()}
-    _click(qtbot, chips["F1 (macro)"])
+    _click(qtbot, chips["F1"])
     assert page.live.metric.plot.keys == ("val",)
     _click(qtbot, page.live.loss.log)
     assert page.live.loss.plot.log

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import StoreError
-from crystalgui.core.messages import TrainRecipe
+from crystalgui.core.messages import ConfusionReady, TrainRecipe
 from crystalgui.core.store.files import FolderLock
 
 if TYPE_CHECKING:
@@ -296,6 +296,38 @@ class Run:
     def metrics(self) -> list[dict[str, float]]:
         """The rows of ``metrics.jsonl``; torn lines are skipped."""
         return read_metrics(self.folder)
+
+    def append_confusion(self, table: ConfusionReady) -> None:
+        """Append a confusion matrix to ``confusion.jsonl``."""
+        row = {
+            "epoch": table.epoch,
+            "split": table.split,
+            "classes": table.classes,
+            "counts": table.counts,
+        }
+        with open(self.file("confusion.jsonl"), "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def confusions(self) -> list[ConfusionReady]:
+        """The confusion matrices that were kept, in order; torn lines are skipped."""
+        tables = []
+        with (
+            suppress(FileNotFoundError),
+            open(self.file("confusion.jsonl"), encoding="utf-8", errors="replace") as stream,
+        ):
+            for line in stream:
+                with suppress(ValueError, KeyError, TypeError):
+                    row = json.loads(line)
+                    tables.append(
+                        ConfusionReady(
+                            run_id=self.id,
+                            epoch=int(row["epoch"]),
+                            split=str(row["split"]),
+                            classes=tuple(map(str, row["classes"])),
+                            counts=tuple(tuple(map(int, counts)) for counts in row["counts"]),
+                        )
+                    )
+        return tables
 
     def truncate_metrics(self, epoch: int) -> None:
         """Forget the rows after ``epoch``, before training resumes from there."""

@@ -19,7 +19,7 @@ from crystalgui.core.messages import ConfusionReady, EpochMetrics, StepMetrics
 
 Floats = NDArray[np.float64]
 
-STEP_SMOOTHING = 0.97
+STEP_SMOOTHING = 0.9
 EPOCH_SMOOTHING = 0.4
 
 

@@ -229,15 +229,15 @@ class RunsState(QObject):
             then()
             return
 
-        def answered(rows: list[dict[str, float]]) -> None:
+        def answered(kept: tuple[list[dict[str, float]], list[ConfusionReady]]) -> None:
             if not view.complete and not view.alive:
-                view.curves = curves_from_rows(view.run_id, rows, view.curves)
+                view.curves = stored_curves(view.run_id, *kept)
                 view.complete = True
                 self.curves_changed.emit(view)
                 self.confusion_changed.emit(view)
             then()
 
-        self._ask(stored.read_metrics, view.run_id, on_answer=answered)
+        self._ask(stored.read_curves, view.run_id, on_answer=answered)
 
     # ------------------------------------------------------------- queries
 
@@ -349,19 +349,17 @@ class RunsState(QObject):
         self.listed.emit()
 
 
-def curves_from_rows(run_id: str, rows: Iterable[dict[str, float]], old: Curves) -> Curves:
-    """Curves from ``metrics.jsonl``; confusion matrices seen live are kept."""
-    curves = Curves(confusions=old.confusions)
+def stored_curves(
+    run_id: str, rows: Iterable[dict[str, float]], tables: Iterable[ConfusionReady]
+) -> Curves:
+    """Curves from what the store kept of a run."""
+    curves = Curves()
+    for table in tables:
+        curves.add_confusion(table)
+    epoch = 0.0
     for row in rows:
         values = {key: value for key, value in row.items() if "/" in key}
-        epoch = row.get("epoch", math.nan)
-        if not math.isfinite(epoch):
-            continue
-        if values:
-            event = EpochMetrics(
-                run_id=run_id, epoch=int(epoch), values=values, best=bool(row.get("best", 0))
-            )
-            curves.add_epoch(event)
-        elif "loss" in row:
-            curves.steps.append(epoch, row["loss"])
+        epoch = row.get("epoch", epoch)  # test metrics follow the last epoch
+        if values and math.isfinite(epoch):
+            curves.add_epoch(EpochMetrics(run_id=run_id, epoch=int(epoch), values=values))
     return curves

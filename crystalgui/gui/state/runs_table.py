@@ -201,7 +201,7 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 
 def _metric(values: Mapping[str, float], split: str) -> str:
     name, value = headline(values, split)
-    return f"{name} {value:.4g}" if name else ""
+    return f"{name} {value:.3g}" if name else ""
 
 
 def best_metrics(run: RunView) -> dict[str, float]:

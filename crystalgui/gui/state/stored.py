@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crystalgui.core.messages import DatasetSummary, TrainRecipe
+from crystalgui.core.messages import ConfusionReady, DatasetSummary, TrainRecipe
 
 if TYPE_CHECKING:
     from crystalgui.core.store.run import Run
@@ -124,12 +124,13 @@ def _change(folder: Path, run_ids: Sequence[str], verb: str, *args: Any) -> List
     return list_runs(folder)
 
 
-def read_metrics(folder: Path, run_id: str) -> list[dict[str, float]]:
-    """Rows of ``metrics.jsonl``."""
+def read_curves(folder: Path, run_id: str) -> tuple[list[dict[str, float]], list[ConfusionReady]]:
+    """Rows of ``metrics.jsonl`` and the confusion matrices of a run."""
     from crystalgui.core.store.project import Project
 
     with Project.open(folder) as project:
-        return project.run(run_id).metrics()
+        run = project.run(run_id)
+        return run.metrics(), run.confusions()
 
 
 def export_runs(folder: Path, target: Path) -> Path:

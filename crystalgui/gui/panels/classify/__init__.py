@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
@@ -45,7 +52,8 @@ from crystalgui.gui.state.predictions import (
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, EmptyState, FlowLayout
 
-WIDTHS = {FILE: 190, FORMULA: 110, SPACE_GROUP: 110, PREDICTION: 120}
+WIDTHS = {FILE: 150, FORMULA: 104, SPACE_GROUP: 112, PREDICTION: 104}
+SIDE_BY_SIDE = 860
 
 
 class ClassifyPanel(QWidget):
@@ -72,7 +80,7 @@ class ClassifyPanel(QWidget):
         self.proxy.setSourceModel(self.table)
         self.preview = PreviewCard(session)
         self.preview.hide()
-        split = QSplitter(Qt.Orientation.Horizontal)
+        self.split = split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self._table_card())
         split.addWidget(self.preview)
         split.setStretchFactor(0, 3)
@@ -405,7 +413,16 @@ class ClassifyPanel(QWidget):
         menu.exec(self.view.viewport().mapToGlobal(at))
         menu.deleteLater()
 
-    # ----------------------------------------------------------------- drop
+    # --------------------------------------------------------- size and drop
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The crystal stands beside the table, or below it in a narrow window."""
+        super().resizeEvent(event)
+        wide = self.width() >= SIDE_BY_SIDE
+        wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
+        if self.split.orientation() != wanted:
+            self.split.setOrientation(wanted)
+            self.split.setSizes([3 * self.width(), self.width()] if wide else [1000, 600])
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files may be dropped here to be classified."""

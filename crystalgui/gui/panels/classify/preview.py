@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import ErrorInfo, Prediction
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.sources import find_source
-from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, PlainButton, Text
+from crystalgui.gui.widgets import Card, Chip, Text
 
 if TYPE_CHECKING:
     from crystalgui.gui.views.crystal_view import CrystalView
@@ -57,15 +56,10 @@ class PreviewCard(Card):
         self._inside.setContentsMargins(0, 0, 0, 0)
         self._pages.addWidget(self._holder)
         self.body.addWidget(self._pages, 1)
-        row = QHBoxLayout()
-        row.setSpacing(SPACE[1])
-        self.open_button = PlainButton("Open", icon_name="open")
+        self.open_button = Chip("open", tooltip="Open this crystal in the project")
         self.open_button.setObjectName("openCrystal")
-        self.open_button.setToolTip("Open this crystal in the project")
         self.open_button.clicked.connect(self.open_asked)
-        row.addWidget(self.open_button)
-        row.addStretch(1)
-        self.body.addLayout(row)
+        self.tools.insertWidget(0, self.open_button)
 
     def sizeHint(self) -> QSize:
         """A quarter of the page."""

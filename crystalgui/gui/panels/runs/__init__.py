@@ -120,7 +120,7 @@ class RunsPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        widths = (170, 96, 80, 96, 80, 112, 88, 76, 150, 70)
+        widths = (190, 96, 96, 96, 80, 116, 96, 80, 150, 70)
         for column, width in enumerate(widths):
             header.resizeSection(column, width)
         card.body.addWidget(view, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import TrainRecipe
@@ -28,7 +28,7 @@ class DetailsCard(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Details", "", parent)
-        self.setMinimumWidth(260)
+        self.setMinimumWidth(320)
         copy = Chip("copy", tooltip="Copy all rows")
         copy.clicked.connect(lambda: copy_text(self.text()))
         close = Chip("×", tooltip="Close the details")
@@ -40,13 +40,16 @@ class DetailsCard(Card):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, SPACE[1], 0)
         self._tables: dict[str, KeyValues] = {}
-        for name in ("Run", "Metrics", "Recipe", "Model", "Split"):
-            column.addWidget(SectionTitle(name))
+        self._titles: dict[str, SectionTitle] = {}
+        for name in ("Run", "Best epoch", "Test", "Recipe", "Model", "Split"):
+            self._titles[name] = SectionTitle(name)
+            column.addWidget(self._titles[name])
             self._tables[name] = KeyValues()
             column.addWidget(self._tables[name])
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         self.body.addWidget(scroll, 1)
 
@@ -55,6 +58,7 @@ class DetailsCard(Card):
         self.set_title("Details", run.title)
         for name, rows in details(run).items():
             self._tables[name].set_rows(rows)
+            self._titles[name].setVisible(bool(rows))
 
     def text(self) -> str:
         """All rows as TSV."""
@@ -76,14 +80,17 @@ def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
             facts.append(("Note", run.stored.note))
     if run.error is not None:
         facts.append(("Error", run.error.title))
-    metrics: list[tuple[str, str]] = []
+    best: list[tuple[str, str]] = []
+    test: list[tuple[str, str]] = []
     if run.stored is not None:
-        best = {k: v for k, v in run.stored.best.items() if "/" in k}
         splits = {"train": "training", "val": "validation"}
-        for key, value in best.items():
-            split, _, _ = key.partition("/")
-            metrics.append((f"Best {splits.get(split, split)} {metric_name(key)}", real(value)))
-        metrics += [(f"Test {metric_name(k)}", real(v)) for k, v in run.stored.test.items()]
+        if "epoch" in run.stored.best:
+            best.append(("epoch", f"{run.stored.best['epoch']:g}"))
+        for key, value in run.stored.best.items():
+            split, slash, _ = key.partition("/")
+            if slash:
+                best.append((f"{splits.get(split, split)} {metric_name(key)}", real(value)))
+        test = [(metric_name(k), real(v)) for k, v in run.stored.test.items()]
     plain = [
         (f.name.replace("_", " "), _word(getattr(recipe, f.name)))
         for f in fields(recipe)
@@ -92,7 +99,14 @@ def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
     model = [("family", recipe.model), ("preset", recipe.preset)]
     model += [(k.replace("_", " "), _word(v)) for k, v in recipe.params.items()]
     split = [(f.name, _word(getattr(recipe.split, f.name))) for f in fields(recipe.split)]
-    return {"Run": facts, "Metrics": metrics, "Recipe": plain, "Model": model, "Split": split}
+    return {
+        "Run": facts,
+        "Best epoch": best,
+        "Test": test,
+        "Recipe": plain,
+        "Model": model,
+        "Split": split,
+    }
 
 
 def _word(value: object) -> str:

@@ -225,17 +225,20 @@ class DataCard(Card):
             self._bar.setValue(round(1000 * row.fraction))
 
 
-def dataset_facts(data: DatasetSummary) -> list[tuple[str, str]]:
+def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
     """Rows that describe a data set."""
-    rows = [("Crystals", count(data.size)), ("Formulas", count(data.formulas))]
+    rows: list[tuple[str, ...]] = [
+        ("Crystals", count(data.size)),
+        ("Formulas", count(data.formulas)),
+    ]
     if data.task == "regression":
         rows += [
             ("Range", f"{real(data.minimum)} … {real(data.maximum)}"),
             ("Mean ± deviation", f"{real(data.mean)} ± {real(data.std)}"),
         ]
     rows += [
-        ("Duplicates, merged", count(data.duplicates)),
-        ("Conflicts, left out", count(data.conflicts)),
-        ("Unreadable", count(data.unreadable)),
+        ("Duplicates", count(data.duplicates), "Equal formula and space group"),
+        ("Conflicts", count(data.conflicts), "Equal formula and space group, different labels"),
+        ("Unreadable", count(data.unreadable), "Files that are left out"),
     ]
     return rows

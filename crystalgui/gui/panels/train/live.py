@@ -26,6 +26,7 @@ from crystalgui.gui.theme import OKABE_ITO, SPACE, font
 from crystalgui.gui.widgets import Card, Chip, KeyValues, PlainButton
 
 TRAINING, VALIDATION, TEST = OKABE_ITO[0], OKABE_ITO[3], OKABE_ITO[2]
+SHORT_NAMES = {"balanced_accuracy": "balanced", "f1": "F1"}
 SPLIT_NAMES = {"train": "training", "val": "validation", "validation": "validation", "test": "test"}
 STATUS_WORDS = {
     "queued": "waits for the worker",
@@ -64,8 +65,8 @@ class LossCard(Card):
     def show_run(self, run: RunView) -> None:
         """Follow the loss of a run."""
         curves = run.curves
-        stepwise = len(curves.steps) > 0 or not curves.epochs
-        train = curves.steps if stepwise else curves.series("train/loss")
+        by_epoch = not len(curves.steps) and len(curves.series("train/loss"))
+        train = curves.series("train/loss") if by_epoch else curves.steps
         self.plot.set_curve("train", train, TRAINING, "training")
         self.plot.set_curve("val", curves.series("val/loss"), VALIDATION, "validation")
         self.plot.mark()
@@ -117,7 +118,8 @@ class MetricCard(Card):
         if len(self._names) < 2:
             return
         for name in self._names[:4]:
-            chip = Chip(metric_name(name), checkable=True, tooltip=f"Show {metric_name(name)}")
+            short = SHORT_NAMES.get(name, metric_name(name))
+            chip = Chip(short, checkable=True, tooltip=f"Show {metric_name(name)}")
             chip.setChecked(name == self._chosen)
             chip.clicked.connect(lambda _=False, n=name: self._choose(n))
             self._chips.addButton(chip)
@@ -212,7 +214,9 @@ class ConfusionCard(Card):
         self._epoch.setVisible(several)
         if not 0 <= index < len(self._tables):
             self.plot.set_matrix((), ())
-            self.set_title("Confusion", "appears after the first epoch")
+            alive = self._run is None or self._run.alive
+            why = "appears after the first epoch" if alive else "none was kept"
+            self.set_title("Confusion", why)
             return
         table = self._tables[index]
         self.plot.set_matrix(table.classes, table.counts)
