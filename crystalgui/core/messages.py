@@ -58,12 +58,17 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSpec:
-    """How a data set is divided. ``composition`` keeps a formula on one side."""
+    """How a data set is divided. ``composition`` keeps a formula on one side.
+
+    ``seed`` fixes the test rows; the others form folds of the size of
+    ``validation``, and ``fold`` says which of them validates.
+    """
 
     kind: Literal["composition", "random"] = "composition"
     validation: float = 0.1
     test: float = 0.1
     seed: int = 0
+    fold: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

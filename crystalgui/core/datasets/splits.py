@@ -91,15 +91,19 @@ def _assign(
 ) -> NDArray[np.int64]:
     """(m,) part of each row: 0 train, 1 validation, 2 test.
 
-    Groups are visited in random order, large ones first, and each goes to the
-    part that lacks most of the classes that the group has.
+    The test rows depend on the seed alone; the rest is divided into folds of
+    the size of the validation part, one of which validates.  Groups are
+    visited in random order, large ones first, and each goes to the part that
+    lacks most of the classes that the group has.
     """
     n_groups, n_classes = int(groups.max(initial=-1)) + 1, int(classes.max(initial=0)) + 1
     counts = np.zeros((n_groups, n_classes))
     np.add.at(counts, (groups, classes), 1)
-    share = np.array([1 - spec.validation - spec.test, spec.validation, spec.test])
+    folds = int((1 - spec.test) / spec.validation + 1e-9)
+    rest = round(max(0.0, 1 - spec.test - folds * spec.validation), 9)
+    share = np.array([*[spec.validation] * folds, rest, spec.test])
     wanted = np.maximum(share[:, None] * counts.sum(0), 1e-9)
-    missing = wanted.copy()
+    missing = share[:, None] * counts.sum(0)
     order = np.random.default_rng(spec.seed).permutation(n_groups)
     order = order[np.argsort(-counts[order].sum(1), kind="stable")]
     part_of = np.zeros(n_groups, np.int64)
@@ -108,4 +112,7 @@ def _assign(
         part = int(np.argmax((row * missing / wanted).sum(1)))
         part_of[group] = part
         missing[part] -= row
-    return part_of[groups]
+    name = np.zeros(folds + 2, np.int64)
+    name[spec.fold % folds] = 1
+    name[-1] = 2
+    return name[part_of[groups]]

@@ -50,6 +50,8 @@ def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Ev
     yield EpochMetrics(run_id=run.id, epoch=fit.state.epoch, values=values)
     if results["test"].counts:
         yield confusion(fit, results["test"], "test")
+    score = "accuracy" if fit.task == "classification" else "mae"
+    values[f"validation_{score}"] = results["validation"].values[score]
     card = export(project, run, prepared, fit, values, warmth)
     run.log(f"exported as {card.name}: {json.dumps(values)}")
     yield LogLine(text=f"The trained model is called {card.name}.")

@@ -144,6 +144,16 @@ def coarse_accuracy(
     return float((summed.argmax(1) == of[target]).double().mean())
 
 
+def calibration_error(probabilities: Tensor, target: Tensor, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017, eq. 3) of (m, k) probabilities."""
+    confidence, guess = probabilities.max(1)
+    right = (guess == target).to(probabilities.dtype)
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    zeros = probabilities.new_zeros(bins)
+    gap = zeros.index_add(0, place, confidence) - zeros.index_add(0, place, right)
+    return float(gap.abs().sum() / len(target))
+
+
 def temperature(logits: Tensor, target: Tensor) -> float:
     """Temperature that calibrates probabilities (Guo et al. 2017, section 4.2).
 

@@ -2,9 +2,11 @@
 
     python -m crystalgui.core.training.publish RECIPE DATA LABELS OUT
 
-Every seed is a run of the project ``OUT`` with the same split; each keeps its
-best epoch by validation, the probabilities are averaged, the temperature is
-fitted on validation rows, and the test rows are used once, at the end.
+Every seed is a run of the project ``OUT`` with the same test rows and its own
+fold of the rest for validation.  Each keeps its best epoch by validation, the
+probabilities are averaged, every member's temperature is fitted on its own
+validation rows (their geometric mean is used), and the test rows are used
+once, at the end.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ def publish(recipe: Path, data: Path, labels: Path, out: Path) -> Iterator[Event
     plain, publication = read_recipe(recipe, folder)
     runs = []
     for seed in publication.get("seeds", [plain.seed]):
-        one = replace(plain, seed=int(seed), title=f"{plain.title} seed {seed}")
+        parts = replace(plain.split, fold=int(seed))
+        one = replace(plain, seed=int(seed), split=parts, title=f"{plain.title} seed {seed}")
         runs.append((yield from _run(out, one)))
     card = combine(out, plain, publication, runs)
     yield LogLine(text=f"{card.name}: {card.metrics}")
@@ -84,48 +87,48 @@ def _run(out: Path, recipe: TrainRecipe) -> Generator[Event, None, str]:
 def combine(
     out: Path, recipe: TrainRecipe, publication: dict[str, Any], runs: list[str]
 ) -> TrainedModel:
-    """Average the models of some runs of one split, calibrate and test the average."""
-    prepared = plan(recipe)
+    """Average the models of some runs with the same test rows, and test the average."""
     with Project.open(out) as project:
-        folders = [
-            Path(next(m.folder for m in project.models() if m.name.endswith(run[-6:])))
-            for run in runs
-        ]
+        known = project.models()
+    folders = [Path(next(m.folder for m in known if m.name.endswith(run[-6:]))) for run in runs]
     members = [read_model(folder) for folder in folders]
     card, inference, _ = members[0]
-    parts = prepared.parts
-    outputs = {
-        name: torch.stack([_outputs(prepared, m[2][0], rows) for m in members])
-        for name, rows in (("validation", parts.validation), ("test", parts.test))
-    }
-    values: dict[str, float] = {}
+    prepared = plan(recipe)
+    networks = [m[2][0] for m in members]
+    outputs = torch.stack([_outputs(prepared, n, prepared.parts.test) for n in networks])
+    true = prepared.target()[torch.from_numpy(prepared.parts.test)]
     warmth = 1.0
     if prepared.dataset.summary.task == "classification":
-        warmth, values = _classified(prepared, outputs)
+        warmth = float(np.exp(np.mean([np.log(m[1].temperature) for m in members])))
+        values = _classified((outputs / warmth).softmax(2).mean(0), true, card.classes)
     else:
-        raw = outputs["test"][:, :, 0].mean(0) * prepared.scale.std + prepared.scale.mean
-        true = torch.from_numpy(prepared.dataset.target[parts.test]).double()
-        values = {
-            "mae": float((raw - true).abs().mean()),
-            "rmse": float((raw - true).square().mean().sqrt()),
-            "r2": float(1 - (raw - true).square().sum() / (true - true.mean()).square().sum()),
-        }
+        values = _regressed(outputs[:, :, 0].mean(0), true, prepared.scale)
+    for key in ("validation_accuracy", "validation_mae"):
+        if key in card.metrics:
+            values[key] = float(np.mean([m[0].metrics[key] for m in members]))
     card = replace(
         card,
         name=safe_name(str(publication["name"])),
         title=str(publication["title"]),
         metrics=values,
         data=str(publication.get("data", card.data)),
+        split=f"{card.split}; {len(members)} members, each with its own validation fold",
         unit=str(publication.get("unit", "")),
         target=str(publication.get("target", card.target)),
         seed=recipe.seed,
-        date=str(publication.get("date", card.date)),
         licence=str(publication.get("licence", "")),
         parameters=card.parameters * len(members),
         notes=str(publication.get("notes", "")),
     )
-    inference = replace(inference, temperature=warmth)
-    states: list[Mapping[str, torch.Tensor]] = [m[2][0].state_dict() for m in members]
+    seen = [m[1] for m in members]
+    inference = replace(
+        inference,
+        temperature=warmth,
+        elements=tuple(sorted({z for i in seen for z in i.elements})),
+        space_groups=tuple(sorted({n for i in seen for n in i.space_groups})),
+        most_atoms=max(i.most_atoms for i in seen),
+    )
+    states: list[Mapping[str, torch.Tensor]] = [n.state_dict() for n in networks]
     return write_model(out / card.name, card, inference, states)
 
 
@@ -143,34 +146,25 @@ def _outputs(prepared: Plan, network: torch.nn.Module, rows: NDArray[np.int64]) 
         return torch.cat([network(table.batch(b)).double().cpu() for b in batches(index, 512)])
 
 
-def _classified(prepared: Plan, outputs: dict[str, torch.Tensor]) -> tuple[float, dict[str, float]]:
-    """Temperature on validation rows, and the metrics of the mean on test rows."""
-    target = prepared.target()
-    truth = {
-        "validation": target[torch.from_numpy(prepared.parts.validation)],
-        "test": target[torch.from_numpy(prepared.parts.test)],
+def _classified(p: torch.Tensor, true: torch.Tensor, classes: tuple[str, ...]) -> dict[str, float]:
+    """Metrics of (m, k) probabilities against (m,) classes."""
+    values, _ = metrics.classification(p.log(), true)
+    coarse = coarse_classes(classes)
+    if coarse:
+        values["accuracy_coarse"] = metrics.coarse_accuracy(p, true, classes, coarse)
+    values["calibration_error"] = metrics.calibration_error(p, true)
+    return values
+
+
+def _regressed(out: torch.Tensor, target: torch.Tensor, scale: metrics.Scale) -> dict[str, float]:
+    """Metrics in the target's unit of (m,) standardised values."""
+    error = (out - target) * scale.std
+    spread = (target - target.double().mean()) * scale.std
+    return {
+        "mae": float(error.abs().mean()),
+        "rmse": float(error.square().mean().sqrt()),
+        "r2": float(1 - error.square().sum() / spread.square().sum()),
     }
-
-    def mean(part: str, t: float) -> torch.Tensor:
-        return (outputs[part] / t).softmax(2).mean(0)
-
-    grid = np.exp(np.linspace(np.log(0.5), np.log(3.0), 60))
-    losses = [
-        float(torch.nn.functional.nll_loss(mean("validation", t).log(), truth["validation"]))
-        for t in grid
-    ]
-    warmth = float(grid[int(np.argmin(losses))])
-    values: dict[str, float] = {}
-    for part, prefix in (("validation", "validation_"), ("test", "")):
-        p = mean(part, warmth)
-        result = metrics.classification(p.log(), truth[part])
-        values |= {f"{prefix}{k}": v for k, v in result[0].items()}
-        coarse = coarse_classes(prepared.dataset.summary.classes)
-        if coarse:
-            values[f"{prefix}accuracy_coarse"] = metrics.coarse_accuracy(
-                p, truth[part], prepared.dataset.summary.classes, coarse
-            )
-    return warmth, values
 
 
 def main(arguments: list[str]) -> int:

@@ -61,3 +61,14 @@ def test_impossible_fractions(fractions: tuple[float, float]) -> None:
 def test_too_few_formulas() -> None:
     with pytest.raises(DataError, match="cannot be divided"):
         split(SplitSpec(), ["NaCl"] * 50)
+
+
+def test_folds_share_their_test_rows_and_cover_the_rest() -> None:
+    keys = [i // 2 for i in range(1000)]
+    parts = [split(SplitSpec(seed=2, fold=f), keys) for f in range(9)]
+    for part in parts:
+        np.testing.assert_array_equal(part.test, parts[0].test)
+        assert leakage(part, keys) == 0
+    validated = np.concatenate([p.validation for p in parts])
+    rest = np.setdiff1d(np.arange(1000), parts[0].test)
+    np.testing.assert_array_equal(np.sort(validated), rest)
