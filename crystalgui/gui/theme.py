@@ -279,9 +279,8 @@ _ROLES: dict[str, tuple[str, QPalette.ColorRole]] = {
     "on_accent": ("highlighted-text", QPalette.ColorRole.HighlightedText),
     "accent_quiet": ("midlight", QPalette.ColorRole.Midlight),
     "good": ("link-visited", QPalette.ColorRole.LinkVisited),
-    "warn": ("light", QPalette.ColorRole.Light),
+    "warn": ("shadow", QPalette.ColorRole.Shadow),
     "bad": ("bright-text", QPalette.ColorRole.BrightText),
-    "bad_quiet": ("shadow", QPalette.ColorRole.Shadow),
 }
 
 
@@ -310,6 +309,7 @@ def _palette(t: Tokens) -> QPalette:
     palette = QPalette(QColor(t.quiet), QColor(t.ground))
     pairs = {place: getattr(t, name) for name, (_, place) in _ROLES.items()}
     pairs |= {
+        role.Light: t.surface,
         role.AlternateBase: t.ground,
         role.Text: t.text,
         role.ButtonText: t.text,
