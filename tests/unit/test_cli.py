@@ -183,16 +183,16 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 def labelled(folder: Path) -> tuple[Path, Path]:
-    """Twelve small rock-salt cells of two classes."""
+    """Twenty small rock-salt cells of two classes."""
     data = folder / "cells"
     data.mkdir()
     lines = ["id,label"]
     for index, (one, two) in enumerate(
-        (a, b) for a in ("Li", "Na", "K", "Rb") for b in ("F", "Cl", "Br")
+        (a, b) for a in ("Li", "Na", "K", "Rb", "Cs") for b in ("F", "Cl", "Br", "I")
     ):
         text = NACL.replace("Na Cl", f"{one} {two}").replace("5.64", f"{5 + 0.1 * index:.2f}")
         (data / f"{one}{two}.vasp").write_text(text)
-        lines.append(f"{one}{two},{'light' if index < 6 else 'heavy'}")
+        lines.append(f"{one}{two},{'light' if index < 10 else 'heavy'}")
     labels = folder / "labels.csv"
     labels.write_text("\n".join(lines) + "\n")
     return data, labels
@@ -203,7 +203,7 @@ def test_train_then_classify_then_report(tmp_path: Path, capsys: Captured) -> No
     out = tmp_path / "model"
     words = ["train", "--data", str(data), "--labels", str(labels), "--model", "cgnn"]
     words += ["--out", str(out), "--epochs", "2", "--seed", "3", "--device", "cpu"]
-    words += ["--set", "batch_size=4"]
+    words += ["--set", "batch_size=4", "--set", "split.validation=0.25", "--set", "split.test=0.25"]
     assert main(words) == 0
     captured = capsys.readouterr()
     assert captured.out.strip() == str(out)
@@ -221,8 +221,8 @@ def test_train_then_classify_then_report(tmp_path: Path, capsys: Captured) -> No
     assert lines[0] == (
         "file,formula,space_group,prediction,probability,probabilities,warnings,error"
     )
-    assert len(lines) == 14
-    assert sum(",light," in line or ",heavy," in line for line in lines) == 12
+    assert len(lines) == 22
+    assert sum(",light," in line or ",heavy," in line for line in lines) == 20
     assert sum("bad.vasp" in line for line in lines) == 1
     assert pdf.read_bytes().startswith(b"%PDF")
 
