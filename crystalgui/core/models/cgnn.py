@@ -121,12 +121,12 @@ class Block(nn.Module):
                 minimum=0.0,
                 maximum=0.9,
                 help="While training, the chance that an element is replaced by a relative of its "
-                "group (symmetry features).",
+                "group (symmetry features, classification).",
             ),
-            Param(name="dropout", label="Dropout", default=0.2, minimum=0.0, maximum=0.9),
+            Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
         ),
         presets={
-            "small": {"epochs": 40, "batch_size": 128, "learning_rate": 1e-3},
+            "small": {"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05},
             "paper": {
                 "features": "paper",
                 "cutoff": 4.0,
@@ -159,7 +159,7 @@ class CrystalGraphNetwork(CrystalModel):
         )
         self.relatives: Tensor
         self.register_buffer("relatives", relatives(), persistent=False)
-        self.substitution = 0.0 if self.paper else float(params["substitution"])
+        self.substitution = 0.0 if self.paper or outputs == 1 else float(params["substitution"])
         self.globals = PaperGlobals() if self.paper else SymmetryGlobals()
         n_atom = self.elements.shape[1]
         if self.paper:
