@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import FileError
+from crystalgui.core.processes import apart
 from crystalgui.core.structures.crystal import Crystal
 
 DEFAULT_TOLERANCE = 1e-2
@@ -176,6 +179,33 @@ def symmetry(
         rotations=np.array(data.rotations, dtype=np.int64),
         translations=np.array(data.translations, dtype=np.float64),
     )
+
+
+_MOST_REMEMBERED = 64
+_remembered: dict[tuple[str, float], Symmetry] = {}
+_search = threading.Lock()
+
+
+def remembered_symmetry(crystal: Crystal, tolerance: float = DEFAULT_TOLERANCE) -> Symmetry:
+    """`symmetry` for a window: found once, and never with the interpreter lock for long.
+
+    spglib keeps the lock while it works, so a cell of more than `QUICK_ATOMS`
+    atoms is given to a process of its own.  The last answers are remembered,
+    because several panes ask for the same one.
+    """
+    key = (crystal.digest, tolerance)
+    with _search:
+        if key not in _remembered:
+            quick = crystal.n_atoms <= QUICK_ATOMS
+            find: Callable[[], Symmetry] = (
+                partial(symmetry, crystal, tolerance)
+                if quick or crystal.n_atoms > MOST_ATOMS
+                else partial(apart, symmetry, crystal, tolerance)
+            )
+            _remembered[key] = find()
+            while len(_remembered) > _MOST_REMEMBERED:
+                _remembered.pop(next(iter(_remembered)))
+        return _remembered[key]
 
 
 def _standard(crystal: Crystal, tolerance: float, *, primitive: bool) -> Crystal:

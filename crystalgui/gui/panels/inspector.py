@@ -44,9 +44,9 @@ class Description:
 def describe(crystal: Crystal, tolerance: float) -> Description:
     """Formula, symmetry, cell, volume and density; called in the lane."""
     from crystalgui.core.structures.elements import MASS, formula
-    from crystalgui.core.structures.symmetry import symmetry
+    from crystalgui.core.structures.symmetry import remembered_symmetry
 
-    found = symmetry(crystal, tolerance)
+    found = remembered_symmetry(crystal, tolerance)
     mass = sum(MASS[z] * n for z, n in crystal.composition.items())
     rows = [
         ("Formula", formula(crystal)),

@@ -234,9 +234,9 @@ def crystal_of(hoppings: Hoppings) -> Crystal | None:
 
 def space_group(crystal: Crystal, tolerance: float) -> str:
     """International symbol for the badge."""
-    from crystalgui.core.structures.symmetry import symmetry
+    from crystalgui.core.structures.symmetry import remembered_symmetry
 
-    return symmetry(crystal, tolerance).international
+    return remembered_symmetry(crystal, tolerance).international
 
 
 # ------------------------------------------------------------- the state

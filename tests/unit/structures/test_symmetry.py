@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crystalgui.core.errors import FileError
+from crystalgui.core.processes import apart
 from crystalgui.core.structures.cells import supercell
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.examples import EXAMPLES
@@ -15,10 +16,12 @@ from crystalgui.core.structures.info import crystal_info, density
 from crystalgui.core.structures.pairs import neighbors
 from crystalgui.core.structures.poscar import MissingSymbols, parse_poscar
 from crystalgui.core.structures.symmetry import (
+    QUICK_ATOMS,
     crystal_system,
     niggli,
     pretty_symbol,
     primitive,
+    remembered_symmetry,
     standardise,
     symmetry,
     wyckoff_summary,
@@ -178,3 +181,24 @@ def test_densities_match_textbooks():
     assert density(BY_NAME["NaCl"]) == pytest.approx(2.165, abs=5e-3)
     assert density(BY_NAME["Cu"]) == pytest.approx(8.93, abs=2e-2)
     assert density(BY_NAME["SiO2"]) == pytest.approx(2.648, abs=5e-3)
+
+
+def test_a_large_cell_is_searched_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = BY_NAME["SrTiO3"]
+    large = supercell(small, (5, 5, 5))
+    assert large.n_atoms > QUICK_ATOMS
+
+    def here(*_: object) -> None:
+        raise AssertionError("spglib ran in this process")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spglib.get_symmetry_dataset", here)
+        found = remembered_symmetry(large)
+        again = remembered_symmetry(large)
+    assert found.number == 221
+    assert again is found
+
+
+def test_an_error_of_another_process_comes_back() -> None:
+    with pytest.raises(FileError, match="10,000"):
+        apart(symmetry, supercell(BY_NAME["Cu"], (14, 14, 14)))

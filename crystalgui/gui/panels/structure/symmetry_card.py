@@ -45,9 +45,9 @@ def find_symmetry(crystal: Crystal, tolerance: float) -> SymmetryAnswer:
     import numpy as np
 
     from crystalgui.core.structures.elements import SYMBOLS
-    from crystalgui.core.structures.symmetry import pretty_symbol, symmetry
+    from crystalgui.core.structures.symmetry import pretty_symbol, remembered_symmetry
 
-    found = symmetry(crystal, tolerance)
+    found = remembered_symmetry(crystal, tolerance)
     orbits, members = [], []
     for first in np.unique(found.equivalent_atoms):
         atoms = np.flatnonzero(found.equivalent_atoms == first)
