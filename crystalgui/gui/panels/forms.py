@@ -26,15 +26,10 @@ from PySide6.QtWidgets import (
 from crystalgui.core.cards import Param, Scalar
 
 INT_LIMIT = 2**31 - 1
-INDENT = 6
 
 
 class WholeBox(QSpinBox):
     """A spin box for whole numbers that the page can be scrolled over."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.lineEdit().setTextMargins(INDENT, 0, 0, 0)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Change the value only when focused, so that scrolling is safe."""
@@ -49,7 +44,6 @@ class RealBox(QDoubleSpinBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.lineEdit().setTextMargins(INDENT, 0, 0, 0)
         self.setDecimals(12)
 
     def textFromValue(self, value: float) -> str:

@@ -389,7 +389,8 @@ class ClassifyPanel(QWidget):
             self.preview.show()
 
     def _show_job(self) -> None:
-        self.bar.show_job(self._state.job)
+        job, running = self._state.job, self._session.jobs.current
+        self.bar.show_job(job, running.title if running not in (None, job) else "")
         self._model_changed(self.bar.model)
         if self._state.job is not None:
             self.stack.setCurrentIndex(1)

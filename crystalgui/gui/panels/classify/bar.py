@@ -126,15 +126,16 @@ class ClassifyBar(Card):
         if self.model is not None:
             self._popover.show_model(self.model, self.card_chip)
 
-    def show_job(self, row: JobRow | None) -> None:
-        """Show progress, or none."""
+    def show_job(self, row: JobRow | None, before: str = "") -> None:
+        """Show progress, or what the job waits for, or nothing."""
         alive = row is not None and row.alive
         self._progress.setVisible(alive)
         if row is None or not alive:
             return
         self.cancel.setEnabled(row.status != "stopping")
         left = f"  ·  {duration(row.eta)} left" if math.isfinite(row.eta) else ""
-        self._text.setText(f"{row.text or 'waiting for the worker'}{left}")
+        waiting = f"waits for: {before}" if before else "waits for the worker"
+        self._text.setText(f"{waiting if row.status == 'queued' else row.text}{left}")
         self._bar.setRange(0, 1000 if row.total > 0 else 0)
         if row.total > 0:
             self._bar.setValue(round(1000 * row.fraction))

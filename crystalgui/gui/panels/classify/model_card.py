@@ -19,7 +19,9 @@ def model_rows(model: TrainedModel) -> list[tuple[str, str]]:
     else:
         rows.append(("Predicts", f"{model.target}, {model.unit}" if model.unit else model.target))
     rows.append(("Parameters", count(model.parameters)))
-    rows += [(f"Test {metric_name(k)}", real(v)) for k, v in model.metrics.items()]
+    for key, value in model.metrics.items():
+        split = "Validation" if key.startswith("validation_") else "Test"
+        rows.append((f"{split} {metric_name(key.removeprefix('validation_'))}", real(value)))
     for name, text in (
         ("Data", model.data),
         ("Split", model.split),
@@ -60,7 +62,8 @@ class ModelCardPopover(QFrame):
         self.values.set_rows(model_rows(model))
         self._notes.setText(model.notes)
         self._notes.setVisible(bool(model.notes))
-        self.adjustSize()
+        self.layout().activate()
+        self.setFixedHeight(self.layout().totalHeightForWidth(self.WIDTH))
         corner = below.mapToGlobal(QPoint(below.width() - self.WIDTH, below.height() + 4))
         screen = below.screen().availableGeometry()
         left = min(max(screen.left(), corner.x()), screen.right() - self.WIDTH)

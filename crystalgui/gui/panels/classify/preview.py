@@ -74,7 +74,7 @@ class PreviewCard(Card):
     def show_row(self, row: Prediction, paths: Sequence[Path]) -> None:
         """Show the crystal of a row; a newer row replaces one that is still being read."""
         self._name = row.file
-        self.set_title(row.formula or "Crystal", Path(row.file).name)
+        self.set_title(row.formula or Path(row.file).name)
         self.open_button.setEnabled(not row.error)
         if row.error:
             self._say(row.error, "bad")
