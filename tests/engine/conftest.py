@@ -101,7 +101,7 @@ def any_engine(request, qtbot) -> Iterator[Recorder]:  # type: ignore[no-untyped
     assert recorder.engine.shutdown(timeout=10.0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _real_engine(qapp, tmp_path_factory) -> Iterator[Engine]:  # type: ignore[no-untyped-def]
     """One for all tests of real jobs: a process that imports torch takes seconds to start."""
     with pytest.MonkeyPatch.context() as patch:
