@@ -30,7 +30,7 @@ def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Ev
     fit.model.eval()
     test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
     results = {
-        part: metrics.evaluate(fit.wrapped, fit.table, rows, fit.target, fit.task, fit.scale)
+        part: metrics.evaluate(fit.network, fit.table, rows, fit.target, fit.task, fit.scale)
         for part, rows in (("validation", fit.validation), ("test", test_rows))
     }
     target = fit.target.cpu()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from crystalgui.core.cards import Task
-from crystalgui.core.datasets.collate import Table, batches
+from crystalgui.core.datasets.collate import Batch, Table, batches
 from crystalgui.core.errors import Diverged, NotEnoughMemory
 from crystalgui.core.messages import (
     ConfusionReady,
@@ -81,6 +81,12 @@ class Fit:
     record: Callable[[dict[str, float], bool], None]
     keep: Callable[[ConfusionReady], None] = lambda table: None
 
+    def network(self, batch: Batch) -> Tensor:
+        """(b, outputs) float32 in the run's precision."""
+        with self.fabric.autocast():
+            out: Tensor = self.model(batch)
+        return out.float()
+
     @property
     def steps_an_epoch(self) -> int:
         """Optimiser steps of an epoch."""
@@ -103,7 +109,7 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         running = yield from _epoch(fit)
         state.epoch += 1
         with _weights(fit):
-            result = evaluate(fit.wrapped, fit.table, fit.validation, fit.target, fit.task,
+            result = evaluate(fit.network, fit.table, fit.validation, fit.target, fit.task,
                               fit.scale)  # fmt: skip
         best = result.score > state.best
         if best:
@@ -224,7 +230,7 @@ def _backward(fit: Fit, rows: Tensor) -> Tensor:
     size = math.ceil(len(rows) / fit.state.accumulate)
     total = torch.zeros(2, device=rows.device)
     for part in batches(rows, size):
-        out, target = fit.wrapped(fit.table.batch(part)).float(), fit.target[part]
+        out, target = fit.network(fit.table.batch(part)), fit.target[part]
         loss = fit.loss(out, target)
         fit.fabric.backward(loss * (len(part) / len(rows)))
         with torch.no_grad():

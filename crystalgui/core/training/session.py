@@ -199,7 +199,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     spec = type(prepared.model).graph_spec(prepared.params)
     table = Table(records, graphs.build(records, spec.cutoff, spec.kind), device)
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
-    model, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
+    _, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
     target = prepared.target()[torch.from_numpy(np.sort(some))].to(device)
     loss = metrics.loss_function(dataset.summary.task)
     times = []
@@ -209,7 +209,9 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         start = time.monotonic()
         index = rows.roll(-number * recipe.batch_size)[: recipe.batch_size]
         for part in batches(index, -(-len(index) // max(recipe.accumulate, 1))):
-            fabric.backward(loss(model(table.batch(part)).float(), target[part]))
+            with fabric.autocast():
+                out = prepared.model(table.batch(part))
+            fabric.backward(loss(out.float(), target[part]))
         steps.step()
         steps.zero_grad()
         if device.type == "cuda":

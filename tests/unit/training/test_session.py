@@ -225,6 +225,20 @@ class TestRun:
             if key.startswith("model."):
                 torch.testing.assert_close(found[0][key], found[1][key], rtol=0, atol=2e-3)
 
+    @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+    def test_lower_precision_trains(
+        self, recipe: TrainRecipe, tmp_path: Path, precision: str
+    ) -> None:
+        low = replace(recipe, precision=precision, epochs=2)  # type: ignore[arg-type]
+        values = of(list(train(TrainJob(project=tmp_path, recipe=low))), EpochMetrics)[-1].values
+        assert math.isfinite(values["test/loss"])
+
+    def test_class_weights_and_the_paper_preset(self, recipe: TrainRecipe, tmp_path: Path) -> None:
+        params = {"width": 8, "wide": 16, "depth": 1}
+        other = replace(recipe, preset="paper", params=params, epochs=1, class_weights=True)
+        events = list(train(TrainJob(project=tmp_path, recipe=other)))
+        assert len(of(events, ConfusionReady)) == 2
+
     def test_majority_is_the_majority(self, recipe: TrainRecipe, tmp_path: Path) -> None:
         plain = replace(recipe, model="majority", params={}, epochs=1)
         events = list(train(TrainJob(project=tmp_path, recipe=plain)))
