@@ -25,7 +25,8 @@ def set_default_surface_format() -> None:
     form.setDepthBufferSize(8)
     form.setStencilBufferSize(0)
     form.setSamples(0)
-    QSurfaceFormat.setDefaultFormat(form)
+    if QSurfaceFormat.defaultFormat() != form:  # Qt warns of every change after the first window
+        QSurfaceFormat.setDefaultFormat(form)
     if QApplication.instance() is None:
         QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
 
