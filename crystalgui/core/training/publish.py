@@ -37,11 +37,14 @@ from crystalgui.core.messages import (
     TrainRecipe,
 )
 from crystalgui.core.models.trained import coarse_classes, read_model, write_model
+from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.recipes import read_recipe
 from crystalgui.core.training.session import train
+
+TEST = "test.csv"
 
 
 def publish(recipe: Path, data: Path, labels: Path, out: Path) -> Iterator[Event]:
@@ -100,9 +103,11 @@ def combine(
     warmth = 1.0
     if prepared.dataset.summary.task == "classification":
         warmth = float(np.exp(np.mean([np.log(m[1].temperature) for m in members])))
-        values = _classified((outputs / warmth).softmax(2).mean(0), true, card.classes)
+        answer = (outputs / warmth).softmax(2).mean(0)
+        values = _classified(answer, true, card.classes)
     else:
-        values = _regressed(outputs[:, :, 0].mean(0), true, prepared.scale)
+        answer = outputs[:, :, 0].mean(0)
+        values = _regressed(answer, true, prepared.scale)
     for key in ("validation_accuracy", "validation_mae"):
         if key in card.metrics:
             values[key] = float(np.mean([m[0].metrics[key] for m in members]))
@@ -129,7 +134,27 @@ def combine(
         most_atoms=max(i.most_atoms for i in seen),
     )
     states: list[Mapping[str, torch.Tensor]] = [n.state_dict() for n in networks]
-    return write_model(out / card.name, card, inference, states)
+    card = write_model(out / card.name, card, inference, states)
+    write_atomic(out / card.name / TEST, _test_rows(prepared, answer))
+    return card
+
+
+def _test_rows(prepared: Plan, answer: torch.Tensor) -> str:
+    """CSV of the test rows, so that anyone can check the card: id, label, prediction."""
+    dataset, classes = prepared.dataset, prepared.dataset.summary.classes
+    lines = ["id,label,prediction,probability" if classes else "id,label,prediction"]
+    for row, values in zip(prepared.parts.test.tolist(), answer, strict=True):
+        label = dataset.target[row]
+        if classes:
+            best = int(values.argmax())
+            lines.append(
+                f"{dataset.records.ids[row]},{classes[int(label)]},{classes[best]},"
+                f"{float(values[best]):.4f}"
+            )
+        else:
+            value = float(values) * prepared.scale.std + prepared.scale.mean
+            lines.append(f"{dataset.records.ids[row]},{label:g},{value:.4f}")
+    return "\n".join(lines) + "\n"
 
 
 def _outputs(prepared: Plan, network: torch.nn.Module, rows: NDArray[np.int64]) -> torch.Tensor:

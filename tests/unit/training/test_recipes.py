@@ -123,6 +123,10 @@ def test_publishing_averages_seeds_and_is_not_repeated(
     assert card.title == "Both"
     assert 0 <= card.metrics["accuracy"] <= 1
     assert {"validation_accuracy", "balanced_accuracy", "loss"} <= set(card.metrics)
+    lines = (out / "both" / "test.csv").read_text().splitlines()
+    assert lines[0] == "id,label,prediction,probability"
+    right = [line.split(",")[1] == line.split(",")[2] for line in lines[1:]]
+    assert sum(right) / len(right) == pytest.approx(card.metrics["accuracy"])
     again = list(publish(recipe, *files, out))
     assert not [e for e in again if isinstance(e, RunCreated)]
     assert read_card(out / "both")[0].metrics == card.metrics
