@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 PAGES = ("welcome", "structure", "electronic", "classify", "train", "training", "runs", "report")
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
-COPIES = 14
-PATIENCE = 180.0
+COPIES = 10
+PATIENCE = 420.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,14 +178,14 @@ class Gallery:
         folder = examples()
         names = ("Bi2Se3", "SrTiO3", "TaAs", "YBa2Cu3O7")
         self.open([folder / "structures" / f"{name}.vasp" for name in names])
-        self.choose("SrTiO3.vasp")
+        self.choose("YBa2Cu3O7.vasp")
         self.shoot("structure")
         self.open([folder / "hoppings" / "bitei" / "bitei_hr.dat.gz"])
         self.choose("bitei_hr.dat.gz")
         self.shoot("electronic")
-        self.classify(sorted((folder / "structures").iterdir()))
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
+        self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
         self.report()
 
@@ -200,7 +200,7 @@ class Gallery:
         project.set_current(next(file for file in project.files if file.name == name))
 
     def classify(self, paths: list[Path]) -> None:
-        """All example crystals through the shipped model."""
+        """All example crystals through the shipped model, else the one just trained."""
         self.window.show_page("classify")
         self.rest()
         model = self.window.default_model()
@@ -230,7 +230,7 @@ class Gallery:
             recipe = TrainRecipe(
                 model="cgnn",
                 dataset=self.session.project.datasets[-1].folder,
-                epochs=30,
+                epochs=20,
                 batch_size=16,
                 split=SplitSpec(kind="random"),
                 seed=seed,

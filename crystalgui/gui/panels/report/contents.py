@@ -113,14 +113,17 @@ class Contents(QWidget):
         self.files.setVisible(not empty)
         self.no_files.setVisible(empty)
         rows = self._session.predictions.rows
-        box = self.sections["predictions"]
-        box.setText(f"Predictions ({len(rows):,})" if rows else "Predictions (none yet)")
-        box.setEnabled(bool(rows))
-        self.sections["model"].setEnabled(bool(rows))
         kinds = {file.kind for file in self.readable()}
-        self.sections["structure"].setEnabled("crystal" in kinds)
-        for name in ("bands", "slice"):
-            self.sections[name].setEnabled("hoppings" in kinds)
+        self.sections["predictions"].setText(f"Predictions ({len(rows):,})")
+        # What this project has nothing for is not offered.
+        for name, there in (
+            ("structure", "crystal" in kinds),
+            ("bands", "hoppings" in kinds),
+            ("slice", "hoppings" in kinds),
+            ("predictions", bool(rows)),
+            ("model", bool(rows)),
+        ):
+            self.sections[name].setVisible(there)
         self.changed.emit()
 
     def _ticked(self, item: QListWidgetItem) -> None:
