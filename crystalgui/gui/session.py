@@ -108,6 +108,12 @@ def create_session(
     session.runs.attach(session.jobs, lane, project.folder)
     session.runs.datasets_listed.connect(project.set_datasets)
     session.predictions.attach(session.jobs)
+    session.runs.found_interrupted.connect(
+        lambda run: notify.warning(
+            f"“{run.title}” was interrupted after epoch {run.epochs} of {run.recipe.epochs}.",
+            "Resume it on the Train page.",
+        )
+    )
 
     def note_recent(path: Path) -> None:
         session.settings = session.settings.with_recent(path)

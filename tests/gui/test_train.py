@@ -398,6 +398,9 @@ def test_an_interrupted_run_is_offered_and_resumed(
     page.show()
     qtbot.waitUntil(lambda: page.banner.text() != "")
     assert "was interrupted after epoch 2 of 10" in page.banner.text()
+    assert [n.title for n in session.notify.history] == [
+        "“cgnn small” was interrupted after epoch 2 of 10."
+    ]
     _click(qtbot, page.banner.buttons[0])
     qtbot.waitUntil(lambda: any(isinstance(j, TrainJob) for j in engine.jobs))
     job = engine.jobs[-1]

@@ -64,6 +64,7 @@ class RunView:
     error: ErrorInfo | None = None
     started: float = field(default_factory=time.monotonic)
     seconds: float = math.nan
+    data_name: str = ""
 
     @property
     def alive(self) -> bool:
@@ -80,7 +81,7 @@ class RunView:
     @property
     def data(self) -> str:
         """Name of the data set."""
-        return self.recipe.dataset.name
+        return self.data_name or self.recipe.dataset.name
 
     @property
     def epochs(self) -> int:
@@ -119,6 +120,8 @@ class RunsState(QObject):
     datasets_listed(tuple of DatasetSummary)
     watch_changed(RunView)
         The Train page shows this run.
+    found_interrupted(RunView)
+        The project was opened and its newest run had been killed.
     """
 
     listed = Signal()
@@ -129,6 +132,7 @@ class RunsState(QObject):
     failed = Signal(object)
     datasets_listed = Signal(object)
     watch_changed = Signal(object)
+    found_interrupted = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -139,6 +143,7 @@ class RunsState(QObject):
         self._folder: Path | None = None
         self.loaded = False
         self.watched: RunView | None = None
+        self._names: dict[Path, str] = {}
 
     def attach(self, jobs: JobsState, lane: Lane, folder: Path) -> None:
         """Listen to jobs; a second call changes the project only.
@@ -329,6 +334,7 @@ class RunsState(QObject):
 
     def _take(self, listing: Listing) -> None:
         """Bring the list in line with the store; live runs keep their state."""
+        self._names = {data.folder: data.name for data in listing.datasets}
         known = {run.run_id: run for run in self.runs if run.run_id}
         runs = [run for run in self.runs if not run.run_id and (run.alive or run.error)]
         for row in listing.runs:
@@ -336,6 +342,7 @@ class RunsState(QObject):
             if view is None:
                 view = RunView(recipe=row.recipe, run_id=row.run_id, status=row.status)
             view.stored, view.folder = row, row.folder
+            view.data_name = self._names.get(row.recipe.dataset, "")
             if not view.alive:
                 view.status = row.status if view.error is None else view.status
                 if math.isnan(view.seconds):
@@ -344,9 +351,11 @@ class RunsState(QObject):
         listed = {row.run_id for row in listing.runs}
         fresh = [run for run in self.runs if run.alive and run.run_id and run.run_id not in listed]
         self.runs = [*fresh, *runs]
-        self.loaded = True
+        first, self.loaded = not self.loaded, True
         self.datasets_listed.emit(listing.datasets)
         self.listed.emit()
+        if first and self.interrupted:
+            self.found_interrupted.emit(self.interrupted[0])
 
 
 def stored_curves(
