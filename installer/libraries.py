@@ -59,6 +59,7 @@ LIBRARIES = (
     Library("libgthread-2.0.so.0", "libglib2.0-0", "glib2", "glib2"),
 )
 XVFB = Library("Xvfb", "xvfb", "xorg-x11-server-Xvfb", "xorg-server-xvfb")
+XAUTH = Library("xauth", "xauth", "xorg-x11-xauth", "xorg-xauth")  # asked for by xvfb-run
 INSTALL = {
     "apt": ("apt-get", "install", "-y", "--no-install-recommends"),
     "dnf": ("dnf", "install", "-y"),
@@ -82,6 +83,8 @@ def missing(need_xvfb: bool, opens: Callable[[str], bool] = _opens) -> tuple[Lib
     absent = [library for library in LIBRARIES if not opens(library.file)]
     if need_xvfb and not (shutil.which("Xvfb") and shutil.which("xvfb-run")):
         absent.append(XVFB)
+    if need_xvfb and not shutil.which("xauth"):
+        absent.append(XAUTH)
     return tuple(absent)
 
 
