@@ -249,7 +249,6 @@ class Inspector(QWidget):
         file = self._session.project.current
         self._description = None
         self.model.hide()
-        self.hint.setVisible(file is None)
         self.classify.setVisible(file is not None and file.crystal is not None)
         self.report.setVisible(file is not None and file.kind != "error")
         self.problem.hide()
@@ -276,7 +275,9 @@ class Inspector(QWidget):
             self.problem.show()
             self.remedy.setVisible(bool(file.error.hint))
         if file.crystal is not None:
-            rows += cell_rows(file.crystal)
+            from crystalgui.core.structures.elements import formula
+
+            rows += [("Formula", formula(file.crystal)), *cell_rows(file.crystal)]
             self._session.lane.ask(
                 "inspector",
                 describe,
@@ -349,6 +350,8 @@ class Inspector(QWidget):
 
     def _show_prediction(self, *_: object) -> None:
         row = self._prediction()
+        nothing = row is None and self._session.project.current is None
+        self.hint.setVisible(nothing and not self.model.isVisibleTo(self))
         if row is None:
             self.prediction.hide()
             return
