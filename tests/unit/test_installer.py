@@ -209,6 +209,26 @@ def test_the_locks_are_what_the_project_asks_for(monkeypatch: pytest.MonkeyPatch
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
+MODULES = {"PySide6-Essentials": "PySide6", "SQLAlchemy": "sqlalchemy", "pillow": "PIL"}
+MODULES |= {"vtk": "vtkmodules"}
+# Comes with PySide6.
+ALONG = {"shiboken6"}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    imported = set()
+    for path in (CHECKOUT / "crystalgui").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add((node.module or "").partition(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"crystalgui"} | ALONG
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = [Requirement(line).name for line in project["dependencies"]]
+    assert imported == {MODULES.get(name, name.replace("-", "_").lower()) for name in names}
+
+
 def test_locks_name_no_host_and_no_local_build() -> None:
     for name in ("requirements.lock", "requirements-test.lock"):
         text = (INSTALLER / name).read_text("utf-8")
