@@ -36,6 +36,7 @@ from crystalgui.core.messages import (
     TrainJob,
     TrainRecipe,
 )
+from crystalgui.core.models._base import CrystalModel
 from crystalgui.core.models.trained import coarse_classes, read_model, write_model
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
@@ -97,7 +98,7 @@ def combine(
     members = [read_model(folder) for folder in folders]
     card, inference, _ = members[0]
     prepared = plan(recipe)
-    networks = [m[2][0] for m in members]
+    networks = [_halved(m[2][0]) for m in members]
     outputs = torch.stack([_outputs(prepared, n, prepared.parts.test) for n in networks])
     true = prepared.target()[torch.from_numpy(prepared.parts.test)]
     warmth = 1.0
@@ -111,13 +112,14 @@ def combine(
     for key in ("validation_accuracy", "validation_mae"):
         if key in card.metrics:
             values[key] = float(np.mean([m[0].metrics[key] for m in members]))
+    folds = f"; {len(members)} members, each with its own validation fold"
     card = replace(
         card,
         name=safe_name(str(publication["name"])),
         title=str(publication["title"]),
         metrics=values,
         data=str(publication.get("data", card.data)),
-        split=f"{card.split}; {len(members)} members, each with its own validation fold",
+        split=card.split + (folds if len(members) > 1 else ""),
         unit=str(publication.get("unit", "")),
         target=str(publication.get("target", card.target)),
         seed=recipe.seed,
@@ -133,7 +135,10 @@ def combine(
         space_groups=tuple(sorted({n for i in seen for n in i.space_groups})),
         most_atoms=max(i.most_atoms for i in seen),
     )
-    states: list[Mapping[str, torch.Tensor]] = [n.state_dict() for n in networks]
+    states: list[Mapping[str, torch.Tensor]] = [
+        {k: v.half() if v.is_floating_point() else v for k, v in n.state_dict().items()}
+        for n in networks
+    ]
     card = write_model(out / card.name, card, inference, states)
     write_atomic(out / card.name / TEST, _test_rows(prepared, answer))
     return card
@@ -155,6 +160,14 @@ def _test_rows(prepared: Plan, answer: torch.Tensor) -> str:
             value = float(values) * prepared.scale.std + prepared.scale.mean
             lines.append(f"{dataset.records.ids[row]},{label:g},{value:.4f}")
     return "\n".join(lines) + "\n"
+
+
+def _halved(network: CrystalModel) -> CrystalModel:
+    """The network with weights rounded to half precision, as they are stored."""
+    with torch.no_grad():
+        for p in network.parameters():
+            p.copy_(p.half().float())
+    return network
 
 
 def _outputs(prepared: Plan, network: torch.nn.Module, rows: NDArray[np.int64]) -> torch.Tensor:
