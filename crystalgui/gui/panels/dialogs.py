@@ -153,7 +153,13 @@ VIEW_KEYS = [
     _key("Orbit", "Left drag"),
     _key("Zoom", "Wheel"),
     _key("Pan", "Shift + left drag, middle drag"),
+    _key("Fit to the picture", "F"),
+    _key("Standard orientation", "R"),
+    _key("Perspective on and off", "P"),
+    _key("Turn by 15°", "Arrow keys"),
+    _key("Zoom in and out", "+  −"),
     _key("Select more", "Ctrl + click"),
+    _key("Select a box", "Ctrl + left drag"),
     _key("Rotation centre", "Double click"),
     _key("Select none", "Esc"),
 ]

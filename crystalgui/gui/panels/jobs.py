@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Any
 
 from PySide6.QtCore import (
@@ -89,7 +90,7 @@ class StatusLine(QWidget):
         self.lateness = QLabel("", self)
         self.lateness.setProperty("role", "muted")
         self.lateness.setToolTip(
-            "Largest delay of the window's own clock in the last second: "
+            "Largest delay of the window's own clock in the last ten seconds: "
             "above 50 ms it would feel sluggish."
         )
         for widget, stretch in (
@@ -339,19 +340,23 @@ class Lateness(QTimer):
     Signals
     -------
     measured(float)
-        Largest delay of the last second, in milliseconds.
+        Largest delay of the last ten seconds, in milliseconds.
     """
+
+    REMEMBERED = 10
 
     measured = Signal(float)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.heartbeat = Heartbeat(self)
+        self._seconds: deque[float] = deque(maxlen=self.REMEMBERED)
         self.setInterval(1000)
         self.timeout.connect(self._report)
 
     def begin(self) -> None:
         """Start measuring."""
+        self._seconds.clear()
         self.heartbeat.start()
         self.start()
 
@@ -361,6 +366,6 @@ class Lateness(QTimer):
         self.stop()
 
     def _report(self) -> None:
-        worst = self.heartbeat.worst()
+        self._seconds.append(self.heartbeat.worst())
         self.heartbeat.reset()
-        self.measured.emit(worst)
+        self.measured.emit(max(self._seconds))

@@ -6,18 +6,14 @@ repeating timer.  Qt pixels become device pixels in one place (`_device`).
 
 from __future__ import annotations
 
-import os
 from typing import Any, Protocol
 
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QSurfaceFormat, QWheelEvent
 from PySide6.QtWidgets import QApplication, QRubberBand, QWidget
 
-os.environ.setdefault("QT_API", "pyside6")
-
-from pyvistaqt import rwi
-
 from crystalgui.gui.views.mouse import DEFAULT, Gesture, gesture
+from crystalgui.gui.views.render_widget import rwi
 from crystalgui.scene import camera as cam
 from crystalgui.scene.camera import Margins
 
@@ -159,6 +155,8 @@ class SceneCanvas(rwi.QVTKRenderWindowInteractor):
     def resizeGL(self, width: int, height: int) -> None:
         """Follow the size; a fitted crystal stays fitted."""
         super().resizeGL(width, height)
+        # scenes give text in device pixels; a resolution would scale it once more
+        self.GetRenderWindow().SetDPI(72)
         if self._open and self._auto_fit:
             self.scene.set_ratio(self.devicePixelRatioF())
             self.scene.fit(self.device_size, self.margins)

@@ -379,3 +379,27 @@ def test_a_spoiled_tb_file(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="lattice vector") as caught:
         read_hoppings(path)
     assert caught.value.line == 2
+
+
+def test_an_input_without_a_cell_gives_way_to_the_poscar(tmp_path: Path) -> None:
+    write_hr(cubic(), tmp_path / "model_hr.dat")
+    (tmp_path / "POSCAR").write_text(POSCAR)
+    (tmp_path / "model.win").write_text("num_wann = 4\nnum_valence_bands = 2\nspinors = .true.\n")
+    h = read_hoppings(tmp_path / "model_hr.dat")
+    assert h.assumptions.lattice_from == "POSCAR"
+    assert np.allclose(h.lattice, 4 * np.eye(3))
+    assert h.occupied == 2
+    (tmp_path / "POSCAR").unlink()
+    with pytest.raises(FileError, match="unit_cell_cart"):
+        read_hoppings(tmp_path / "model_hr.dat")
+
+
+@pytest.mark.parametrize(("said", "warned"), [("true", True), (".false.", False), ("", False)])
+def test_missing_wigner_seitz_vectors_are_said(tmp_path: Path, said: str, warned: bool) -> None:
+    write_hr(cubic(), tmp_path / "model_hr.dat")
+    word = f"use_ws_distance = {said}\n" if said else ""
+    cell = "begin unit_cell_cart\n4 0 0\n0 4 0\n0 0 4\nend unit_cell_cart\n"
+    (tmp_path / "model.win").write_text(word + cell)
+    h = read_hoppings(tmp_path / "model_hr.dat")
+    assert h.assumptions.ws_distance_missing is warned
+    assert ("off the ab-initio mesh" in h.assumptions.sentence()) is warned

@@ -9,6 +9,7 @@ equivalent one shows that the lattice belongs to something else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -25,9 +26,14 @@ _CRYSTAL_ENDS = (".vasp", ".poscar", ".contcar", ".cif")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companions:
-    """Paths of what was found beside a hopping file; None where there is nothing."""
+    """Paths of what was found beside a hopping file; None where there is nothing.
+
+    ``lattice`` is the file with the cell; ``win`` the input of the same seed
+    name, which may be the same file or one without a cell.
+    """
 
     lattice: Path | None = None
+    win: Path | None = None
     wsvec: Path | None = None
     centres: Path | None = None
 
@@ -45,6 +51,7 @@ def find_companions(path: Path, given: Iterable[Path] = ()) -> Companions:
 
     Files in ``given`` come first, then files of the same seed name, then
     ``POSCAR`` or ``CONTCAR``, then the only crystal or ``.win`` in the folder.
+    A ``.win`` without a cell gives way to any file that has one.
     """
     given = [Path(p) for p in given]
     try:
@@ -62,8 +69,10 @@ def find_companions(path: Path, given: Iterable[Path] = ()) -> Companions:
                         return candidate
         return None
 
-    lattice = next((p for p in given if _has_lattice(p)), None)
-    lattice = lattice or first(("_tb.dat", ".win", *_CRYSTAL_ENDS), [same])
+    bare = {p for p in (*given, *beside) if _plain(p).endswith(".win") and not _states_cell(p)}
+    lattice = next((p for p in given if _has_lattice(p) and p not in bare), None)
+    celled = [p for p in same if p not in bare]
+    lattice = lattice or first(("_tb.dat", ".win", *_CRYSTAL_ENDS), [celled])
     for label in (name, name.lower()):
         if lattice is None:
             wanted = {f"poscar_{label}", f"poscar.{label}", f"poscar-{label}"}
@@ -72,10 +81,13 @@ def find_companions(path: Path, given: Iterable[Path] = ()) -> Companions:
         if lattice is None:
             lattice = next((p for p in beside if p.name.lower() == exact), None)
     if lattice is None:
-        others = [p for p in beside if _plain(p).endswith((".win", *_CRYSTAL_ENDS))]
+        ends = (".win", *_CRYSTAL_ENDS)
+        others = [p for p in beside if _plain(p).endswith(ends) and p not in bare]
         lattice = others[0] if len(others) == 1 else None
+    win = first((".win",), [given, same])
     return Companions(
-        lattice=lattice,
+        lattice=lattice or win,
+        win=win,
         wsvec=first(("_wsvec.dat",), [given, same]),
         centres=first(("_centres.xyz",), [given, same]),
     )
@@ -97,6 +109,15 @@ def _has_lattice(path: Path) -> bool:
     name = _plain(path)
     ends = ("_tb.dat", ".win", *_CRYSTAL_ENDS)
     return name.endswith(ends) or name.startswith(("poscar", "contcar"))
+
+
+def _states_cell(path: Path) -> bool:
+    """Whether a ``.win`` input has a cell; an unreadable one is kept for its error."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return re.search(r"^\s*begin\s*[:=]?\s*unit_cell_cart", text, re.I | re.M) is not None
 
 
 def supercell_grid(

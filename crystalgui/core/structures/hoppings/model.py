@@ -35,6 +35,8 @@ class Assumptions:
         max |H(A) - H(-A)^dagger| in eV, of the file as read.
     files : tuple of str
         Every file that was used.
+    ws_distance_missing : bool
+        The input asks for ``use_ws_distance``, but there is no ``_wsvec.dat``.
     """
 
     lattice_from: str = ""
@@ -43,6 +45,7 @@ class Assumptions:
     time_reversal_residual: float = float("nan")
     hermiticity_residual: float = 0.0
     files: tuple[str, ...] = ()
+    ws_distance_missing: bool = False
 
     def sentence(self) -> str:
         """One line for captions."""
@@ -58,7 +61,13 @@ class Assumptions:
         )
         if self.spin_order in ("blocks", "interleaved") and np.isfinite(residual):
             spin += f" (found, residual {residual:.2g} eV)"
-        return f"{lattice} · {ws} · {spin}"
+        warning = ""
+        if self.ws_distance_missing:
+            warning = (
+                " · off the ab-initio mesh these energies are not those of wannier90: "
+                "use_ws_distance is on, but _wsvec.dat is missing"
+            )
+        return f"{lattice} · {ws} · {spin}{warning}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

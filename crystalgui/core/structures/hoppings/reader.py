@@ -101,6 +101,7 @@ def read_hoppings(path: Path, companions: Iterable[Path] = ()) -> Hoppings:
             time_reversal_residual=reversal,
             hermiticity_residual=residual,
             files=tuple(p.name for p in files),
+            ws_distance_missing=place.ws_distance is True and found.wsvec is None,
         ),
     )
 
@@ -140,6 +141,7 @@ class _Place:
     centres: Floats | None = None
     occupied: int | None = None
     spinors: bool | None = None
+    ws_distance: bool | None = None
     source: Path | None = None
     centres_from: Path | None = None
 
@@ -158,6 +160,10 @@ def _place(path: Path, table: Table, found: Companions) -> _Place:
             species = frac = None
         elif other is not None:
             lattice, source = other, found.lattice if table.lattice is None else path
+    ws_distance = None
+    if found.win is not None:
+        win = read_win(found.win)
+        occupied, spinors, ws_distance = win.occupied, win.spinors, win.ws_distance
     cart, centres_from = table.centres, None
     if found.centres is not None:
         cart, atoms = read_centres(found.centres, n)
@@ -179,6 +185,7 @@ def _place(path: Path, table: Table, found: Companions) -> _Place:
         centres=centres,
         occupied=occupied if occupied is not None and occupied <= n else None,
         spinors=spinors,
+        ws_distance=ws_distance,
         source=source,
         centres_from=centres_from,
     )

@@ -25,7 +25,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WinInput:
-    """Lattice (3, 3) Angstrom, atoms (symbols, frac (p, 3)), projections, occupied bands."""
+    """Lattice (3, 3) Angstrom, atoms (symbols, frac (p, 3)), projections, occupied bands.
+
+    ``ws_distance`` is what the input says about ``use_ws_distance``; None when
+    it says nothing.
+    """
 
     lattice: Floats | None = None
     symbols: tuple[str, ...] = ()
@@ -33,6 +37,7 @@ class WinInput:
     projections: tuple[str, ...] = ()
     occupied: int | None = None
     spinors: bool = False
+    ws_distance: bool | None = None
 
 
 def read_win(path: Path) -> WinInput:
@@ -57,7 +62,7 @@ def read_win(path: Path) -> WinInput:
             keywords[pair[0].lower()] = pair[1].split()[0] if len(pair) > 1 else ""
     lattice = _cell(path, blocks.get("unit_cell_cart"))
     symbols, frac = _atoms(path, blocks, lattice)
-    spinors = keywords.get("spinors", "").lower().strip(".") in ("true", "t")
+    spinors = _logical(keywords.get("spinors", "")) is True
     return WinInput(
         lattice=lattice,
         symbols=symbols,
@@ -65,7 +70,14 @@ def read_win(path: Path) -> WinInput:
         projections=tuple(text for _, text in blocks.get("projections", [])),
         occupied=_occupied(keywords),
         spinors=spinors,
+        ws_distance=_logical(keywords.get("use_ws_distance", "")),
     )
+
+
+def _logical(text: str) -> bool | None:
+    """A Fortran logical; None for an empty word."""
+    word = text.lower().strip(".")
+    return word in ("true", "t") if word else None
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
