@@ -92,12 +92,12 @@ def _import(folder: Path, archive: Path) -> list[Row]:
 
 
 def _training(folder: Path) -> list[Row]:
-    """Estimated epoch and its throughput with two threads at most."""
+    """Estimated epoch and its throughput, with the threads that the program chooses."""
     from crystalgui.core.messages import EstimateJob, EstimateReady, TrainRecipe
     from crystalgui.core.training.session import estimate
 
     dataset = folder / "project" / ".crystalgui" / "datasets" / "mp_tqc"
-    recipe = TrainRecipe(model="cgnn", dataset=dataset, threads=2)
+    recipe = TrainRecipe(model="cgnn", dataset=dataset, device="cpu")
     answer = list(estimate(EstimateJob(recipe=recipe)))[-1]
     assert isinstance(answer, EstimateReady)
     rate = answer.sizes[0] / answer.seconds_per_epoch

@@ -23,6 +23,8 @@ from crystalgui.core.messages import DatasetReady, Event, ImportJob, LogLine, Pr
 from crystalgui.core.settings import cache
 
 PART = 4096
+MOST_LINES = 20
+"""Files that cannot be read, each with a line of its own in the log."""
 _PACKED = (".gz", ".bz2", ".xz")
 _PLAIN_NAMES = ("poscar", "contcar")
 
@@ -123,15 +125,20 @@ def _parse(
     ids: list[str] = []
     records: list[Record] = []
     unreadable: list[tuple[str, str]] = []
+    lines: list[LogLine] = []
     start = last = time.monotonic()
     for i, (name, answer) in enumerate(read_records(entries), 1):
         if isinstance(answer, str):
             unreadable.append((name, answer))
-            if len(unreadable) <= 20:
-                yield LogLine(text=f"{name}: {answer}", level="warning")
+            if len(unreadable) <= MOST_LINES:
+                lines.append(LogLine(text=f"{name}: {answer}", level="warning"))
         else:
             ids.append(name)
             records.append(answer)
+        if records or parts:
+            # Where nothing can be read, the error that ends the import is the only message.
+            yield from lines
+            lines.clear()
         if len(records) == PART:
             parts.append(Records.stack(ids, records))
             ids, records = [], []

@@ -88,6 +88,10 @@ def read_labels(path: Path, classes: tuple[str, ...] = ()) -> Labels:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Non-empty lines of a CSV with their numbers."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise DataError(
+                "The labels are not an ordinary file.", "Choose a CSV file: id,label.", path=path
+            )
         if path.stat().st_size > MOST_BYTES:
             raise DataError(
                 f"The labels file is larger than {MOST_BYTES // 1_000_000} MB.",

@@ -10,6 +10,7 @@ per *primitive* cell: an odd number of electrons there forbids a gap.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ def describe(crystal: Crystal, tolerance: float = TOLERANCE) -> Record:
     tolerance : float
         Angstrom.
     """
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it tells standard error of every retry
     import spglib
 
     n = crystal.n_atoms

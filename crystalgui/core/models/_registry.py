@@ -21,6 +21,8 @@ from crystalgui.core.plugins import broken_card, guarded, load_plugins
 NOT_FAMILIES = frozenset({"catalogue", "devices", "layers", "predict", "trained"})
 OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
 
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+
 F = TypeVar("F", bound=type[CrystalModel])
 _FAMILIES: dict[str, type[CrystalModel]] = {}
 _BROKEN: dict[str, Card] = {}
@@ -140,9 +142,9 @@ def checked(card: Card, name: str, value: Scalar) -> Scalar:
                 raise ValueError
         else:
             number = kind(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(
-            f"{name} must be a {kind.__name__}, not {value!r}.", f"Default: {param.default}."
+            f"{name} must be {_WORDS[kind]}, not {value!r}.", f"Default: {param.default}."
         ) from error
     low, high = param.minimum, param.maximum
     if not isinstance(number, str) and (

@@ -41,10 +41,11 @@ def devices() -> tuple[tuple[str, str], ...]:
 def set_threads(wanted: int, parameters: int) -> int:
     """Set torch's threads; 0 chooses by the size of the model.
 
-    Small matrices are slower with many threads than with one.
+    Small matrices are slower with many threads than with one, above all when
+    the machine has other work.
     """
     cores = os.cpu_count() or 1
-    number = wanted or (1 if parameters < 300_000 else min(4, max(1, cores)))
+    number = wanted or (1 if parameters < 3_000_000 else min(4, max(1, cores)))
     torch.set_num_threads(max(1, min(number, cores)))
     return torch.get_num_threads()
 

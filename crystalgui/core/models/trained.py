@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from crystalgui.core.models._tensors import read_tensors, write_tensors
 from crystalgui.core.resources import models_folder
 
 FORMAT = 1
+MOST_MEMBERS = 100
 WEIGHTS, CARD = "model.safetensors", "card.json"
 TQC_COARSE = {
     "ES": "semimetal",
@@ -109,7 +111,7 @@ def read_card(folder: Path) -> tuple[TrainedModel, Inference]:
         inference = dict(plain["inference"])
         for name in ("elements", "space_groups"):
             inference[name] = tuple(inference[name])
-        return TrainedModel(**card), Inference(**inference)
+        return _sound(TrainedModel(**card), Inference(**inference))
     except OSError as error:
         raise ModelError(
             "This folder holds no trained model (no card.json).",
@@ -124,6 +126,22 @@ def read_card(folder: Path) -> tuple[TrainedModel, Inference]:
             str(error),
             path=path,
         ) from error
+
+
+def _sound(card: TrainedModel, inference: Inference) -> tuple[TrainedModel, Inference]:
+    """Both as they are; `ValueError` when a value in them is impossible."""
+    numbers = (inference.temperature, inference.mean, inference.std)
+    if not all(math.isfinite(number) for number in numbers) or inference.temperature <= 0:
+        raise ValueError(f"temperature, mean or std is impossible: {numbers}")
+    if not 1 <= inference.members <= MOST_MEMBERS:
+        raise ValueError(f"{inference.members} members")
+    if card.task not in ("classification", "regression"):
+        raise ValueError(f"task {card.task!r}")
+    if card.task == "classification" and len(card.classes) < 2:
+        raise ValueError(f"{len(card.classes)} classes")
+    if not isinstance(card.params, dict):
+        raise TypeError("params is no mapping")
+    return card, inference
 
 
 def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[CrystalModel]]:
@@ -144,9 +162,17 @@ def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[CrystalModel
             f"weights: {meta}; card: {card.family}",
             path=path,
         )
+    if not all(bool(t.isfinite().all()) for t in tensors.values() if t.is_floating_point()):
+        raise ModelError(
+            "The weights hold numbers that are not finite: the training went wrong.",
+            "Train the model again, with a smaller learning rate.",
+            path=path,
+        )
+    # Ranges are checked before anything is allocated.
+    params, _ = registry.settings(card.family, "", card.params)
     networks = []
     for i in range(inference.members):
-        network = registry.build(card.family, max(len(card.classes), 1), card.params)
+        network = registry.build(card.family, max(len(card.classes), 1), params)
         own = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
         try:
             network.load_state_dict(own)
@@ -180,6 +206,12 @@ def find(name: str, project: Path | None = None) -> Path:
         When there is none of that name.
     """
     folder = Path(name)
+    if len(folder.parts) > 1 and folder.is_dir() and not (folder / CARD).is_file():
+        raise ModelError(
+            "This folder holds no trained model (no card.json).",
+            "Choose a folder with model.safetensors and card.json.",
+            path=folder,
+        )
     if (folder / CARD).is_file():
         return folder
     if folder.suffix == ".safetensors" and (folder.parent / CARD).is_file():
