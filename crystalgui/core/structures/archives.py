@@ -45,6 +45,8 @@ def _archive(path: Path) -> zipfile.ZipFile:
     """The archive, opened once; reading its index again for every member is slow."""
     try:
         status = path.stat()
+        if not path.is_file():
+            raise FileError("This is not an ordinary file.", "Choose a file.", path=path)
         return _opened(path, status.st_size, status.st_mtime_ns)
     except PermissionError as error:
         raise FileError(

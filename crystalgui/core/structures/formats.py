@@ -17,6 +17,7 @@ import numpy as np
 
 from crystalgui.core.errors import FileError
 from crystalgui.core.structures import elements
+from crystalgui.core.structures.cif_faults import find_fault
 from crystalgui.core.structures.crystal import Crystal
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def parse_cif(text: str, path: Path | None = None) -> Crystal:
         title = block.group(1) if block else ""
         return to_crystal(structures[0], title, path)
 
-    crystal: Crystal = _quiet(read, path, "CIF")
+    try:
+        crystal: Crystal = _quiet(read, path, "CIF")
+    except FileError as error:
+        raise find_fault(text, path) or error from error
     return crystal
 
 

@@ -106,6 +106,12 @@ def decode(data: bytes, path: Path) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.decode("utf-16", errors="replace")
     else:
+        if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            raise FileError(
+                "This is a zip archive, not a structure file.",
+                "Classify it, train on it, or unpack it first.",
+                path=path,
+            )
         sample = data[:65536]
         control = len(re.findall(rb"[\x00-\x08\x0e-\x1f\x7f]", sample))
         if b"\x00" in sample or control > 0.01 * len(sample):
@@ -342,12 +348,12 @@ def sniff_bytes(name: str, head: bytes) -> Kind:
 def sniff(path: Path | str) -> Kind:
     """What a file is, from its name and, when that says nothing, its first kilobytes.
 
-    Never raises: a folder or a file that cannot be read is ``"unknown"``.
+    Never raises: a folder, a pipe or a file that cannot be read is ``"unknown"``.
     """
     path = Path(path)
     head = b""
     try:
-        if path.is_dir():
+        if not path.is_file():  # a pipe would wait for its writer
             return "unknown"
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -39,6 +39,9 @@ class Source:
         self.path = Path(path)
         self.line = 0
         self._size = 0
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):
+            # a pipe would wait for its writer
+            raise FileError("This is not an ordinary file.", "Choose a file.", path=path)
         try:
             raw: IO[bytes] = self.path.open("rb")
         except FileNotFoundError:
@@ -101,7 +104,7 @@ class Source:
         if b"\0" in data or len(data) >= 1 << 16:
             raise self.error(
                 "This is not a text file (binary data found).",
-                "Choose a wannier90 _hr.dat, _hr.dat.gz or _tb.dat file.",
+                "Choose a text file as wannier90 writes them, plain or .gz.",
             )
         return data.decode("utf-8", "replace").rstrip("\r\n")
 
