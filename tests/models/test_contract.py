@@ -205,8 +205,8 @@ def test_a_name_clash_raises() -> None:
     ("overrides", "text"),
     [
         ({"nonsense": 1}, "no parameter 'nonsense'"),
-        ({"width": "many"}, "must be a int"),
-        ({"width": 2.5}, "must be a int"),
+        ({"width": "many"}, "must be a whole number"),
+        ({"width": 2.5}, "must be a whole number"),
         ({"cutoff": -1.0}, "out of range"),
         ({"cutoff": float("nan")}, "out of range"),
         ({"features": "magic"}, "unknown"),

@@ -52,7 +52,7 @@ class TestMakeRecipe:
             ({"nonsense": 1}, "no setting 'nonsense'"),
             ({"learning_rate": "fast"}, "impossible"),
             ({"schedule": "spiral"}, "impossible"),
-            ({"width": "wide"}, "must be a int"),
+            ({"width": "wide"}, "must be a whole number"),
             ({"dataset": "/x"}, "no setting 'dataset'"),
         ],
     )
