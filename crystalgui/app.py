@@ -211,10 +211,18 @@ class _Start(QObject):
     def _picture(self) -> None:
         path = self._options.screenshot
         assert path is not None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._window.grab().save(str(path)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            written = self._window.grab().save(str(path))
+        except OSError:
+            written = False
+        if not written:
             self.code = 2
-            print(f"{path}: the picture cannot be written.", file=sys.stderr)
+            print(
+                f"{path}: The picture cannot be written. Choose a folder that you may write to, "
+                "and a name that ends in .png.",
+                file=sys.stderr,
+            )
         self._window.leave()
 
 

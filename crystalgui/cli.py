@@ -7,6 +7,7 @@ can be read by a program (JSON, CSV) goes to stdout or to a file.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import sys
@@ -18,7 +19,7 @@ import typer
 
 from crystalgui import __version__
 from crystalgui.core.cards import Scalar, TrainedModel
-from crystalgui.core.errors import CrystalError, FileError, ModelError, ResourceError
+from crystalgui.core.errors import CrystalError, DataError, FileError, ModelError, ResourceError
 from crystalgui.core.messages import (
     ClassifyJob,
     DatasetReady,
@@ -71,13 +72,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (OSError, MemoryError) as error:
         info = ErrorInfo.of(error)
-        return _fail(_os_sentence(error) if isinstance(error, OSError) else info.title)
+        return _fail(_os_sentence(error) if isinstance(error, OSError) else _sentence(info))
+    except Exception as error:  # noqa: BLE001 - a defect of the program, never a traceback
+        return _defect(error)
     return code if isinstance(code, int) else 0
 
 
 def _fail(text: str) -> int:
     print(" ".join(text.split()), file=sys.stderr)
     return 2
+
+
+def _sentence(info: ErrorInfo) -> str:
+    return f"{info.title} {info.hint}".strip()
+
+
+def _defect(error: Exception) -> int:
+    """One line for the person, the traceback for the log; 1, or 2 when memory ran out."""
+    info = ErrorInfo.of(error)
+    if info.kind == "memory":
+        return _fail(_sentence(info))
+    path = _log_file()
+    where = f"The details are in {path}."
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as log:
+            log.write(info.details)
+    except OSError:
+        where = "The log cannot be written."
+    _fail(f"{info.title} This is a defect of the program. {where}")
+    return 1
+
+
+def _log_file() -> Path:
+    from crystalgui.core.settings import home
+
+    return home() / "logs" / "crystalgui.log"
 
 
 def _os_sentence(error: OSError) -> str:
@@ -177,6 +207,10 @@ def info(
     from crystalgui.core.structures.files import read_crystal, sniff
 
     _existing(file)
+    if not 0 < tolerance < math.inf:
+        raise DataError(
+            f"A tolerance of {tolerance} Angstrom is impossible.", "Give one such as 0.01."
+        )
     facts: dict[str, Any]
     if sniff(file) == "hoppings":
         from crystalgui.core.structures.hoppings.info import hoppings_info_of
@@ -206,6 +240,7 @@ def bands(
     """Energies in eV at k-points, one row a point."""
     from crystalgui.core.physics.kpoints import energies_table
 
+    _check_targets(csv)
     k, energies = energies_table(_existing(hoppings), _existing(kpoints))
     head = ["k1", "k2", "k3", *(f"e{i}" for i in range(1, energies.shape[1] + 1))]
     lines = [",".join(head)]
@@ -221,8 +256,17 @@ def bands(
 def _write(path: Path, text: str) -> None:
     from crystalgui.core.atomic import write_atomic
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text)
+
+
+def _check_targets(csv: Path | None, pdf: Path | None = None) -> None:
+    """Refuse before the work what could not be written after it."""
+    from crystalgui.core.atomic import check_target
+
+    if csv is not None:
+        check_target(csv)
+    if pdf is not None and not pdf.is_dir():
+        check_target(pdf)
 
 
 @app.command()
@@ -234,7 +278,10 @@ def classify(
     device: DeviceOption = "auto",
 ) -> int:
     """Predict the class of crystals."""
-    rows = _predict([_existing(p, "file or folder") for p in paths], model, device)
+    for path in paths:
+        _existing(path, "file or folder")
+    _check_targets(csv, pdf)
+    rows = _predict(paths, model, device)
     good = [r for r in rows if not r.error]
     if not good:
         why = f" {rows[0].file}: {rows[0].error}" if rows else ""
@@ -242,7 +289,6 @@ def classify(
     from crystalgui.core.reports.csv import predictions_text, write_predictions
 
     if csv is not None:
-        csv.parent.mkdir(parents=True, exist_ok=True)
         write_predictions(csv, rows)
     if pdf is not None:
         from crystalgui.core.reports.report import sort_files, write_report
@@ -296,7 +342,7 @@ def train(
     model: Annotated[str, typer.Option(help="Model family, e.g. cgnn.")],
     out: Annotated[Path, typer.Option(help="Folder of the trained model.")],
     preset: Annotated[str, typer.Option(help="small, paper, …")] = "small",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")
@@ -308,7 +354,10 @@ def train(
 
     _existing(data, "folder or zip")
     _existing(labels)
-    overrides = {**_settings(settings or []), "device": _device(device)}
+    overrides = {"device": device, **_settings(settings or [])}
+    _device(str(overrides["device"]))
+    if out.exists() and not out.is_dir():
+        raise FileError("This is not a folder.", "Choose another folder with --out.", path=out)
     events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
 
     def take(event: Event) -> None:
@@ -352,10 +401,24 @@ def report(
         heading=heading,
         predictions=rows,
         trained=_card(model) if rows else None,
-        occupied={k: int(v) for k, v in _settings(occupied or []).items()},
+        occupied=_occupations(occupied or []),
     )
     for path in _written(events):
         print(path)
+
+
+def _occupations(pairs: Sequence[str]) -> dict[str, int]:
+    """``FILE=N`` words."""
+    found: dict[str, int] = {}
+    for pair in pairs:
+        name, _, count = pair.rpartition("=")
+        if not name or not count.isdecimal() or int(count) < 1:
+            raise DataError(
+                f"--occupied {pair} is not FILE=N with a number of bands.",
+                "For example: --occupied wannier90_hr.dat=12",
+            )
+        found[name] = int(count)
+    return found
 
 
 def _card(model: str) -> TrainedModel:
@@ -483,7 +546,7 @@ def _places() -> list[tuple[str, str]]:
         ("Program", sys.executable),
         ("Resources", str(root())),
         ("Settings", str(home())),
-        ("Log", str(home() / "logs" / "crystalgui.log")),
+        ("Log", str(_log_file())),
         ("Cache", str(cache())),
         ("Project", str(default_project())),
     ]

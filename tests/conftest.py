@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A suite draws on a display of its own (pytest-xvfb), never on the person's desktop.
 os.environ.pop("WAYLAND_DISPLAY", None)
+# A busy machine makes examples slow; that is no failure.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ALLOWED_SKIPS = (

@@ -6,6 +6,7 @@ of the folder.  Settings, the store and every exporter write through here.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
@@ -30,6 +31,40 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _refused(path: Path, error: OSError) -> ResourceError:
+    return ResourceError(
+        f"Cannot write the file: {error.strerror or error}.",
+        "Check free space and permissions, or choose another folder.",
+        path=path,
+    )
+
+
+def check_target(path: Path | str) -> None:
+    """Refuse a path that no file can be written to, before the work that makes its content.
+
+    Nothing is made.  A full disk is found only by writing.
+
+    Raises
+    ------
+    ResourceError
+        When it is a folder, or lies in something that is no folder or is not ours to write.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ResourceError(
+            "Cannot write the file: this is a folder.", "Give the name of a file.", path=path
+        )
+    folder = next(p for p in (*path.absolute().parents,) if p.exists())
+    if not folder.is_dir():
+        raise ResourceError(
+            f"Cannot write the file: {folder.name} is not a folder.",
+            "Choose another folder.",
+            path=path,
+        )
+    if not path.exists() and not os.access(folder, os.W_OK):
+        raise _refused(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 @contextmanager
 def replacing(path: Path | str) -> Iterator[BinaryIO]:
     """A binary file that takes the place of ``path`` when the block ends well.
@@ -43,6 +78,15 @@ def replacing(path: Path | str) -> Iterator[BinaryIO]:
         When the disk is full, the folder is read-only, and so on.
     """
     path = Path(path)
+    check_target(path)
+    if path.exists() and not path.is_file():
+        # A pipe, /dev/stdout or /dev/null is written to; it must not be replaced by a file.
+        try:
+            with open(path, "wb") as stream:
+                yield stream
+        except OSError as error:
+            raise _refused(path, error) from error
+        return
     temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,11 +97,7 @@ def replacing(path: Path | str) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise ResourceError(
-            f"Cannot write the file: {error.strerror or error}.",
-            "Check free space and permissions, or choose another folder.",
-            path=path,
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

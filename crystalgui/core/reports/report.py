@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crystalgui import __version__
-from crystalgui.core.atomic import write_atomic
+from crystalgui.core.atomic import check_target, write_atomic
 from crystalgui.core.errors import CrystalError, DataError, FileError
 from crystalgui.core.messages import Event, Prediction, Progress, ReportJob, ReportWritten
 from crystalgui.core.reports.csv import write_predictions
@@ -85,13 +85,13 @@ def write_report(job: ReportJob) -> Iterator[Event]:
         raise DataError(
             "There is nothing to report.", "Choose a crystal, a Hamiltonian or predictions."
         )
-    written = []
-    if csv_path is not None:
-        write_predictions(csv_path, job.predictions)
-        written.append(csv_path)
+    written = [path for path in (csv_path, pdf_path) if path is not None]
+    for path in written:
+        check_target(path)
     if pdf_path is not None:
         yield from _write_pdf(job, pdf_path)
-        written.append(pdf_path)
+    if csv_path is not None:
+        write_predictions(csv_path, job.predictions)
     yield ReportWritten(paths=tuple(written))
 
 
@@ -114,7 +114,7 @@ def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
             done += 1
             yield Progress(done=done, total=total, text=f"{file.name}: {text}")
         done = len(job.crystals) + 3 * (1 + job.hoppings.index(file))
-    if content.refused and not content.blocks and not job.predictions:
+    if content.refused and not content.blocks and all(row.error for row in job.predictions):
         raise content.refused[0]
     if job.predictions:
         content.counts["prediction"] = len(job.predictions)
@@ -165,6 +165,8 @@ def _note_input(file: Path, content: _Content) -> None:
 
 def _readable(file: Path) -> CrystalError | None:
     """The reason why a file cannot be opened at all."""
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        return FileError("It is not an ordinary file.", "Choose a file.", path=file)
     try:
         with open(file, "rb") as stream:
             stream.read(1)

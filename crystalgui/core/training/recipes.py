@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -48,11 +49,32 @@ def make_recipe(
     if epochs is not None:
         values["epochs"] = epochs
     recipe = TrainRecipe(model=model, dataset=dataset, preset=preset, params=own)
-    return replace(
-        recipe,
-        split=replace(SplitSpec(seed=seed), **_typed(SplitSpec, parts)),
-        **_typed(TrainRecipe, values),
+    return _possible(
+        replace(
+            recipe,
+            split=replace(SplitSpec(seed=seed), **_typed(SplitSpec, parts)),
+            **_typed(TrainRecipe, values),
+        )
     )
+
+
+def _possible(recipe: TrainRecipe) -> TrainRecipe:
+    """The recipe as it is; what no training could use is refused before any work."""
+    parts = recipe.split
+    rules = (
+        ("epochs", recipe.epochs, recipe.epochs >= 1, "1 or more"),
+        ("batch_size", recipe.batch_size, recipe.batch_size >= 1, "1 or more"),
+        ("learning_rate", recipe.learning_rate, 0 < recipe.learning_rate < math.inf, "above 0"),
+        ("weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay < math.inf, "0 or more"),
+        ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
+        ("split.seed", parts.seed, 0 <= parts.seed < 2**32, "0 to 4294967295"),
+        ("split.validation", parts.validation, 0 < parts.validation < 1, "between 0 and 1"),
+        ("split.test", parts.test, 0 < parts.test < 1, "between 0 and 1"),
+    )
+    for name, value, possible, allowed in rules:
+        if not possible:
+            raise ModelError(f"{name} = {value} is impossible.", f"Allowed: {allowed}.")
+    return recipe
 
 
 def _sorted_keys(
@@ -95,8 +117,9 @@ def _typed(kind: type[Any], values: Mapping[str, Scalar]) -> dict[str, Any]:
                 typed[key] = int(float(value))
             else:
                 typed[key] = wanted(value)
-        except (TypeError, ValueError) as error:
-            what = ", ".join(choices) or wanted.__name__
+        except (TypeError, ValueError, OverflowError) as error:
+            words = {"int": "a whole number", "float": "a number"}
+            what = ", ".join(choices) or words.get(wanted.__name__, wanted.__name__)
             raise ModelError(f"{key} = {value!r} is impossible.", f"Allowed: {what}.") from error
     return typed
 

@@ -212,6 +212,8 @@ def load(
 def _sha256(path: Path) -> str:
     if path.is_dir():
         raise FileError("It is a folder.", "Drop the folder to open what is in it.", path=path)
+    if path.exists() and not path.is_file():
+        raise FileError("It is not an ordinary file.", "Choose a file.", path=path)
     from crystalgui.core.store.files import sha256
 
     return sha256(path)
