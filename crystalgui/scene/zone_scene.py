@@ -44,6 +44,7 @@ class ZoneScene:
         self._labels: list[tuple[str, NDArray[np.float64]]] = []
         self._markers: list[tuple[str, NDArray[np.float64], Colour]] = []
         self._plane: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._marker_labels: list[Any] = []
         self._radius = 1.0
         self.marks.SetLayer(1)
         self.marks.InteractiveOff()
@@ -122,7 +123,8 @@ class ZoneScene:
     def set_markers(self, markers: Sequence[Marker]) -> None:
         """Points with a label: (label, (3,) Cartesian in 1/Angstrom, colour)."""
         self._markers = [(t, np.asarray(k, dtype=np.float64), c) for t, k, c in markers]
-        self._rebuild()
+        if self._zone is not None:
+            self._draw_markers()
 
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:
         """A slicing plane, cut to the zone; None takes it away."""
@@ -131,7 +133,8 @@ class ZoneScene:
         else:
             n = np.asarray(normal, dtype=np.float64)
             self._plane = (np.asarray(origin, dtype=np.float64), n / np.linalg.norm(n))
-        self._rebuild()
+        if self._zone is not None:
+            self._draw_plane(self._zone)
 
     def set_ink(self, ink: Ink) -> None:
         """Other colours of ground, text and lines."""
@@ -159,6 +162,7 @@ class ZoneScene:
         self.renderer.RemoveAllViewProps()
         self.marks.RemoveAllViewProps()
         self.actors.clear()
+        self._marker_labels.clear()
         if self._zone is None:
             return
         self._draw_zone(self._zone)
@@ -197,7 +201,7 @@ class ZoneScene:
         for text, k in self._labels:
             self._label(text, k, self.ink.text, 15)
 
-    def _label(self, text: str, k: NDArray[np.float64], colour: Colour, size: float) -> None:
+    def _label(self, text: str, k: NDArray[np.float64], colour: Colour, size: float) -> Any:
         """Beside the point, away from the centre of the zone."""
         length = float(np.linalg.norm(k))
         away = k / length if length > 1e-6 else np.array([0.4, 0.0, 0.9])
@@ -205,8 +209,20 @@ class ZoneScene:
         label = actors.label_actor(text, tuple(at), colour, size * self.ratio)
         label.SetDisplayOffset(round(9 * self.ratio), round(7 * self.ratio))
         self.marks.AddActor(label)
+        return label
+
+    def _take_away(self, *names: str) -> None:
+        """Remove actors that are drawn anew; the others stay as they are."""
+        for name in names:
+            old = self.actors.pop(name, None)
+            if old is not None:
+                self.renderer.RemoveActor(old)
 
     def _draw_markers(self) -> None:
+        self._take_away("markers")
+        for old in self._marker_labels:
+            self.marks.RemoveActor(old)
+        self._marker_labels.clear()
         if not self._markers:
             return
         at = np.array([k for _, k, _ in self._markers])
@@ -216,9 +232,10 @@ class ZoneScene:
         self.renderer.AddActor(self.actors["markers"])
         for text, k, colour in self._markers:
             if text:
-                self._label(text, k, colour, 14)
+                self._marker_labels.append(self._label(text, k, colour, 14))
 
     def _draw_plane(self, zone: Zone) -> None:
+        self._take_away("plane", "rim")
         if self._plane is None:
             return
         corners = cut(zone, *self._plane)

@@ -63,18 +63,18 @@ def clip(line: Floats, outline: Floats) -> list[Floats]:
     enter = np.where((a > 0) & (b <= 0), cross, 0.0).max(axis=1)
     leave = np.where((a <= 0) & (b > 0), cross, 1.0).min(axis=1)
     leave = np.where(((a > 0) & (b > 0)).any(axis=1), -1.0, leave)
+    kept = np.flatnonzero(enter < leave)
+    if not len(kept):
+        return []
+    apart = (np.diff(kept) > 1) | (enter[kept[1:]] > 0) | (leave[kept[:-1]] < 1)
     parts: list[Floats] = []
-    run: list[Floats] = []
-    for i in np.flatnonzero(enter < leave):
-        step = line[i + 1] - line[i]
-        first, last = line[i] + enter[i] * step, line[i] + leave[i] * step
-        if not run or enter[i] > 0 or not np.array_equal(run[-1], line[i]):
-            if len(run) > 1:
-                parts.append(np.array(run))
-            run = [first]
-        run.append(line[i + 1] if leave[i] == 1.0 else last)
-    if len(run) > 1:
-        parts.append(np.array(run))
+    for run in np.split(kept, np.flatnonzero(apart) + 1):
+        i, j = int(run[0]), int(run[-1])
+        part = line[i : j + 2].copy()
+        part[0] += enter[i] * (line[i + 1] - line[i])
+        if leave[j] < 1:
+            part[-1] = line[j] + leave[j] * (line[j + 1] - line[j])
+        parts.append(part)
     return parts
 
 
