@@ -60,24 +60,22 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
     project = Project.open(job.project)
     run: Run | None = None
     try:
-        if job.run_id:
-            run = project.run(job.run_id)
-        else:
-            plan_now = plan(job.recipe)
-            run = project.create_run(job.recipe)
-        run.set_status("running")
+        prepared = None if job.run_id else plan(job.recipe)
+        begun = project.create_run(job.recipe) if prepared else project.run(job.run_id)
+        begun.set_status("running")
+        run = begun
         yield RunCreated(run_id=run.id, folder=run.folder)
-        prepared = plan(run.recipe) if job.run_id else plan_now
+        prepared = prepared or plan(run.recipe)
         finished = yield from _train(project, run, prepared, stop)
         run.set_status("done" if finished else "stopped")
         if not finished:
             yield Stopped(run_id=run.id)
-    except GeneratorExit:
+    except (GeneratorExit, KeyboardInterrupt):
         if run is not None:
             run.set_status("stopped")
         raise
     except BaseException as error:
-        if run is not None and run.status == "running":
+        if run is not None:
             run.log(f"failed: {error}")
             run.set_status("failed")
         raise
@@ -254,7 +252,7 @@ def train_from_files(
     from crystalgui.core.datasets.importer import import_dataset
     from crystalgui.core.training.recipes import make_recipe
 
-    make_recipe(model, Path(), preset, epochs, seed, overrides)
+    devices.resolve(make_recipe(model, Path(), preset, epochs, seed, overrides).device)
     folder: Path | None = None
     job = ImportJob(project=out, source=data, labels=labels, name=safe_name(data.stem))
     for event in import_dataset(job):

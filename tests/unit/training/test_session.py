@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crystalgui.core.errors import DataError, Diverged, ModelError, NotEnoughMemory
+from crystalgui.core.errors import DataError, Diverged, ModelError, NotEnoughMemory, StoreError
 from crystalgui.core.messages import (
     ConfusionReady,
     EpochMetrics,
@@ -151,6 +151,17 @@ class TestResume:
                 list(train(job))
         finally:
             path.write_text(before)
+
+    def test_a_run_that_trains_elsewhere_is_left_alone(
+        self, recipe: TrainRecipe, tmp_path: Path
+    ) -> None:
+        generator = train(TrainJob(project=tmp_path, recipe=recipe))
+        run_id = of(list(until_epoch(generator, 1)), RunCreated)[0].run_id
+        with pytest.raises(StoreError, match="in use"):
+            list(train(TrainJob(project=tmp_path, recipe=recipe, run_id=run_id)))
+        with Project.open(tmp_path) as project:
+            assert project.run(run_id).status == "running"
+        generator.close()
 
     def test_a_damaged_checkpoint_is_named(self, recipe: TrainRecipe, tmp_path: Path) -> None:
         generator = train(TrainJob(project=tmp_path, recipe=recipe))
