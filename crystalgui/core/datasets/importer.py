@@ -50,8 +50,9 @@ def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
     found = _from_cache(stored, digest)
     if found is None:
         records, unreadable = yield from _parse(entries)
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        records.save(stored, {"digest": digest, "unreadable": unreadable})
+        if len(records):
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            records.save(stored, {"digest": digest, "unreadable": unreadable})
     else:
         records, unreadable = found
         yield LogLine(text=f"{len(records):,} crystals were read before; taken from the cache.")

@@ -151,7 +151,8 @@ def checked(card: Card, name: str, value: Scalar) -> Scalar:
         (low is not None and not number >= low) or (high is not None and not number <= high)
     ):
         raise ModelError(
-            f"{name} = {number} is out of range.", f"Allowed: {low} to {high} {param.unit}".strip()
+            f"{name} = {number} is out of range.",
+            f"Allowed: {f'{low} to {high} {param.unit}'.strip()}.",
         )
     if param.choices and number not in param.choices:
         raise ModelError(f"{name} = {number!r} is unknown.", f"Choose: {', '.join(param.choices)}.")
