@@ -139,6 +139,11 @@ def _answer(row: Prediction, colours: dict[str, str], width: float) -> Blocks:
     if row.probabilities:
         values = [(name, p, colours[name]) for name, p in row.probabilities]
         blocks.append(pdf.ProbabilityBars(values, width))
+        if row.coarse:
+            merged = [
+                (name, p, OKABE_ITO[i % len(OKABE_ITO)]) for i, (name, p) in enumerate(row.coarse)
+            ]
+            blocks += [pdf.gap(5), pdf.ProbabilityBars(merged, width)]
     else:
         blocks.append(pdf.text(escape(row.prediction), "value"))
     blocks += [pdf.text(escape(w), "warning") for w in row.warnings]

@@ -63,7 +63,7 @@ def test_everything_that_was_promised_is_printed(tmp_path: Path) -> None:
             tmp_path / "out",
             heading="Salts & <bands>",
             predictions=[
-                row(str(NACL), warnings=("a warning",)),
+                row(str(NACL), warnings=("a warning",), coarse=(("coarsely", 0.9),)),
                 Prediction(file="x", error="why"),
             ],
             trained=CARD,
@@ -84,6 +84,7 @@ def test_everything_that_was_promised_is_printed(tmp_path: Path) -> None:
         "Fermi",
         "Γ",
         "a warning",
+        "coarsely",
         "why",
         "Model card",
         "A model & its <card>",
