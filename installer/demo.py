@@ -68,7 +68,7 @@ def show(rows: Sequence) -> None:
     for row in rows:
         name = Path(row.file).name
         answer = row.error or f"{row.prediction:<8} {row.probability:6.2f}"
-        print(f"  {name:<18} {row.formula:<14} {row.space_group:<10} {answer}")
+        print(f"  {name:<18} {row.formula:<14} {row.space_group:<16} {answer}")
 
 
 def picture(files: Sequence[Path], target: Path) -> bool:
