@@ -6,6 +6,7 @@ step after it, and the compute process is warmed last.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import logging.handlers
@@ -48,7 +49,8 @@ LATER = (
     "crystalgui.core.structures.files",
     "crystalgui.core.structures.symmetry",
     "crystalgui.core.structures.hoppings.reader",
-    "crystalgui.scene.crystal_scene",
+    "crystalgui.gui.views.crystal_view",
+    "crystalgui.gui.views.zone_view",
     "crystalgui.core.store.project",
     "pyqtgraph",
     *(page.module for page in PAGES),
@@ -168,9 +170,19 @@ class _Start(QObject):
             self._window.show_page(self._options.page)
 
     def _preload(self) -> None:
+        """Import what comes next; then the collector need not walk over it again.
+
+        A full collection over all modules stops every thread for longer than a
+        frame, and a large file that is being read causes several.
+        """
         for name in LATER:
+            last = name == LATER[-1]
             self._session.lane.run(
-                _import, name, on_answer=lambda _: None, on_error=self._not_loaded, owner=self
+                _import,
+                name,
+                on_answer=(lambda _: gc.freeze()) if last else (lambda _: None),
+                on_error=self._not_loaded,
+                owner=self,
             )
 
     def _not_loaded(self, error: ErrorInfo) -> None:

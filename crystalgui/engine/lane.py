@@ -99,7 +99,7 @@ class _Desk(QObject):
 
 
 class Lane(QObject):
-    """Two threads for work that a person waits for.
+    """Three threads for work that a person waits for: quick, slow, and in order.
 
     Signals
     -------
@@ -118,6 +118,7 @@ class Lane(QObject):
         self._closed = False
         self._threads: list[QThread] = []
         self._quick = self._desk("lane-quick")
+        self._slow = self._desk("lane-slow")
         self._long = self._desk("lane-long")
         application = QCoreApplication.instance()
         if application is not None:
@@ -142,6 +143,7 @@ class Lane(QObject):
         on_answer: Callable[[T], None],
         on_error: Callable[[ErrorInfo], None] | None = None,
         owner: QObject | None = None,
+        slow: bool = False,
         **kwargs: object,
     ) -> None:
         """Ask for ``function(*args, **kwargs)``; a newer request of the channel replaces it.
@@ -157,10 +159,14 @@ class Lane(QObject):
         owner : QObject, optional
             When it is gone, nobody is called; default: the object whose
             method ``on_answer`` is.
+        slow : bool
+            It may take seconds: another thread does it, so that the sliders of
+            the other channels do not wait.
         """
         ticket = self._admit(channel, on_answer, on_error, owner)
         if ticket is not None:
-            replaced = self._quick.put(channel, _Request(ticket, function, args, kwargs))
+            desk = self._slow if slow else self._quick
+            replaced = desk.put(channel, _Request(ticket, function, args, kwargs))
             if replaced is not None:
                 self._receivers.pop(replaced, None)
 
@@ -185,6 +191,7 @@ class Lane(QObject):
     def forget(self, channel: str) -> None:
         """Drop what waits on a channel and the answer under way."""
         self._quick.drop(channel)
+        self._slow.drop(channel)
         for ticket, receiver in tuple(self._receivers.items()):
             if receiver.channel == channel:
                 self._receivers.pop(ticket)
@@ -196,7 +203,7 @@ class Lane(QObject):
 
     @Slot()
     def shutdown(self, timeout: float = 5.0) -> bool:
-        """End both threads; what waits is dropped.
+        """End the threads; what waits is dropped.
 
         Returns
         -------
@@ -207,7 +214,7 @@ class Lane(QObject):
             return True
         self._closed = True
         self._receivers.clear()
-        for desk in (self._quick, self._long):
+        for desk in (self._quick, self._slow, self._long):
             desk.clear()
         for thread in self._threads:
             thread.quit()

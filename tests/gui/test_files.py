@@ -267,3 +267,15 @@ def test_a_stray_crystal_does_not_replace_the_lattice_beside_the_hoppings(
     for lattice in home.glob("POSCAR*"):
         lattice.unlink()
     assert dict(find_files([stray, hoppings]).files)[hoppings] == (stray,)
+
+
+def test_what_was_opened_last_is_shown(session: Session, tmp_path: Path, qtbot: QtBot) -> None:
+    for name in ("a.vasp", "b.vasp", "c.vasp"):
+        (tmp_path / name).write_text(NACL)
+    (tmp_path / "bad.vasp").write_text("nothing\n")
+    project = session.project
+    for names, shown in ((["a.vasp"], "a.vasp"), (["bad.vasp", "b.vasp", "c.vasp"], "b.vasp")):
+        with qtbot.waitSignal(project.settled, timeout=20_000):
+            project.open_paths([tmp_path / name for name in names])
+        assert project.current is not None
+        assert project.current.name == shown

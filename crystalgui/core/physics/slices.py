@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import PhysicsError
-from crystalgui.core.physics.bloch import half_sum, one_blas_thread, over_chunks
+from crystalgui.core.physics.bloch import one_blas_thread, over_chunks
 from crystalgui.core.physics.brillouin import KPath, Zone, reciprocal_of, zone
 from crystalgui.core.physics.mirrors import mirrors, representatives, unfold
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Complexes = NDArray[np.complex128]
 Quantity = Literal["energy", "gap"]
 
 
@@ -254,6 +255,26 @@ def _excess(outline: Floats, points: Floats) -> Floats:
     return np.asarray((points @ normal.T - reach).max(axis=-1))
 
 
+def _on_plane(h: Hoppings, plane: Plane) -> tuple[Ints, Ints, Complexes]:
+    """H of a plane as a two-dimensional sum: p, q and the lower triangles of H_pq.
+
+    Returns (np,), (nq,) and (np, nq, n (n + 1) / 2): the cells along the
+    normal are summed with the phase of the offset.
+    """
+    below = np.flatnonzero(np.tri(h.n_orbitals, dtype=np.bool_))
+    turned = h.cells @ plane.basis.T
+    weight = np.exp(2j * np.pi * plane.offset * turned[:, 0])
+    p, row = np.unique(turned[:, 1], return_inverse=True)
+    q, column = np.unique(turned[:, 2], return_inverse=True)
+    place = row.ravel() * len(q) + column.ravel()
+    order = np.argsort(place, kind="stable")
+    cells, first = np.unique(place[order], return_index=True)
+    terms = h.matrices.reshape(h.n_cells, -1)[order][:, below] * weight[order, None]
+    block = np.zeros((len(p) * len(q), len(below)), dtype=np.complex128)
+    block[cells] = np.add.reduceat(terms, first, axis=0)
+    return p, q, block.reshape(len(p), len(q), -1)
+
+
 def energies_on_plane(
     h: Hoppings,
     plane: Plane,
@@ -278,19 +299,8 @@ def energies_on_plane(
     (nx, ny, n) float64, eV
     """
     n = h.n_orbitals
-    cells, half = half_sum(h)
-    turned = cells @ plane.basis.T
-    weight = np.exp(2j * np.pi * plane.offset * turned[:, 0])
-    pairs, place = np.unique(turned[:, 1:], axis=0, return_inverse=True)
-    p, row = np.unique(pairs[:, 0], return_inverse=True)
-    q, column = np.unique(pairs[:, 1], return_inverse=True)
-    block = np.zeros((len(p), len(q), n * n), dtype=np.complex128)
-    place = place.ravel()
-    np.add.at(
-        block,
-        (row.ravel()[place], column.ravel()[place]),
-        weight[:, None] * half.reshape(len(cells), n * n),
-    )
+    p, q, block = _on_plane(h, plane)
+    below = np.flatnonzero(np.tri(n, dtype=np.bool_))
     reciprocal = plane.basis @ plane.reciprocal
     along = [plane.axes @ vector for vector in reciprocal]
     length, (shift, height) = along[1][0], along[2]
@@ -305,13 +315,14 @@ def energies_on_plane(
     def part(rows: slice) -> None:
         if where is not None and not where[rows].any():
             return
-        s = np.matmul(along_p[rows], inner.reshape(len(p), -1)).reshape(-1, len(v), n, n)
-        if where is not None:
-            chosen = where[rows]
-            s = s[chosen]
-            result[rows][chosen] = np.linalg.eigvalsh(s + s.conj().swapaxes(-1, -2))
-        else:
-            result[rows] = np.linalg.eigvalsh(s + s.conj().swapaxes(-1, -2))
+        s = np.matmul(along_p[rows], inner.reshape(len(p), -1))
+        s = s.reshape(-1, len(v), len(below))
+        chosen = np.ones(s.shape[:2], dtype=np.bool_) if where is None else where[rows]
+        s = s[chosen]
+        matrices = np.zeros((len(s), n * n), dtype=np.complex128)
+        matrices[:, below] = s
+        # LAPACK reads the lower triangle only
+        result[rows][chosen] = np.linalg.eigvalsh(matrices.reshape(-1, n, n), UPLO="L")
 
     over_chunks(part, len(u), max(1, 512 // max(1, len(v))), threads)
     return result

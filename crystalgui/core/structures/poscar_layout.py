@@ -23,6 +23,8 @@ _LABEL = re.compile(r"([A-Z][a-z]?)(?:[\d_+-].*)?$")
 _GLUED = re.compile(r"(?<=[\d.])(?=-)")
 LONGEST = 1e6
 """Largest accepted lattice component and coordinate; larger ones are typing errors."""
+PORTION = 2048
+"""Lines that become numbers at once."""
 
 
 class MissingSymbols(FileError):
@@ -208,14 +210,25 @@ class _Scanner:
         return selective, words[0][0] in "cCkK", index + 1
 
     def triples(
-        self, first: int, n: int, what: str
+        self, first: int, n: int, what: str, *, keep: bool = True
     ) -> tuple[NDArray[np.float64], list[list[str]], bool]:
-        """``n`` lines of three numbers, their words, and whether none was glued (``.1-.2``)."""
-        body = [line.split() for line in self.lines[first : first + n]]
+        """``n`` lines of three numbers, their words, and whether none was glued (``.1-.2``).
+
+        The words are left out unless they are to be kept.  The lines are read
+        in portions, because numpy lets no other thread work meanwhile.
+        """
+        body: list[list[str]] = []
+        values = np.empty((min(n, len(self.lines)), 3))
         try:
-            if len(body) == n:
-                values = np.array([w[:3] for w in body], dtype=np.float64)
-                if values.shape == (n, 3) and np.abs(values).max(initial=0.0) <= LONGEST:
+            if first + n <= len(self.lines):
+                for start in range(0, n, PORTION):
+                    stop = min(start + PORTION, n)
+                    words = [line.split() for line in self.lines[first + start : first + stop]]
+                    # reshape raises where a line has fewer than three numbers
+                    part = np.array([w[:3] for w in words], dtype=np.float64)
+                    values[start:stop] = part.reshape(stop - start, 3)
+                    body += words if keep else []
+                if np.abs(values).max(initial=0.0) <= LONGEST:
                     return values, body, True
         except ValueError:
             pass
@@ -335,7 +348,8 @@ def scan(text: str, path: Path | None, given: Sequence[str] | None) -> Layout:
         scanner.fail(index - 1, "The file has no atoms.", "Write the counts of atoms here.")
     vasp5 = bool(symbols)
     selective, cartesian, first = scanner.mode(index)
-    positions, body, plain = scanner.triples(first, n, "positions")
+    wanted = selective or not (vasp5 or given)
+    positions, body, plain = scanner.triples(first, n, "positions", keep=wanted)
     flags = _flags(scanner, first, body) if selective else None
     velocities = scanner.velocities(first + n, n)
     if given:

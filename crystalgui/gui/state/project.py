@@ -109,6 +109,7 @@ def find_files(paths: Sequence[Path]) -> Found:
     refused: list[tuple[Path, ErrorInfo]] = []
     left_out = 0
     for path in paths:
+        before = len(opened), len(refused), left_out
         for item in _walk(path):
             if len(opened) >= MOST_FILES:
                 left_out += 1
@@ -120,6 +121,11 @@ def find_files(paths: Sequence[Path]) -> Found:
                 continue
             if kind != "unknown" or item == path:
                 opened.append((item, kind))
+        if path.is_dir() and before == (len(opened), len(refused), left_out):
+            nothing = FileError(
+                "The folder has no structure or hopping file.", "Choose another one.", path=path
+            )
+            refused.append((path, ErrorInfo.of(nothing)))
     hoppings = [p for p, kind in opened if kind == "hoppings"]
     files = []
     for item, kind in opened:
@@ -287,6 +293,7 @@ class ProjectState(QObject):
         self._lane = lane
         self._tolerance = tolerance
         self._pending = 0
+        self._fresh: list[OpenFile] = []
         self.folder = folder
         self.files: list[OpenFile] = []
         self.current: OpenFile | None = None
@@ -344,6 +351,8 @@ class ProjectState(QObject):
             self.settled.emit()
 
     def _found(self, found: Found) -> None:
+        # of what was opened last, the first file that can be read is shown
+        self._fresh = [self._file(path) for path, _ in found.files]
         for path, companions in found.files:
             self._open(path, companions)
         for path, error in found.refused:
@@ -395,10 +404,12 @@ class ProjectState(QObject):
             self.refused.emit(file.path, loaded.error)
         else:
             self.opened.emit(file.path)
-            if self.current is None or self.current.kind == "error":
-                self.set_current(file)
-            elif self.current is file:
+            fresh = file in self._fresh
+            self._fresh = [] if fresh else self._fresh
+            if self.current is file:
                 self.current_changed.emit(file)
+            elif fresh or self.current is None or self.current.kind == "error":
+                self.set_current(file)
             if file.kind == "crystal":
                 self._badge(file)
 

@@ -193,6 +193,7 @@ class ElectronicPanel(QWidget):
             on_answer=lambda view: self._show_overview(h, view),
             on_error=self._failed,
             owner=self,
+            slow=True,
         )
 
     def _choose_path(self, lattice_only: bool) -> None:
@@ -269,6 +270,7 @@ class ElectronicPanel(QWidget):
             on_answer=lambda filling: self._show_filling(h, occupied, filling),
             on_error=self._failed,
             owner=self,
+            slow=True,
         )
 
     def _show_filling(self, h: Hoppings, occupied: int, filling: Filling) -> None:
