@@ -45,7 +45,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Files = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.")]
+UNCHECKED: dict[str, Any] = {"readable": False}
+"""typer's own check takes four lines, and one unreadable file would end a classification."""
+Files = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.", **UNCHECKED)
+]
 MOST_DRAWN = 20
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
@@ -112,7 +116,7 @@ def _log_file() -> Path:
 
 def _os_sentence(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}."
+    return f"{where}{error.strerror or error}. Check the path, its permissions and the free space."
 
 
 # ------------------------------------------------------------- small words
@@ -199,7 +203,7 @@ def _scalar(text: str) -> Scalar:
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="A crystal or a hopping file.")],
+    file: Annotated[Path, typer.Argument(help="A crystal or a hopping file.", **UNCHECKED)],
     tolerance: Annotated[float, typer.Option(help="For the symmetry, in Angstrom.")] = 1e-2,
     symbols: Annotated[str, typer.Option(help='Elements of a VASP 4 file, e.g. "Bi Te I".')] = "",
 ) -> None:
@@ -233,9 +237,11 @@ def _jsonable(value: object) -> object:
 
 @app.command()
 def bands(
-    hoppings: Annotated[Path, typer.Argument(metavar="HR", help="wannier90_hr.dat")],
-    kpoints: Annotated[Path, typer.Option(help="Reduced k-points, one a line.")],
-    csv: Annotated[Path | None, typer.Option(help="Where to write; stdout without.")] = None,
+    hoppings: Annotated[Path, typer.Argument(metavar="HR", help="wannier90_hr.dat", **UNCHECKED)],
+    kpoints: Annotated[Path, typer.Option(help="Reduced k-points, one a line.", **UNCHECKED)],
+    csv: Annotated[
+        Path | None, typer.Option(help="Where to write; stdout without.", **UNCHECKED)
+    ] = None,
 ) -> None:
     """Energies in eV at k-points, one row a point."""
     from crystalgui.core.physics.kpoints import energies_table
@@ -273,8 +279,8 @@ def _check_targets(csv: Path | None, pdf: Path | None = None) -> None:
 def classify(
     paths: Files,
     model: Annotated[str, typer.Option(help="Name or folder; the shipped one without.")] = "",
-    csv: Annotated[Path | None, typer.Option(help="Where to write the table.")] = None,
-    pdf: Annotated[Path | None, typer.Option(help="Where to write a report.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Where to write the table.", **UNCHECKED)] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Where to write a report.", **UNCHECKED)] = None,
     device: DeviceOption = "auto",
 ) -> int:
     """Predict the class of crystals."""
@@ -337,10 +343,10 @@ def _shipped() -> str:
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Option(help="Folder or zip of structure files.")],
-    labels: Annotated[Path, typer.Option(help="CSV with id,label.")],
+    data: Annotated[Path, typer.Option(help="Folder or zip of structure files.", **UNCHECKED)],
+    labels: Annotated[Path, typer.Option(help="CSV with id,label.", **UNCHECKED)],
     model: Annotated[str, typer.Option(help="Model family, e.g. cgnn.")],
-    out: Annotated[Path, typer.Option(help="Folder of the trained model.")],
+    out: Annotated[Path, typer.Option(help="Folder of the trained model.", **UNCHECKED)],
     preset: Annotated[str, typer.Option(help="small, paper, …")] = "small",
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
@@ -380,7 +386,7 @@ def _epoch_line(event: EpochMetrics) -> str:
 @app.command()
 def report(
     paths: Files,
-    out: Annotated[Path, typer.Option(help="The PDF, or a folder for PDF and CSV.")],
+    out: Annotated[Path, typer.Option(help="The PDF, or a folder for PDF and CSV.", **UNCHECKED)],
     model: Annotated[str, typer.Option(help="Classify the crystals with this model.")] = "",
     heading: Annotated[str, typer.Option(help="Title of the report.")] = "crystalgui report",
     occupied: Annotated[

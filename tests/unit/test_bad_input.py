@@ -401,11 +401,35 @@ def test_no_permission(tmp_path: Path, capsys: Captured, monkeypatch: pytest.Mon
             raise PermissionError(13, "Permission denied", str(self))
         return real(self, *args, **options)
 
+    access = os.access
     monkeypatch.setattr(Path, "open", refuse)
+    # typer asks this before a command begins
+    monkeypatch.setattr(os, "access", lambda p, *a: "a.vasp" not in str(p) and access(p, *a))
     for name in ("a.vasp", "m_hr.dat"):
         said = one_line(["info", str(tmp_path / name)], capsys)
         assert said.startswith(f"{name}: ")
         assert "permission" in said.lower()
+
+
+def test_a_folder_without_permission_is_a_row(
+    model: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.vasp").write_text(NACL)
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    real = os.scandir
+
+    def refuse(path: Any = ".") -> Any:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert main(["classify", str(tmp_path), "--model", str(model), "--device", "cpu"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert rows[0].startswith("good.vasp,NaCl,")
+    assert rows[1].startswith("locked,")
+    assert "Permission denied" in rows[1]
 
 
 def test_words_that_are_no_numbers(tmp_path: Path, capsys: Captured) -> None:

@@ -82,8 +82,11 @@ def content_hash(source: Path) -> str:
     try:
         for path in files:
             h.update(path.relative_to(source).as_posix().encode() + b"\0")
-            with open(path, "rb") as stream:
-                h.update(hashlib.file_digest(stream, "sha256").digest())
+            try:
+                with open(path, "rb") as stream:
+                    h.update(hashlib.file_digest(stream, "sha256").digest())
+            except PermissionError:
+                h.update(b"no permission")  # listed with the files that cannot be read
     except OSError as error:
         raise DataError(
             f"A file cannot be read: {error.strerror or error}.",
@@ -159,7 +162,7 @@ def _from_cache(path: Path, digest: str) -> tuple[Records, list[tuple[str, str]]
         records, header = Records.load(path)
     except DataError:
         return None
-    if header.get("digest") != digest:
+    if header.get("digest") != digest or not len(records):
         return None
     return records, [(str(name), str(why)) for name, why in header.get("unreadable", [])]
 

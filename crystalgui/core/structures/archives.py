@@ -202,7 +202,8 @@ def _member_kind(path: Path, name: str) -> str:
 def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], Crystal]]]:
     """Structure files below a folder in alphabetical order; hidden ones are skipped."""
     found = False
-    for root, folders, files in os.walk(folder):
+    locked: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=locked.append):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in sorted(files):
             path = Path(root) / file
@@ -216,6 +217,11 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], Crystal]]]:
             elif sniff(path) == "crystal":
                 found = True
                 yield name, StructureFile(path)
+    for error in locked:
+        found = True
+        path = Path(error.filename or folder)
+        why = f"The folder cannot be read: {error.strerror or error}."
+        yield path.name or str(path), Refused(path, why, "Check its permissions.")
     if not found:
         yield (
             folder.name or str(folder),
