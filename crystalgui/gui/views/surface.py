@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QSurfaceFormat
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 
 def set_default_surface_format() -> None:
@@ -29,15 +29,3 @@ def set_default_surface_format() -> None:
         QSurfaceFormat.setDefaultFormat(form)
     if QApplication.instance() is None:
         QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
-
-
-def prepare_window(window: QWidget) -> None:
-    """Tell a window, before it is first shown, that it will hold 3D views.
-
-    Without this Qt destroys and makes the native window anew when the first
-    3D view enters it: the window vanishes for a moment, a second after it
-    came.  A hidden child is enough.
-    """
-    from PySide6.QtOpenGLWidgets import QOpenGLWidget
-
-    QOpenGLWidget(window).hide()

@@ -36,6 +36,10 @@ EXAMPLES = (
 )
 
 
+BREATH = 40
+"""Pause before the 3D view is made, ms: the window paints and answers in between."""
+
+
 class ElectronicPanel(QWidget):
     """Bands, zone in 3D, zone slice and gaps of the current hoppings."""
 
@@ -212,23 +216,36 @@ class ElectronicPanel(QWidget):
         self._stack.setCurrentIndex(1)
         self.bands.show_overview(view, self._occupied, self._reason)
         self.bands.ask_path(view.bands.path.folded and not again)
-        self._show_zone(view)
+        if self.zone_view is None:
+            # bands first: the first 3D view takes as long as everything else together
+            QTimer.singleShot(BREATH, self, self._make_zone)
+        else:
+            self._show_zone(view)
         self.gaps.show_filling(None, "searching…")
         if not again:
             self._plane_changed((0, 0, 1))
             self.slice.begin(n, self._occupied, 0.0)
         self._fill(self._occupied)
 
-    def _show_zone(self, view: Overview) -> None:
+    def _make_zone(self) -> None:
         if self.zone_view is None:
             from crystalgui.gui.views.zone_view import ZoneView
 
             self.zone_view = ZoneView(self.zone)
             self.zone_view.point_picked.connect(self._point_picked)
             self.zone.body.addWidget(self.zone_view)
+        if self._view is not None:
+            self._show_zone(self._view)
+            self._marking.start()
+
+    def _show_zone(self, view: Overview) -> None:
+        assert self.zone_view is not None
         faces = len(view.zone.faces)
         self.zone.set_title("Brillouin zone", f"{faces} faces")
         self.zone_view.set_zone(view.zone, view.bands.path)
+        if self.slice.cut is not None:
+            plane = self.slice.cut.image.plane
+            self.zone_view.set_plane(plane.origin, plane.normal)
         self._drawn = None
 
     def _failed(self, error: ErrorInfo) -> None:
