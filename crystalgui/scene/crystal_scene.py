@@ -171,7 +171,8 @@ class CrystalScene:
         g = self.geometry
         if g is None:
             return np.zeros((1, 3)), np.ones(1)
-        centres, radii = [g.positions], [self._radii.astype(np.float64)]
+        rim = slice(None) if g.rim is None else g.rim
+        centres, radii = [g.positions[rim]], [self._radii[rim].astype(np.float64)]
         if self.style.cell:
             start, end = build.cell_edges(g.crystal.lattice, g.repeats)
             corners = np.concatenate([start, end])

@@ -18,6 +18,9 @@ from crystalgui.core.structures.crystal import Crystal
 MOST_BONDED = 8_000
 """With more drawn atoms, bonds and polyhedra wait until they are asked for."""
 
+MANY = 1_000
+"""With more atoms, what a picture must hold is found beforehand."""
+
 SMALL = 8
 """Most corners of a polyhedron that is preferred to larger ones."""
 
@@ -63,6 +66,8 @@ class Geometry:
     polyhedra : tuple of Polyhedron
     deferred : bool
         Bonds and polyhedra were left out because the crystal is large.
+    rim : (r,) int64 or None
+        Of many atoms, those that can touch the edge of a picture; None for all.
     """
 
     crystal: Crystal
@@ -74,6 +79,7 @@ class Geometry:
     bonds: NDArray[np.int64]
     polyhedra: tuple[Polyhedron, ...] = ()
     deferred: bool = False
+    rim: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.species)
@@ -129,7 +135,26 @@ def geometry(
         bonds=pairs,
         polyhedra=_polyhedra(hulls, atom[: len(drawn)], positions),
         deferred=deferred,
+        rim=_rim(positions, crystal.species[atom]) if len(atom) > MANY else None,
     )
+
+
+def _rim(positions: NDArray[np.float64], species: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Atoms at the corners of the hull of their species; None for flat arrangements.
+
+    Atoms of a species have one radius, so these alone decide what a picture
+    must hold.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    found = []
+    for z in np.unique(species):
+        rows = np.flatnonzero(species == z)
+        try:
+            found.append(rows[ConvexHull(positions[rows]).vertices] if len(rows) > MANY else rows)
+        except QhullError:
+            return None
+    return np.concatenate(found)
 
 
 def _hulls(crystal: Crystal) -> tuple[dict[int, bonding.Polyhedron], list[int]]:

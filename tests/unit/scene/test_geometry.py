@@ -67,3 +67,14 @@ def test_large_crystals_wait_for_their_bonds():
     assert len(asked.bonds) == 3 * 20 * 21 * 21
     without = geometry(crystal, bonds=False)
     assert not without.deferred
+
+
+def test_the_rim_of_many_atoms_bounds_them_all():
+    drawn = geometry(PEROVSKITE, (12, 11, 10), bonds=False)
+    assert drawn.rim is not None
+    assert len(drawn.rim) < 100
+    for direction in np.random.default_rng(1).normal(size=(20, 3)):
+        for z in np.unique(drawn.species):
+            every = drawn.positions[drawn.species == z] @ direction
+            rim = drawn.rim[drawn.species[drawn.rim] == z]
+            assert (drawn.positions[rim] @ direction).max() == pytest.approx(every.max())
