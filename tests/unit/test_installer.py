@@ -213,10 +213,14 @@ MODULES = {"PySide6-Essentials": "PySide6", "SQLAlchemy": "sqlalchemy", "pillow"
 MODULES |= {"vtk": "vtkmodules"}
 # Comes with PySide6.
 ALONG = {"shiboken6"}
+# Imported by a name in a string, and where.
+NAMED = {"pyvistaqt": "crystalgui/gui/views/render_widget.py"}
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    imported = set()
+    imported = {
+        name for name, path in NAMED.items() if f'"{name}"' in (CHECKOUT / path).read_text()
+    }
     for path in (CHECKOUT / "crystalgui").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
