@@ -52,10 +52,10 @@ def classify(files: Sequence[Path]) -> tuple[list, object]:
     from crystalgui.core.models.predict import classify as run
     from crystalgui.core.models.trained import shipped
 
-    if not shipped():
+    card = next((known for known in shipped() if known.task == "classification"), None)
+    if card is None:
         print("  no trained model comes with this checkout: nothing is classified")
         return [], None
-    card = shipped()[0]
     rows = []
     for event in run(ClassifyJob(paths=tuple(files), model=card.name, device="cpu")):
         if isinstance(event, Predicted):
