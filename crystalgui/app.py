@@ -54,6 +54,10 @@ LATER = (
     "crystalgui.core.store.project",
     "pyqtgraph",
     *(page.module for page in PAGES),
+    "scipy.spatial",
+    "seekpath",
+    "contourpy",
+    "crystalgui.core.physics.overview",
 )
 HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR", "QStandardPaths: ")
 

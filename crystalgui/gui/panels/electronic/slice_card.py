@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from crystalgui.core.physics.slices import Slice
 from crystalgui.gui.plots.slice import ColourBar, SlicePlot
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip
+from crystalgui.gui.widgets import Card, Chip, FlowLayout
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Cut, Overview
@@ -61,16 +61,18 @@ class SliceCard(Card):
         middle.addWidget(self.plot, 1)
         middle.addWidget(self.bar)
         self.body.addLayout(middle, 1)
-        self.body.addLayout(self._plane_row())
+        self.body.addWidget(self._plane_row())
         self.body.addLayout(self._offset_row())
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(180)
         self._rest.timeout.connect(lambda: self.wanted.emit(self.request(FINE)))
 
-    def _plane_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(SPACE[0])
+    def _plane_row(self) -> QWidget:
+        """Plane and quantity, one below the other where there is little room."""
+        holder = QWidget(self)
+        flow = FlowLayout(holder)
+        row = _group(flow)
         row.addWidget(_muted("plane"))
         self.hkl: list[QSpinBox] = []
         for name, value in zip("hkl", (0, 0, 1), strict=True):
@@ -84,9 +86,8 @@ class SliceCard(Card):
             row.addWidget(box)
             self.hkl.append(box)
         row.addSpacing(SPACE[1])
-        self._add_quantity(row)
-        row.addStretch(1)
-        return row
+        self._add_quantity(_group(flow))
+        return holder
 
     def _offset_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -269,6 +270,16 @@ def _special(value: float, reach: float) -> float:
         if abs(value - target) < 0.004 * reach:
             return target
     return value
+
+
+def _group(flow: FlowLayout) -> QHBoxLayout:
+    """Widgets that stay side by side when a line breaks."""
+    group = QWidget()
+    row = QHBoxLayout(group)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(SPACE[0])
+    flow.addWidget(group)
+    return row
 
 
 def _muted(text: str) -> QLabel:
