@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     print("Doing the same job without it: load, classify, report.\n")
     files = [Path(a) for a in arguments] or examples()
     crystals, hoppings, _ = sort_files(files)
-    print(f"{len(crystals)} crystals and {len(hoppings)} Hamiltonians")
+    print(f"Crystals: {len(crystals)}, Hamiltonians: {len(hoppings)}")
     try:
         rows, card = classify(crystals)
         show(rows)

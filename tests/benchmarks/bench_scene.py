@@ -1,26 +1,19 @@
 """How fast crystals are drawn, against the glyph mapper that VTK programs use.
 
-``python -m tests.benchmarks.bench_scene`` prints a table and keeps the numbers
-in ``results/scene.json``.  Rows have name, value, unit, and, where there is
-one, the peer's value and the ratio peer / ours (larger is better for us).
+Rows have name, value, unit, and, where there is one, the peer's value and the
+ratio peer / ours (larger is better for us).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 SIZE = (900, 600)
-RESULTS = Path(__file__).resolve().parent / "results"
 Row = dict[str, Any]
 
 
@@ -171,29 +164,7 @@ def run(*, large: bool = True) -> list[Row]:
     return rows
 
 
-def save(rows: list[Row]) -> Path:
-    """Keep the numbers with the date and the device."""
-    from crystalgui.scene.picture import graphics_information
-
-    record = {
-        "date": date.today().isoformat(),
-        "device": graphics_information(),
-        "processors": os.cpu_count(),
-        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],
-        "machine": platform.machine(),
-        "picture": list(SIZE),
-        "peer": "vtkGlyph3DMapper, spheres of 16 x 16",
-        "rows": rows,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "scene.json"
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return path
-
-
 if __name__ == "__main__":
-    found = run()
-    for row in found:
+    for row in run():
         peer = f"   glyphs {row['peer']:.3f}, ratio {row['ratio']:.1f}" if row["peer"] else ""
         print(f"{row['name']:<36}{row['value']:>9.3f} {row['unit']}{peer}")
-    print(save(found).name)

@@ -43,6 +43,8 @@ class Plot(pg.PlotWidget):
         self.setMinimumSize(160, 110)
         self.set_axes(x, y)
         self.showGrid(x=False, y=True, alpha=1.0)
+        for side in ("bottom", "left"):  # the grid belongs to the axes: below the data
+            self.getAxis(side).setZValue(-1)
         self.destroyed.connect(clock().rest)
         theme().changed.connect(self._follow_theme)
         self._follow_theme()
