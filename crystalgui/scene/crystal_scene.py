@@ -19,6 +19,7 @@ from crystalgui.core.structures.elements import SYMBOLS
 from crystalgui.scene import actors, build, camera
 from crystalgui.scene.camera import Margins, Projection
 from crystalgui.scene.geometry import Geometry
+from crystalgui.scene.layers import LayeredScene
 from crystalgui.scene.overlay import Legend, Triad
 from crystalgui.scene.style import CrystalStyle, element_colours, element_radii
 
@@ -26,7 +27,7 @@ MOST_LABELS = 1500
 ACTORS = ("atoms", "bonds", "wires", "cell", "box", "faces", "face_edges")
 
 
-class CrystalScene:
+class CrystalScene(LayeredScene):
     """Everything needed to see one crystal.
 
     Parameters
@@ -45,7 +46,6 @@ class CrystalScene:
         self.selected: tuple[int, ...] = ()
         self.ratio = 1.0
         self.transparent = False
-        self._window: Any = None
         self._colours = np.zeros((0, 3), dtype=np.uint8)
         self._radii = np.zeros(0, dtype=np.float32)
         self._reach = 1.0
@@ -69,26 +69,9 @@ class CrystalScene:
         """The layers, lowest first."""
         return self.renderer, self.marks, self.triad.renderer, self.legend.renderer
 
-    @property
-    def camera(self) -> Any:
-        """The `vtkCamera` of crystal and marks."""
-        return self.renderer.GetActiveCamera()
-
-    def attach(self, window: Any) -> None:
-        """Put the layers into a render window."""
-        window.SetNumberOfLayers(4)
-        for layer in self.renderers:
-            window.AddRenderer(layer)
-        self._window = window
-
     def detach(self) -> None:
         """Free every VTK object; the scene is empty afterwards."""
-        window, self._window = self._window, None
-        for layer in self.renderers:
-            layer.RemoveAllViewProps()
-            if window is not None:
-                window.RemoveRenderer(layer)
-        self.actors.clear()
+        super().detach()
         self._ring_actors = []
         self.geometry = None
 

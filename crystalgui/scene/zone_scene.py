@@ -11,6 +11,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkRenderer
 
 from crystalgui.scene import actors, build, camera
 from crystalgui.scene.camera import Margins, Projection
+from crystalgui.scene.layers import LayeredScene
 from crystalgui.scene.overlay import Triad
 from crystalgui.scene.style import LIGHT, Colour, Ink
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Marker = tuple[str, ArrayLike, Colour]
 
 
-class ZoneScene:
+class ZoneScene(LayeredScene):
     """Everything needed to see one Brillouin zone.
 
     Parameters
@@ -37,7 +38,6 @@ class ZoneScene:
         self.actors: dict[str, vtkActor] = {}
         self.ratio = 1.0
         self.transparent = False
-        self._window: Any = None
         self._zone: Zone | None = None
         self._reciprocal: NDArray[np.float64] = np.eye(3)
         self._path: list[NDArray[np.float64]] = []
@@ -62,26 +62,9 @@ class ZoneScene:
         """The layers, lowest first."""
         return self.renderer, self.marks, self.triad.renderer
 
-    @property
-    def camera(self) -> Any:
-        """The `vtkCamera`."""
-        return self.renderer.GetActiveCamera()
-
-    def attach(self, window: Any) -> None:
-        """Put the layers into a render window."""
-        window.SetNumberOfLayers(3)
-        for layer in self.renderers:
-            window.AddRenderer(layer)
-        self._window = window
-
     def detach(self) -> None:
         """Free every VTK object; the scene is empty afterwards."""
-        window, self._window = self._window, None
-        for layer in self.renderers:
-            layer.RemoveAllViewProps()
-            if window is not None:
-                window.RemoveRenderer(layer)
-        self.actors.clear()
+        super().detach()
         self._zone = None
 
     def prepare(self, size: tuple[int, int]) -> None:
