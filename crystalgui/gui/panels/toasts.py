@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.gui.notifications import Notice
+from crystalgui.gui.panels.layout import INSPECTOR
 from crystalgui.gui.theme import SPACE, colour, font, icon
 from crystalgui.gui.widgets import LinkButton, Text, copy_text
 
@@ -35,7 +36,8 @@ class Toast(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.notice = notice
         self.setAccessibleName(f"{notice.level}: {notice.title}")
-        self.setFixedWidth(min(400, max(240, parent.width() - 32)))
+        # as wide as the inspector, so that no button of the page is covered
+        self.setFixedWidth(min(INSPECTOR - 16, max(240, parent.width() - 32)))
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 10, 8, 10)
         row.setSpacing(10)
