@@ -4,11 +4,12 @@ No first-principles hoppings of BiTeI are published, so this set was fitted
 for this project to the known sequence trivial insulator -> gap closing near A
 -> strong topological insulator (Bahramy et al., Nature Commun. 3, 679
 (2012)).  The two-centre integrals follow Slater and Koster, Phys. Rev. 94,
-1498 (1954).  Its Rashba offset is smaller than the measured one.
+1498 (1954).  The set `P22` has a Rashba offset smaller than the measured one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -20,14 +21,61 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 BI, TE, IODINE = 83, 52, 53
 A0, C0 = 4.3402, 6.8217
 CUT_OFF = 6.2
+FADE = 5.2
+FADE_WIDTH = 0.15
+REFERENCE = 3.05
+"""Bond length at which the two-centre integrals are given, Angstrom."""
+PAIRS = ((0, 1), (0, 2), (1, 2), (0, 0), (1, 1), (2, 2))
+"""Order of the pair factors: Bi-Te, Bi-I, Te-I, Bi-Bi, Te-Te, I-I."""
 
-_ONSITE = (-4.3296, -6.5151, -7.8185)
-_ZETA = (1.25, 0.49, 0.63)
-_CRYSTAL_FIELD = (-0.4578, 1.4631, 0.9894)
-_FACTOR = np.array([[0.3131, 1.1317, 1.3101], [1.1317, 0.6177, 0.5797], [1.3101, 0.5797, 1.0677]])
+Triple = tuple[float, float, float]
 
 
-def _structure(x: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BiTeIParameters:
+    """A parameter set of the model.
+
+    Attributes
+    ----------
+    onsite, spin_orbit, crystal_field : three floats, eV
+        For Bi, Te, I: level of the p shell, zeta in zeta L.S, and what is
+        added to p_z.
+    sigma, pi : float, eV
+        Two-centre integrals at 3.05 Angstrom.
+    sigma_decay, pi_decay : float, Angstrom
+        V(r) = V exp(-(r - 3.05) / decay).
+    factors : six floats
+        Of the integrals for the pairs Bi-Te, Bi-I, Te-I, Bi-Bi, Te-Te, I-I.
+    """
+
+    onsite: Triple
+    spin_orbit: Triple
+    crystal_field: Triple
+    sigma: float
+    pi: float
+    sigma_decay: float
+    pi_decay: float
+    factors: tuple[float, float, float, float, float, float]
+
+    def factor(self, i: int, j: int) -> float:
+        """Factor of the integrals between atoms i and j."""
+        return self.factors[PAIRS.index((min(i, j), max(i, j)))]
+
+
+P22 = BiTeIParameters(
+    onsite=(-4.3296, -6.5151, -7.8185),
+    spin_orbit=(1.25, 0.49, 0.63),
+    crystal_field=(-0.4578, 1.4631, 0.9894),
+    sigma=1.7238,
+    pi=-0.5567,
+    sigma_decay=0.941,
+    pi_decay=0.4124,
+    factors=(1.1317, 1.3101, 0.5797, 0.3131, 0.6177, 1.0677),
+)
+
+
+def structure(x: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lattice (3, 3) in Angstrom and positions (3, 3) of Bi, Te, I at reduced pressure x."""
     a, c = A0 * (1 - 0.021 * x), C0 * (1 - 0.05 * x)
     lattice = np.array([[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, c]])
     te, iodine = 0.25 * C0 * a / A0, 0.3054 * C0 * a / A0
@@ -35,15 +83,37 @@ def _structure(x: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return lattice, frac
 
 
-def _pair(vector: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """p-p block (3, 3) for a bond, orbitals in the order x, y, z."""
-    r = float(np.linalg.norm(vector))
-    n = vector / r
-    fade = 1 / (1 + np.exp((r - 5.2) / 0.15))
-    sigma = 1.7238 * np.exp(-(r - 3.05) / 0.941)
-    pi = -0.5567 * np.exp(-(r - 3.05) / 0.4124)
-    block: NDArray[np.float64] = factor * fade * (pi * np.eye(3) + (sigma - pi) * np.outer(n, n))
-    return block
+def bonds(x: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Each bond within the cut-off once: cells (b, 3), atoms (b, 2) and vectors (b, 3)."""
+    lattice, frac = structure(x)
+    cart = frac @ lattice
+    cells, atoms, vectors = [], [], []
+    for cell in product(range(-3, 4), range(-3, 4), range(-2, 3)):
+        if cell < (0, 0, 0):
+            continue
+        for i, j in product(range(3), range(3)):
+            if not any(cell) and j <= i:
+                continue
+            bond = np.array(cell) @ lattice + cart[j] - cart[i]
+            if np.linalg.norm(bond) <= CUT_OFF:
+                cells.append(cell)
+                atoms.append((i, j))
+                vectors.append(bond)
+    return np.array(cells, dtype=np.int64), np.array(atoms, dtype=np.int64), np.array(vectors)
+
+
+def blocks(
+    parameters: BiTeIParameters, atoms: NDArray[np.int64], vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """p-p blocks (b, 3, 3) in eV of bonds, orbitals in the order x, y, z."""
+    factor = np.array([parameters.factor(int(i), int(j)) for i, j in atoms])
+    r = np.linalg.norm(vectors, axis=1)
+    n = vectors / r[:, None]
+    factor = factor / (1 + np.exp((r - FADE) / FADE_WIDTH))
+    sigma = factor * parameters.sigma * np.exp(-(r - REFERENCE) / parameters.sigma_decay)
+    pi = factor * parameters.pi * np.exp(-(r - REFERENCE) / parameters.pi_decay)
+    along = n[:, :, None] * n[:, None, :]
+    return np.asarray(pi[:, None, None] * np.eye(3) + (sigma - pi)[:, None, None] * along)
 
 
 def _angular_momentum() -> NDArray[np.complex128]:
@@ -54,44 +124,49 @@ def _angular_momentum() -> NDArray[np.complex128]:
     return levi
 
 
-def bitei(x: float = 0.0) -> Hoppings:
-    """BiTeI at reduced pressure ``x`` (0: ambient; the gap closes near 1.2).
+def local(parameters: BiTeIParameters) -> NDArray[np.complex128]:
+    """On-site (18, 18): levels, crystal field and zeta L.S."""
+    levels = np.repeat(parameters.onsite, 3)
+    levels[2::3] += parameters.crystal_field
+    result = np.asarray(np.kron(S0, np.diag(levels)), dtype=np.complex128)
+    zeta = np.diag(parameters.spin_orbit)
+    for spin, component in zip((SX, SY, SZ), _angular_momentum(), strict=True):
+        result += np.kron(spin / 2, np.kron(zeta, component))
+    return result
 
-    18 orbitals: Bi, Te, I with p_x, p_y, p_z each, all up, then all down; 12
-    occupied.  a = 4.3402 (1 - .021 x), c = 6.8217 (1 - .05 x) Angstrom.
-    """
-    lattice, frac = _structure(x)
-    cart = frac @ lattice
+
+def bitei_with(parameters: BiTeIParameters, x: float = 0.0, name: str = "") -> Hoppings:
+    """The model at reduced pressure ``x`` with any parameter set."""
+    lattice, frac = structure(x)
     terms = Terms(18)
-    local = np.zeros((9, 9))
-    coupling = np.zeros((18, 18), dtype=np.complex128)
-    momentum = _angular_momentum()
-    for atom in range(3):
-        own = slice(3 * atom, 3 * atom + 3)
-        local[own, own] = np.diag([_ONSITE[atom]] * 3) + np.diag([0, 0, _CRYSTAL_FIELD[atom]])
-        for spin, component in zip((SX, SY, SZ), momentum, strict=True):
-            own_block = np.zeros((9, 9), dtype=np.complex128)
-            own_block[own, own] = _ZETA[atom] * component
-            coupling += np.kron(spin / 2, own_block)
-    terms.onsite(np.kron(S0, local) + coupling)
-    for cell in product(range(-3, 4), range(-3, 4), range(-2, 3)):
-        if cell < (0, 0, 0):
-            continue
-        block = np.zeros((9, 9))
-        for i, j in product(range(3), range(3)):
-            bond = np.array(cell) @ lattice + cart[j] - cart[i]
-            home = not any(cell)
-            if np.linalg.norm(bond) > CUT_OFF or (home and j <= i):
-                continue
-            rows, columns = slice(3 * i, 3 * i + 3), slice(3 * j, 3 * j + 3)
-            block[rows, columns] = _pair(bond, float(_FACTOR[i, j]))
-        if block.any():
-            terms.hop(cell, np.kron(S0, block))
+    terms.onsite(local(parameters))
+    cells, atoms, vectors = bonds(x)
+    table = blocks(parameters, atoms, vectors)
+    for cell in np.unique(cells, axis=0):
+        spinless = np.zeros((3, 3, 3, 3))
+        for b in np.flatnonzero((cells == cell).all(axis=1)):
+            i, j = atoms[b]
+            spinless[i, :, j, :] = table[b]
+        terms.hop(cell.tolist(), np.kron(S0, spinless.reshape(9, 9)))
     return terms.build(
         lattice=lattice,
-        title=f"BiTeI, 18-orbital Slater-Koster model at reduced pressure x={x:g}",
+        title=f"BiTeI, 18-orbital Slater-Koster model{name} at reduced pressure x={x:g}",
         occupied=12,
         centres=np.repeat(np.tile(frac, (2, 1)), 3, axis=0),
         species=[BI, TE, IODINE],
         frac=frac,
     )
+
+
+def bitei_p22(x: float = 0.0) -> Hoppings:
+    """BiTeI with the parameter set `P22`: gap .284 eV, closing near x = 1.2, hardly any Rashba.
+
+    18 orbitals: Bi, Te, I with p_x, p_y, p_z each, all up, then all down; 12
+    occupied.  a = 4.3402 (1 - .021 x), c = 6.8217 (1 - .05 x) Angstrom.
+    """
+    return bitei_with(P22, x)
+
+
+def bitei(x: float = 0.0) -> Hoppings:
+    """BiTeI at reduced pressure ``x`` (0: ambient); see `bitei_p22`."""
+    return bitei_with(P22, x)
