@@ -297,3 +297,22 @@ def guess_occupation(h: Hoppings) -> tuple[int, str]:
     if direct.max() > 0.01:
         return int(choices[direct.argmax()]), "occupation assumed: largest direct gap"
     return max(1, n // 2), "half filling assumed"
+
+
+def occupied_below(h: Hoppings, fermi: float) -> int:
+    """Number of bands below a Fermi energy (eV), averaged over the zone and rounded.
+
+    Kramers pairs are not split when time reversal holds.
+    """
+    table = grid_energies(h, default_mesh(h, 0.35)).reshape(-1, h.n_orbitals)
+    paired = h.assumptions.spin_order in ("blocks", "interleaved") and h.n_orbitals % 2 == 0
+    step = 2 if paired else 1
+    count = int(step * np.round((table < fermi).sum() / len(table) / step))
+    if not 1 <= count < h.n_orbitals:
+        low, high = float(table.min()), float(table.max())
+        raise PhysicsError(
+            f"A Fermi energy of {fermi:g} eV leaves {count} of {h.n_orbitals} bands occupied.",
+            f"Give an energy inside the bands, {low:.3f} to {high:.3f} eV.",
+            path=h.source,
+        )
+    return count
