@@ -187,23 +187,32 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def grid_energies(
-    h: Hoppings, mesh: tuple[int, int, int], shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    h: Hoppings,
+    mesh: tuple[int, int, int],
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    *,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Eigenvalues on the regular mesh k = (i/n1, j/n2, l/n3) + shift.
 
     Returns (n1, n2, n3, n) float64, eV.  The sums over the three lattice
-    directions are done one after the other.
+    directions are done one after the other.  With ``wanted`` (n1, n2, n3)
+    only those points are diagonalised, the others are NaN.
     """
     n = h.n_orbitals
     axes = [np.arange(count) / count + s for count, s in zip(mesh, shift, strict=True)]
     first, rest, blocks = _by_first(*half_sum(h))
-    result = np.empty((*mesh, n))
+    result = np.full((*mesh, n), np.nan)
 
     def part(rows: slice) -> None:
         weight = np.exp(2j * np.pi * np.outer(axes[0][rows], first))
         planes = np.tensordot(weight, blocks, axes=(1, 0))
         for i, plane in enumerate(planes, start=rows.start):
-            result[i] = np.linalg.eigvalsh(plane_sum(rest, plane, axes[1], axes[2]))
+            if wanted is None:
+                result[i] = np.linalg.eigvalsh(plane_sum(rest, plane, axes[1], axes[2]))
+            elif wanted[i].any():
+                some = plane_sum(rest, plane, axes[1], axes[2])[wanted[i]]
+                result[i][wanted[i]] = np.linalg.eigvalsh(some)
 
     over_chunks(part, mesh[0], max(1, _CHUNK_BYTES // (16 * blocks[0].size)))
     return result
