@@ -43,7 +43,7 @@ THINNEST = 0.1
 _CRYSTAL_NAME = re.compile(
     r"(?:^|[._-])(?:poscar|contcar)|\.(?:vasp|poscar|cif|mcif|extxyz|xyz|xsf|axsf|cssr)$", re.I
 )
-_HOPPINGS_NAME = re.compile(r"(?:^|[._-])(?:hr|tb)\.dat$", re.I)
+_HOPPINGS_NAME = re.compile(r"(?:^|[._-])(?:hr|tb)\.dat$|\.hoppings\.safetensors$", re.I)
 _COMPANION_NAME = re.compile(
     r"(?:\.win|\.wout|[._-]wsvec\.dat|[._-]centres\.xyz|_band\.(?:dat|kpt)|_band\.labelinfo\.dat)$",
     re.I,

@@ -37,6 +37,19 @@ class Assumptions:
         Every file that was used.
     ws_distance_missing : bool
         The input asks for ``use_ws_distance``, but there is no ``_wsvec.dat``.
+    degeneracies : str
+        ``"1-6, divided out"`` (``ndegen`` of the file) or ``"none"``.
+    positions_from : str
+        File of the position matrix; empty when there is none.
+    position_residual : float
+        max |r(A) - r(-A)^dagger| in Angstrom before its Hermitian part was
+        taken.
+    rounding : float
+        Largest change of a hopping by storage in single precision, eV; 0 for
+        double precision.
+    sha256 : str
+        Of the Hamiltonian file that was read first; kept in the compact
+        format only.
     """
 
     lattice_from: str = ""
@@ -46,14 +59,21 @@ class Assumptions:
     hermiticity_residual: float = 0.0
     files: tuple[str, ...] = ()
     ws_distance_missing: bool = False
+    degeneracies: str = "none"
+    positions_from: str = ""
+    position_residual: float = 0.0
+    rounding: float = 0.0
+    sha256: str = ""
 
     def sentence(self) -> str:
         """One line for captions."""
         ws = {
             "wsvec": "Wigner-Seitz vectors applied",
-            "ndegen": "plain sum over R / ndegen",
+            "ndegen": "plain sum over R",
             "none": "plain sum over R",
         }[self.wigner_seitz]
+        if self.degeneracies != "none":
+            ws += f" (degeneracies {self.degeneracies})"
         lattice = f"lattice from {self.lattice_from}" if self.lattice_from else "no lattice"
         residual = self.time_reversal_residual
         spin = {"unknown": "spin order unknown", "spinless": "spinless"}.get(
@@ -67,12 +87,56 @@ class Assumptions:
                 " · off the ab-initio mesh these energies are not those of wannier90: "
                 "use_ws_distance is on, but _wsvec.dat is missing"
             )
-        return f"{lattice} · {ws} · {spin}{warning}"
+        stored = ""
+        if self.rounding:
+            stored = f" · single precision (rounded by up to {self.rounding:.1g} eV)"
+        return f"{lattice} · {ws} · {spin}{stored}{warning}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Positions:
+    """The position operator, <i, 0| r |j, A>.
+
+    It has lattice vectors of its own, so that a Hamiltonian may gain or lose
+    terms without touching it.
+
+    Parameters
+    ----------
+    cells : (m, 3) int64
+        Lattice vectors A, unique.
+    elements : (m, n, n, 3) complex128
+        Angstrom, Cartesian; ``elements[A] == elements[-A]^dagger``.  The
+        diagonal at A = 0 holds the Wannier centres.
+    """
+
+    cells: NDArray[np.int64]
+    elements: NDArray[np.complex128]
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays; raise `FileError` when shapes disagree."""
+        _freeze(self, cells=np.int64, elements=np.complex128)
+        m, n = len(self.cells), self.elements.shape[1] if self.elements.ndim == 4 else -1
+        if self.cells.shape != (m, 3) or self.elements.shape != (m, n, n, 3):
+            raise FileError(
+                f"{self.cells.shape} cells do not fit {self.elements.shape} position elements.",
+                "There must be one square matrix of vectors for each cell.",
+            )
+
+
+def _freeze(value: object, **dtypes: type[np.generic]) -> None:
+    """Replace attributes by read-only copies of the given types."""
+    for name, dtype in dtypes.items():
+        array: NDArray[np.generic] = np.array(getattr(value, name), dtype=dtype)
+        array.setflags(write=False)
+        object.__setattr__(value, name, array)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Hoppings:
-    """H(k) = sum_A exp(2 pi i k.A) H_A, lattice gauge.
+    """H(k) = sum_A exp(2 pi i k.A) H_A, lattice gauge; k reduced, energies in eV.
+
+    Two values are equal only when they are the same object (arrays are
+    compared by those who need it, with a tolerance of theirs).
 
     Parameters
     ----------
@@ -89,6 +153,14 @@ class Hoppings:
         The crystal the hoppings belong to, when it is known.
     occupied : int or None
         Number of occupied bands when the source states it.
+    positions : Positions or None
+        The position matrix, when the source has it (``_tb.dat``).
+    title : str
+        Comment line of the source.
+    source : Path or None
+        The file it was read from.
+    assumptions : Assumptions
+        What had to be assumed to read it.
     """
 
     cells: NDArray[np.int64]
@@ -98,16 +170,14 @@ class Hoppings:
     species: NDArray[np.int64] | None = None
     frac: NDArray[np.float64] | None = None
     occupied: int | None = None
+    positions: Positions | None = None
     title: str = ""
     source: Path | None = None
     assumptions: Assumptions = field(default_factory=Assumptions)
 
     def __post_init__(self) -> None:
         """Freeze the arrays; raise `FileError` when shapes disagree."""
-        for name, dtype in (("cells", np.int64), ("matrices", np.complex128)):
-            array = np.array(getattr(self, name), dtype=dtype)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        _freeze(self, cells=np.int64, matrices=np.complex128)
         m = len(self.cells)
         if self.cells.shape != (m, 3) or self.matrices.ndim != 3 or len(self.matrices) != m:
             raise FileError(

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import FileError
+from crystalgui.core.structures.hoppings.compact import is_compact, read_compact
 from crystalgui.core.structures.hoppings.companions import (
     Companions,
     check_atoms,
     check_lattice,
     find_companions,
 )
-from crystalgui.core.structures.hoppings.model import Assumptions, Hoppings
+from crystalgui.core.structures.hoppings.model import Assumptions, Hoppings, Positions
 from crystalgui.core.structures.hoppings.spin import detect_spin_order
 from crystalgui.core.structures.hoppings.tables import (
     Table,
@@ -44,14 +45,15 @@ Matrices = NDArray[np.complex128]
 
 
 def read_hoppings(path: Path, companions: Iterable[Path] = ()) -> Hoppings:
-    """Read ``_hr.dat`` or ``_tb.dat`` (plain or gzip) with its companions.
+    """Read ``_hr.dat`` or ``_tb.dat`` (plain or gzip) with its companions, or the compact format.
 
     Parameters
     ----------
     path : Path
     companions : iterable of Path
         Files to prefer over those found in the same folder: POSCAR, ``.win``,
-        ``_tb.dat``, ``_wsvec.dat``, ``_centres.xyz``.
+        ``_tb.dat``, ``_wsvec.dat``, ``_centres.xyz``.  A compact file is
+        complete in itself and uses none.
 
     Raises
     ------
@@ -60,25 +62,35 @@ def read_hoppings(path: Path, companions: Iterable[Path] = ()) -> Hoppings:
         not Hermitian, or a lattice that cannot belong to the hoppings.
     """
     path = Path(path)
+    if is_compact(path):
+        return read_compact(path)
     table = read_tb(path) if _is_tb(path) else read_hr(path)
     found = find_companions(path, companions)
     place = _place(path, table, found)
     if place.lattice is not None:
         check_lattice(table.cells, table.degeneracies, place.lattice, place.source or path)
     matrices = table.matrices / table.degeneracies[:, None, None]
-    cells, wigner_seitz = table.cells, "ndegen"
-    if (table.degeneracies == 1).all():
-        wigner_seitz = "none"
+    elements = place.positions
+    if elements is not None:
+        elements = elements / table.degeneracies[:, None, None, None]
+    cells = far = table.cells
+    wigner_seitz = "none" if (table.degeneracies == 1).all() else "ndegen"
     files = [path]
     if found.wsvec is not None:
         vectors = read_wsvec(found.wsvec)
         files.append(found.wsvec)
         if (vectors.shifts != 0).any():
-            cells, matrices = spread(cells, matrices, vectors, found.wsvec)
+            cells, matrices = spread(table.cells, matrices, vectors, found.wsvec)
+            if elements is not None:
+                far, elements = spread(table.cells, elements, vectors, found.wsvec)
             wigner_seitz = "wsvec"
     cells, matrices, residual, worst = hermitian(cells, matrices)
     if residual > HERMITICITY_LIMIT:
         raise _not_hermitian(path, table, cells, residual, worst)
+    positions, apart = None, 0.0
+    if elements is not None:
+        far, elements, apart, _ = hermitian(far, elements)
+        positions = Positions(cells=far, elements=elements)
     order, reversal = detect_spin_order(matrices, place.spinors)
     if place.source is not None and place.source != path:
         files.append(place.source)
@@ -92,6 +104,7 @@ def read_hoppings(path: Path, companions: Iterable[Path] = ()) -> Hoppings:
         species=place.species,
         frac=place.frac,
         occupied=_stated_occupation(table.title, len(matrices[0])) or place.occupied,
+        positions=positions,
         title=table.title,
         source=path,
         assumptions=Assumptions(
@@ -102,8 +115,16 @@ def read_hoppings(path: Path, companions: Iterable[Path] = ()) -> Hoppings:
             hermiticity_residual=residual,
             files=tuple(p.name for p in files),
             ws_distance_missing=place.ws_distance is True and found.wsvec is None,
+            degeneracies=_degeneracies(table),
+            positions_from=place.positions_from,
+            position_residual=apart,
         ),
     )
+
+
+def _degeneracies(table: Table) -> str:
+    most = int(table.degeneracies.max(initial=1))
+    return "none" if most == 1 else f"{int(table.degeneracies.min())}-{most}, divided out"
 
 
 def _is_tb(path: Path) -> bool:
@@ -144,14 +165,18 @@ class _Place:
     ws_distance: bool | None = None
     source: Path | None = None
     centres_from: Path | None = None
+    positions: Matrices | None = None
+    positions_from: str = ""
 
 
 def _place(path: Path, table: Table, found: Companions) -> _Place:
     lattice, source = table.lattice, path if table.lattice is not None else None
-    species = frac = occupied = spinors = None
+    positions, positions_from = table.positions, path.name if table.positions is not None else ""
+    species = frac = occupied = spinors = centres_from = None
+    cart = table.centres
     n = table.matrices.shape[-1]
     if found.lattice is not None:
-        said = _crystal_of(found.lattice)
+        said = _crystal_of(found.lattice, table)
         other, species, frac, occupied = said.lattice, said.species, said.frac, said.occupied
         spinors = said.spinors
         if species is not None:
@@ -160,11 +185,13 @@ def _place(path: Path, table: Table, found: Companions) -> _Place:
             species = frac = None
         elif other is not None:
             lattice, source = other, found.lattice if table.lattice is None else path
+            if positions is None and said.positions is not None:
+                positions, positions_from = said.positions, found.lattice.name
+                cart = said.centres
     ws_distance = None
     if found.win is not None:
         win = read_win(found.win)
         occupied, spinors, ws_distance = win.occupied, win.spinors, win.ws_distance
-    cart, centres_from = table.centres, None
     if found.centres is not None:
         cart, atoms = read_centres(found.centres, n)
         centres_from = found.centres
@@ -188,6 +215,8 @@ def _place(path: Path, table: Table, found: Companions) -> _Place:
         ws_distance=ws_distance,
         source=source,
         centres_from=centres_from,
+        positions=positions,
+        positions_from=positions_from,
     )
 
 
@@ -195,10 +224,21 @@ def _same(one: Floats, other: Floats) -> bool:
     return bool(np.abs(one - other).max() < 1e-2 * np.abs(one).max())
 
 
-def _crystal_of(path: Path) -> _Place:
+def _crystal_of(path: Path, table: Table) -> _Place:
+    """What a companion says; positions only where they belong to the terms of ``table``.
+
+    ``centres`` are Cartesian here.
+    """
     name = path.name.lower().removesuffix(".gz")
     if name.endswith("_tb.dat"):
-        return _Place(lattice=read_tb(path).lattice)
+        other = read_tb(path)
+        same = np.array_equal(other.cells, table.cells) and np.array_equal(
+            other.degeneracies, table.degeneracies
+        )
+        same = same and other.matrices.shape == table.matrices.shape
+        if not same:
+            return _Place(lattice=other.lattice)
+        return _Place(lattice=other.lattice, positions=other.positions, centres=other.centres)
     if name.endswith(".win"):
         win = read_win(path)
         if win.lattice is None:
@@ -234,11 +274,12 @@ def _keys(cells: Ints, span: int) -> Ints:
 def spread(
     cells: Ints, matrices: Matrices, vectors: WignerSeitz, path: Path
 ) -> tuple[Ints, Matrices]:
-    """Move H_ij(R) evenly to the cells R + T listed in ``_wsvec.dat``.
+    """Move H_ij(R), or r_ij(R), evenly to the cells R + T listed in ``_wsvec.dat``.
 
-    Returns cells (m', 3) and matrices (m', n, n) of the enlarged set.
+    ``matrices`` (m, n, n, ...).  Returns cells (m', 3) and matrices
+    (m', n, n, ...) of the enlarged set.
     """
-    n = matrices.shape[-1]
+    n = matrices.shape[1]
     target = vectors.cells + vectors.shifts
     span = int(max(np.abs(cells).max(), np.abs(target).max(), np.abs(vectors.cells).max()))
     known = _keys(cells, span)
@@ -249,7 +290,7 @@ def spread(
     outside = known[source] != wanted
     outside |= (vectors.left < 0) | (vectors.left >= n)
     outside |= (vectors.right < 0) | (vectors.right >= n)
-    weight = np.zeros(matrices.shape)
+    weight = np.zeros(matrices.shape[:3])
     if not outside.any():
         np.add.at(weight, (source, vectors.left, vectors.right), 1 / vectors.counts)
     if outside.any() or np.abs(weight - 1).max() > 1e-9:
@@ -260,8 +301,9 @@ def spread(
             path=path,
         )
     keys, first, place = np.unique(_keys(target, span), return_index=True, return_inverse=True)
-    result = np.zeros((len(keys), n, n), dtype=np.complex128)
-    values = matrices[source, vectors.left, vectors.right] / vectors.counts
+    result = np.zeros((len(keys), *matrices.shape[1:]), dtype=np.complex128)
+    values = matrices[source, vectors.left, vectors.right]
+    values = values / vectors.counts.reshape(-1, *[1] * (values.ndim - 1))
     np.add.at(result, (place, vectors.left, vectors.right), values)
     return target[first], result
 
@@ -269,10 +311,10 @@ def spread(
 def hermitian(
     cells: Ints, matrices: Matrices
 ) -> tuple[Ints, Matrices, float, tuple[int, int, int]]:
-    """Complete missing cells -A and symmetrise H(A) = H(-A)^dagger.
+    """Complete missing cells -A and symmetrise H(A) = H(-A)^dagger; matrices (m, n, n, ...).
 
-    Returns cells, matrices, the residual max |H(A) - H(-A)^dagger| in eV
-    before, and (cell, row, column) where it occurs.
+    Returns cells, matrices, the residual max |H(A) - H(-A)^dagger| before, in
+    the unit of the matrices, and (cell, row, column) where it occurs.
     """
     span = int(np.abs(cells).max(initial=0))
     known = _keys(cells, span)
@@ -283,13 +325,13 @@ def hermitian(
     missing = known[partner] != opposite
     if missing.any():
         cells = np.concatenate([cells, -cells[missing]])
-        extra = matrices[missing].conj().transpose(0, 2, 1)
+        extra = matrices[missing].conj().swapaxes(1, 2)
         return hermitian(cells, np.concatenate([matrices, extra]))
-    image = matrices[partner].conj().transpose(0, 2, 1)
+    image = matrices[partner].conj().swapaxes(1, 2)
     difference = np.abs(matrices - image)
     worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
     where = (int(worst[0]), int(worst[1]), int(worst[2]))
-    return cells, (matrices + image) / 2, float(difference[where]), where
+    return cells, (matrices + image) / 2, float(difference[worst]), where
 
 
 def _not_hermitian(

@@ -24,9 +24,9 @@ class Table:
     """A Hamiltonian as its file says it, degeneracies not yet divided out.
 
     ``cells`` (m, 3) int64; ``degeneracies`` (m,) float64; ``matrices``
-    (m, n, n) complex128 in eV; ``lattice`` (3, 3) Angstrom and ``centres``
-    (n, 3) Cartesian Angstrom only from ``_tb.dat``; ``head`` header lines of
-    an ``_hr.dat``.
+    (m, n, n) complex128 in eV; ``lattice`` (3, 3) Angstrom, ``centres``
+    (n, 3) and ``positions`` (m, n, n, 3) complex128 Cartesian Angstrom only
+    from ``_tb.dat``; ``head`` header lines of an ``_hr.dat``.
     """
 
     title: str
@@ -35,6 +35,7 @@ class Table:
     matrices: NDArray[np.complex128]
     lattice: NDArray[np.float64] | None = None
     centres: NDArray[np.float64] | None = None
+    positions: NDArray[np.complex128] | None = None
     head: int = 0
 
 
@@ -142,7 +143,7 @@ def _unique(path: Path, cells: NDArray[np.float64], head: int, step: int) -> NDA
 
 
 def read_tb(path: Path) -> Table:
-    """Read ``seedname_tb.dat``: lattice, Hamiltonian and Wannier centres."""
+    """Read ``seedname_tb.dat``: lattice, Hamiltonian and position matrix."""
     with Source(path) as source:
         title = source.readline("the comment").strip()
         lattice = np.array([_vector(source) for _ in range(3)])
@@ -160,13 +161,25 @@ def read_tb(path: Path) -> Table:
         raise _tb_fault(path, head, n, m, False)
     cells = _unique(path, blocks[:, :3], head, 0)
     values = (elements[:, :, 2] + 1j * elements[:, :, 3]).reshape(m, n, n)
-    centres = None
+    centres = positions = None
     if len(flat) > m * size:
-        positions = flat[m * size :].reshape(m, tail)
-        home = np.flatnonzero((positions[:, :3] == 0).all(axis=1))
+        table = flat[m * size :].reshape(m, tail)
+        rows = table[:, 3:].reshape(m, n * n, 8)
+        if (rows[:, :, 0] != left + 1).any() or (rows[:, :, 1] != right + 1).any():
+            raise _tb_fault(path, head, n, m, False)
+        if (table[:, :3] != blocks[:, :3]).any():
+            raise FileError(
+                "The position matrix lists other cells than the Hamiltonian.",
+                "Both tables must have the same lattice vectors in the same order; "
+                "write the file again.",
+                path=path,
+            )
+        positions = np.ascontiguousarray(
+            (rows[:, :, 2::2] + 1j * rows[:, :, 3::2]).reshape(m, n, n, 3).swapaxes(1, 2)
+        )
+        home = np.flatnonzero((cells == 0).all(axis=1))
         if len(home):
-            table = positions[home[0], 3:].reshape(n, n, 8)
-            centres = table[np.arange(n), np.arange(n)][:, 2::2].copy()
+            centres = positions[home[0], np.arange(n), np.arange(n)].real.copy()
     return Table(
         title=title,
         cells=cells,
@@ -174,6 +187,7 @@ def read_tb(path: Path) -> Table:
         matrices=np.ascontiguousarray(values.transpose(0, 2, 1)),
         lattice=lattice,
         centres=centres,
+        positions=positions,
     )
 
 

@@ -12,7 +12,9 @@ import io
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from crystalgui.core.atomic import replacing
 from crystalgui.core.errors import FileError
 from crystalgui.core.structures.hoppings.model import Hoppings
 
@@ -25,7 +27,8 @@ def _save(path: Path, text: str) -> None:
             packed.write(data)
         data = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with replacing(path) as file:
+        file.write(data)
 
 
 def _comment(h: Hoppings) -> str:
@@ -39,7 +42,7 @@ def _degeneracies(m: int) -> list[str]:
     return ["".join(["    1"] * min(15, m - start)) for start in range(0, m, 15)]
 
 
-def _indices(n: int) -> tuple[np.ndarray, np.ndarray]:
+def _indices(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     right, left = np.divmod(np.arange(n * n), n)
     return left, right
 
@@ -64,9 +67,10 @@ def write_hr(h: Hoppings, path: Path, *, decimals: int = 12) -> None:
 
 
 def write_tb(h: Hoppings, path: Path) -> None:
-    """Write ``_tb.dat``: lattice, Hamiltonian, and centres as the diagonal of r(0).
+    """Write ``_tb.dat``: lattice, Hamiltonian and position matrix.
 
-    Off-diagonal position elements are unknown here and written as zero.
+    Without a position matrix, the centres are written as the diagonal of r(0)
+    and everything else, which is unknown, as zero.
     """
     if h.lattice is None:
         raise FileError(
@@ -74,25 +78,51 @@ def write_tb(h: Hoppings, path: Path) -> None:
             "Write a _hr.dat file instead, or add a POSCAR.",
             path=path,
         )
-    n, m = h.n_orbitals, h.n_cells
+    cells, matrices, positions = _common_cells(h)
+    n, m = h.n_orbitals, len(cells)
     left, right = _indices(n)
     lines = [_comment(h)]
     lines += ["".join(f"{x:24.16f}" for x in row) for row in h.lattice]
     lines += [f"{n:12d}", f"{m:12d}", *_degeneracies(m)]
-    for cell, matrix in zip(h.cells, h.matrices, strict=True):
+    for cell, matrix in zip(cells, matrices, strict=True):
         lines += ["", "".join(f"{int(c):5d}" for c in cell)]
         lines += [
             f"{i + 1:5d}{j + 1:5d} {v.real:21.14E} {v.imag:21.14E}"
             for i, j, v in zip(left, right, matrix[left, right], strict=True)
         ]
-    cart = np.zeros((n, 3)) if h.centres is None else h.centres @ h.lattice
-    zero = "".join([f"{0.0:16.8E}"] * 6)
-    for cell in h.cells:
+    for cell, elements in zip(cells, positions, strict=True):
         lines += ["", "".join(f"{int(c):5d}" for c in cell)]
-        home = not cell.any()
-        for i, j in zip(left, right, strict=True):
-            row = zero
-            if home and i == j:
-                row = "".join(f" {x:21.14E}{0.0:16.8E}" for x in cart[i])
-            lines.append(f"{i + 1:5d}{j + 1:5d}{row}")
+        lines += [
+            f"{i + 1:5d}{j + 1:5d}" + _vector(row.tolist(), known=i == j and not cell.any())
+            for i, j, row in zip(left, right, elements[left, right], strict=True)
+        ]
     _save(Path(path), "\n".join(lines) + "\n")
+
+
+def _vector(values: list[complex], *, known: bool) -> str:
+    """Three complex numbers; a zero that is not ``known`` to be a number is written short."""
+    if not known and not any(values):
+        return f"{0.0:16.8E}" * 6
+    return "".join(
+        f" {v.real:21.14E}" + (f" {v.imag:21.14E}" if v.imag else f"{0.0:16.8E}") for v in values
+    )
+
+
+def _common_cells(
+    h: Hoppings,
+) -> tuple[NDArray[np.int64], NDArray[np.complex128], NDArray[np.complex128]]:
+    """Cells (m, 3), H (m, n, n) and r (m, n, n, 3) over the cells of both; zero where one ends."""
+    n = h.n_orbitals
+    place = {tuple(cell): i for i, cell in enumerate(h.cells.tolist())}
+    others = [] if h.positions is None else h.positions.cells.tolist()
+    for cell in others:
+        place.setdefault(tuple(cell), len(place))
+    cells = np.array(list(place), dtype=np.int64).reshape(-1, 3)
+    matrices = np.zeros((len(cells), n, n), dtype=np.complex128)
+    matrices[: h.n_cells] = h.matrices
+    positions = np.zeros((len(cells), n, n, 3), dtype=np.complex128)
+    if h.positions is not None:
+        positions[[place[tuple(cell)] for cell in others]] = h.positions.elements
+    elif h.centres is not None and h.lattice is not None and (0, 0, 0) in place:
+        positions[place[0, 0, 0], np.arange(n), np.arange(n)] = h.centres @ h.lattice
+    return cells, matrices, positions
