@@ -238,6 +238,8 @@ class MainWindow(QMainWindow):
                 self.actions_table.add(own)
             if hasattr(widget, "page_wanted"):
                 widget.page_wanted.connect(self.show_page)
+            if hasattr(widget, "actions_added"):
+                widget.actions_added.connect(self.actions_table.add)
         except Exception as error:
             log.exception("page %s", info.name)
             self._break_page(info, ErrorInfo.of(error))

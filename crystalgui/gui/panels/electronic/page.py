@@ -1,7 +1,8 @@
 """The Electronic page: shows the Hamiltonian of the current file, and asks the lane.
 
-Bands, zone, slice and gaps show the same k-point: what the pointer touches in
-one is marked in the others, and what is picked becomes the selection.
+At the left are rooms (bands, topology, …), one at a time; zone and gaps stay
+at the right.  All show the same k-point: what the pointer touches in one is
+marked in the others, and what is picked becomes the selection.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from crystalgui.gui.actions.info import ActionInfo
-from crystalgui.gui.panels.electronic.bands_card import BandsCard
+from crystalgui.gui.panels.electronic.bands_room import BandsRoom, spread
 from crystalgui.gui.panels.electronic.gaps_card import GapsCard
-from crystalgui.gui.panels.electronic.slice_card import SliceCard
+from crystalgui.gui.panels.electronic.rooms import Rooms
 from crystalgui.gui.theme import OKABE_ITO, SPACE
 from crystalgui.gui.widgets import Card, EmptyState
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent
 
     from crystalgui.core.messages import ErrorInfo
-    from crystalgui.core.physics.overview import Cut, Filling, Overview
-    from crystalgui.core.physics.slices import Slice
+    from crystalgui.core.physics.overview import Filling, Overview
+    from crystalgui.core.physics.slices import Plane
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.project import OpenFile
@@ -41,7 +42,15 @@ BREATH = 40
 
 
 class ElectronicPanel(QWidget):
-    """Bands, zone in 3D, zone slice and gaps of the current hoppings."""
+    """Rooms, zone in 3D and gaps of the current hoppings.
+
+    Signals
+    -------
+    actions_added(list)
+        Actions of a room that was opened for the first time.
+    """
+
+    actions_added = Signal(list)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +63,8 @@ class ElectronicPanel(QWidget):
         self._pointer: np.ndarray | None = None
         self._picked: np.ndarray | None = None
         self._drawn: tuple[object, ...] | None = None
+        self._plane: Plane | None = None
+        self._room_marks: dict[QWidget, list[tuple[str, np.ndarray, str]]] = {}
         self.zone_view: ZoneView | None = None
         self._build()
         self._marking = QTimer(self)
@@ -68,24 +79,17 @@ class ElectronicPanel(QWidget):
     # --------------------------------------------------------------- layout
 
     def _build(self) -> None:
-        self.bands = BandsCard(self)
-        self.slice = SliceCard(self)
         self.gaps = GapsCard(self)
         self.zone = Card("Brillouin zone", "", self)
-        left, right = QSplitter(Qt.Orientation.Vertical), QSplitter(Qt.Orientation.Vertical)
-        left.addWidget(self.bands)
-        left.addWidget(self.slice)
+        self.rooms = Rooms(self._session, self)
+        right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.zone)
         right.addWidget(self.gaps)
         across = QSplitter(Qt.Orientation.Horizontal)
-        across.addWidget(left)
+        across.addWidget(self.rooms)
         across.addWidget(right)
-        for splitter, sizes in ((left, (520, 480)), (right, (520, 480)), (across, (600, 400))):
-            splitter.setHandleWidth(SPACE[2])
-            splitter.setChildrenCollapsible(False)
-            splitter.setSizes(list(sizes))
-            for index, size in enumerate(sizes):
-                splitter.setStretchFactor(index, size)
+        spread(right, (520, 480))
+        spread(across, (600, 400))
         self.empty = EmptyState(
             "electronic",
             "No Hamiltonian is open",
@@ -98,47 +102,29 @@ class ElectronicPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(SPACE[2], SPACE[2], SPACE[2], SPACE[2])
         outer.addLayout(self._stack)
+        self.gaps.shown.connect(self._show_edge)
+        self.rooms.room_built.connect(self._room_built)
+        self.rooms.actions_added.connect(self.actions_added)
+        self.rooms.shown.connect(lambda _: self._later())
+        self._bands_room = BandsRoom(self._session, self.rooms)
+        self.bands, self.slice = self._bands_room.bands, self._bands_room.slice
         self.bands.occupied_changed.connect(self._fill)
         self.bands.path_chosen.connect(self._choose_path)
-        self.bands.plot.hovered.connect(self._band_hovered)
-        self.bands.plot.picked.connect(self._band_picked)
-        self.slice.wanted.connect(self._cut)
-        self.slice.plane_changed.connect(self._plane_changed)
-        self.slice.plot.hovered.connect(self._slice_hovered)
-        self.slice.plot.picked.connect(self._slice_picked)
-        self.gaps.shown.connect(self._show_edge)
+        self._bands_room.pointed.connect(self._pointed)
+        self._bands_room.picked.connect(self._pick)
+        self._bands_room.plane_shown.connect(self._show_plane)
+        self.rooms.take(self._bands_room, "bands")
+
+    def _room_built(self, room: QWidget) -> None:
+        marks = getattr(room, "k_points", None)
+        if marks is not None:
+            marks.connect(lambda points: self._room_points(room, points))
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this page, for menus and the palette."""
         return [
-            ActionInfo(
-                "electronic.fermi",
-                "Energies from E_F",
-                self.bands.relative.setChecked,
-                menu="Physics",
-                checkable=True,
-                tip="Measure energies from the Fermi energy",
-                enabled=lambda: self._view is not None,
-                checked=self.bands.relative.isChecked,
-            ),
-            ActionInfo(
-                "electronic.contours",
-                "Contours on the slice",
-                self.slice.contours.setChecked,
-                menu="Physics",
-                checkable=True,
-                tip="Level lines of the zone slice",
-                enabled=lambda: self._view is not None,
-                checked=self.slice.contours.isChecked,
-            ),
-            ActionInfo(
-                "electronic.csv",
-                "Export contours…",
-                self.slice.export.click,
-                menu="Physics",
-                tip="Level lines and values of the zone slice as CSV",
-                enabled=lambda: self.slice.cut is not None,
-            ),
+            *self.rooms.actions_of_tabs(),
+            *self._bands_room.actions(),
             ActionInfo(
                 "electronic.gap",
                 "Show the smallest direct gap",
@@ -164,12 +150,16 @@ class ElectronicPanel(QWidget):
         hoppings = file.hoppings if file is not None else None
         if hoppings is None:
             self._hoppings = self._view = self._filling = None
+            self._bands_room.forget()
+            self.rooms.begin(None, 0, file)
             self._show_empty(file)
             return
         if hoppings is self._hoppings:
             return
         self._hoppings, self._view, self._filling = hoppings, None, None
         self._picked = self._pointer = None
+        self._room_marks.clear()
+        self._bands_room.forget()
         self.gaps.show_hoppings(hoppings)
         self._ask_overview(False)
 
@@ -214,7 +204,7 @@ class ElectronicPanel(QWidget):
         if not again:
             self._occupied, self._reason = min(view.occupied, n), view.reason
         self._stack.setCurrentIndex(1)
-        self.bands.show_overview(view, self._occupied, self._reason)
+        self._bands_room.show_overview(h, view, self._occupied, self._reason)
         self.bands.ask_path(view.bands.path.folded and not again)
         if self.zone_view is None:
             # bands first: the first 3D view takes as long as everything else together
@@ -223,8 +213,7 @@ class ElectronicPanel(QWidget):
             self._show_zone(view)
         self.gaps.show_filling(None, "searching…")
         if not again:
-            self._plane_changed((0, 0, 1))
-            self.slice.begin(n, self._occupied, 0.0)
+            self.rooms.begin(h, self._occupied, self._session.project.current)
         self._fill(self._occupied)
 
     def _make_zone(self) -> None:
@@ -243,9 +232,8 @@ class ElectronicPanel(QWidget):
         faces = len(view.zone.faces)
         self.zone.set_title("Brillouin zone", f"{faces} faces")
         self.zone_view.set_zone(view.zone, view.bands.path)
-        if self.slice.cut is not None:
-            plane = self.slice.cut.image.plane
-            self.zone_view.set_plane(plane.origin, plane.normal)
+        if self._plane is not None:
+            self.zone_view.set_plane(self._plane.origin, self._plane.normal)
         self._drawn = None
 
     def _failed(self, error: ErrorInfo) -> None:
@@ -268,13 +256,13 @@ class ElectronicPanel(QWidget):
                 if file.hoppings is h:
                     file.occupied = occupied
                     self._session.project.file_changed.emit(file)
-            self.bands.show_filling(None, occupied)
+            self._bands_room.show_filling(None, occupied)
             self.bands.caption.setText(f"{view.bands.note} · {self._reason}")
-            self.slice.set_filling(occupied)
+            self.rooms.begin(h, occupied, self._session.project.current)
         if occupied >= h.n_orbitals:
             self._session.lane.forget("gaps")
             self._filling = None
-            self.bands.show_filling(None, occupied)
+            self._bands_room.show_filling(None, occupied)
             self.gaps.show_filling(None, "all bands are occupied")
             self._marking.start()
             return
@@ -293,12 +281,9 @@ class ElectronicPanel(QWidget):
     def _show_filling(self, h: Hoppings, occupied: int, filling: Filling) -> None:
         if h is not self._hoppings or occupied != self._occupied:
             return
-        first = self._filling is None
         self._filling = filling
-        self.bands.show_filling(filling, occupied)
+        self._bands_room.show_filling(filling, occupied)
         self.gaps.show_filling(filling)
-        if first and self.slice.cut is not None and self.slice.request().hkl == (0, 0, 1):
-            self._move_plane_to(filling.carts[0])
         self._marking.start()
 
     def _show_edge(self, which: str) -> None:
@@ -307,83 +292,32 @@ class ElectronicPanel(QWidget):
             return
         index = {"direct": 0, "top": 1, "bottom": 2}[which]
         self._picked = filling.carts[index]
-        self._move_plane_to(filling.carts[index])
+        self._bands_room.move_plane_to(filling.carts[index])
         self._marking.start()
 
-    def _move_plane_to(self, cart: np.ndarray) -> None:
-        """Bring the slice to the plane through a k-point, keeping its indices."""
-        if self._view is None:
-            return
-        k = cart @ np.linalg.inv(self._view.zone.reciprocal)
-        offset = float(np.array(self.slice.request().hkl) @ k)
-        if abs(offset - round(2 * offset) / 2) < 2e-3:
-            offset = round(2 * offset) / 2
-        self.slice.go_to(offset)
-
-    # ---------------------------------------------------------------- slice
-
-    def _plane_changed(self, hkl: tuple[int, int, int]) -> None:
-        from crystalgui.core.physics.slices import plane_of
-
-        h, view = self._hoppings, self._view
-        if h is not None and view is not None:
-            self.slice.set_reach(plane_of(h.lattice, hkl, 0.0, view.zone).reach)
-
-    def _cut(self, request: Slice) -> None:
-        from crystalgui.core.physics.overview import cut
-
-        h, view = self._hoppings, self._view
-        if h is None or view is None:
-            return
-        self._session.lane.ask(
-            "slice",
-            cut,
-            h,
-            request,
-            view,
-            on_answer=lambda answer: self._show_cut(h, answer),
-            on_error=self._failed,
-            owner=self,
-        )
-
-    def _show_cut(self, h: Hoppings, answer: Cut) -> None:
-        if h is not self._hoppings or self._view is None:
-            return
-        self.slice.show_cut(answer, self._view)
-        plane = answer.image.plane
+    def _show_plane(self, plane: Plane) -> None:
+        self._plane = plane
         if self.zone_view is not None:
             self.zone_view.set_plane(plane.origin, plane.normal)
         self._marking.start()
 
     # -------------------------------------------------------------- markers
 
-    def _band_hovered(self, row: int, _band: int) -> None:
-        view = self._view
-        self._pointer = view.bands.path.k[row] if view is not None and row >= 0 else None
+    def _pointed(self, k: np.ndarray | None) -> None:
+        self._pointer = k
         self._later()
 
-    def _band_picked(self, row: int, band: int) -> None:
-        if self._view is not None:
-            k = self._view.bands.path.k[row]
-            self._session.selection.select_k((float(k[0]), float(k[1]), float(k[2])), band)
+    def _pick(self, k: np.ndarray, band: int | None = None) -> None:
+        self._session.selection.select_k((float(k[0]), float(k[1]), float(k[2])), band)
 
-    def _slice_hovered(self, at: tuple[float, float] | None) -> None:
-        cut = self.slice.cut
-        self._pointer = None
-        if at is not None and cut is not None:
-            self._pointer = cut.image.plane.reduced(np.array(at))
+    def _room_points(self, room: QWidget, points: list[tuple[np.ndarray, str, str]]) -> None:
+        """A room wants these k-points marked (Cartesian k, label, colour)."""
+        self._room_marks[room] = [(label, np.asarray(k), ink) for k, label, ink in points]
         self._later()
-
-    def _slice_picked(self, at: tuple[float, float]) -> None:
-        cut = self.slice.cut
-        if cut is not None:
-            k = cut.image.plane.reduced(np.array(at))
-            self._session.selection.select_k((float(k[0]), float(k[1]), float(k[2])))
 
     def _point_picked(self, _label: str, cart: Any) -> None:
         if self._view is not None:
-            k = np.asarray(cart) @ np.linalg.inv(self._view.zone.reciprocal)
-            self._session.selection.select_k((float(k[0]), float(k[1]), float(k[2])))
+            self._pick(np.asarray(cart) @ np.linalg.inv(self._view.zone.reciprocal))
 
     def _selected(self, k: tuple[float, float, float] | None) -> None:
         view = self._view
@@ -419,6 +353,7 @@ class ElectronicPanel(QWidget):
                 marks.append((self._name("CBM", filling.carts[2]), filling.carts[2], OKABE_ITO[3]))
             else:
                 marks.append((self._name("gap", filling.carts[0]), filling.carts[0], OKABE_ITO[2]))
+        marks += self._room_marks.get(self.rooms.stack.currentWidget(), [])
         if self._picked is not None:
             marks.append(("", self._picked, OKABE_ITO[1]))
         if self._pointer is not None:
@@ -439,6 +374,7 @@ class ElectronicPanel(QWidget):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Free the 3D view."""
+        self.rooms.close_rooms()
         if self.zone_view is not None:
             self.zone_view.close()
         super().closeEvent(event)
