@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from crystalgui import cli
+from crystalgui.cli import machine, terminal
 from crystalgui.__main__ import main
 from crystalgui.core.resources import examples
 
@@ -137,7 +138,7 @@ def test_bands_say_which_k_point_is_wrong(tmp_path: Path, capsys: Captured) -> N
     [("3", 3), ("-2", -2), ("1e-3", 1e-3), ("true", True), ("False", False), ("mean", "mean")],
 )
 def test_settings_have_their_types(text: str, value: object) -> None:
-    found = cli._settings([f"key={text}"])["key"]
+    found = terminal.settings_of([f"key={text}"])["key"]
     assert found == value
     assert type(found) is type(value)
 
@@ -246,5 +247,5 @@ def test_an_unknown_family_is_one_line(tmp_path: Path, capsys: Captured) -> None
 def test_bench_outside_a_checkout(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "crystalgui" / "cli.py"))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "crystalgui" / "cli" / "machine.py"))
     assert "source checkout" in fails(["bench"], capsys)

@@ -1,0 +1,204 @@
+"""Networks and reports: ``classify``, ``train`` and ``report``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crystalgui.cli.terminal import (
+    UNCHECKED,
+    DeviceOption,
+    Files,
+    check_targets,
+    device_named,
+    existing,
+    fail,
+    follow,
+    settings_of,
+)
+from crystalgui.core.cards import TrainedModel
+from crystalgui.core.errors import DataError, FileError, ModelError
+from crystalgui.core.messages import (
+    ClassifyJob,
+    DatasetReady,
+    EpochMetrics,
+    Event,
+    Predicted,
+    Prediction,
+    ReportJob,
+    ReportWritten,
+)
+
+MOST_DRAWN = 20
+
+
+def classify(
+    paths: Files,
+    model: Annotated[str, typer.Option(help="Name or folder; the shipped one without.")] = "",
+    csv: Annotated[Path | None, typer.Option(help="Where to write the table.", **UNCHECKED)] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Where to write a report.", **UNCHECKED)] = None,
+    device: DeviceOption = "auto",
+) -> int:
+    """Predict the class of crystals."""
+    for path in paths:
+        existing(path, "file or folder")
+    check_targets(csv, pdf)
+    rows = _predict(paths, model, device)
+    good = [r for r in rows if not r.error]
+    if not good:
+        why = f" {rows[0].file}: {rows[0].error}" if rows else ""
+        return fail(f"Nothing could be classified.{why}")
+    from crystalgui.core.reports.csv import predictions_text, write_predictions
+
+    if csv is not None:
+        write_predictions(csv, rows)
+    if pdf is not None:
+        from crystalgui.core.reports.report import sort_files, write_report
+
+        crystals = sort_files(p for p in paths if p.suffix.lower() != ".zip")[0]
+        job = ReportJob(
+            out=pdf,
+            # A page for each of thousands of crystals is not a report.
+            crystals=tuple(crystals) if len(crystals) <= MOST_DRAWN else (),
+            predictions=tuple(rows),
+            trained=_card(model or _shipped()),
+        )
+        _written(write_report(job))
+    if csv is None and pdf is None:
+        sys.stdout.write(predictions_text(rows))
+    return 0
+
+
+def _predict(paths: Sequence[Path], model: str, device: str) -> list[Prediction]:
+    """Rows of all files, in their order."""
+    from crystalgui.core.models.predict import classify as predict
+
+    rows: list[Prediction] = []
+    job = ClassifyJob(paths=tuple(paths), model=model or _shipped(), device=device_named(device))
+
+    def take(event: Event) -> None:
+        if isinstance(event, Predicted):
+            rows.extend(event.rows)
+
+    follow(predict(job), take, quiet=True)
+    return rows
+
+
+def _shipped() -> str:
+    """Name of the model that came with the program."""
+    from crystalgui.core.models.trained import shipped
+
+    found = shipped()
+    if not found:
+        raise ModelError(
+            "No trained model came with this installation.",
+            "Train one with `crystalgui train` and name its folder with --model.",
+        )
+    return found[0].name
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Folder or zip of structure files.", **UNCHECKED)],
+    labels: Annotated[Path, typer.Option(help="CSV with id,label.", **UNCHECKED)],
+    model: Annotated[str, typer.Option(help="Model family, e.g. cgnn.")],
+    out: Annotated[Path, typer.Option(help="Folder of the trained model.", **UNCHECKED)],
+    preset: Annotated[str, typer.Option(help="small, paper, …")] = "small",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> int:
+    """Train a model on labelled crystals."""
+    from crystalgui.core.training.session import train_from_files
+
+    existing(data, "folder or zip")
+    existing(labels)
+    overrides = {"device": device, **settings_of(settings or [])}
+    device_named(str(overrides["device"]))
+    if out.exists() and not out.is_dir():
+        raise FileError("This is not a folder.", "Choose another folder with --out.", path=out)
+    events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
+
+    def take(event: Event) -> None:
+        if isinstance(event, DatasetReady):
+            summary = event.summary
+            print(f"{summary.size:,} crystals, {summary.task}", file=sys.stderr)
+        elif isinstance(event, EpochMetrics):
+            print(_epoch_line(event), file=sys.stderr)
+
+    follow(events, take)
+    print(out)
+    return 0
+
+
+def _epoch_line(event: EpochMetrics) -> str:
+    parts = [f"{name} {value:.4g}" for name, value in event.values.items()]
+    return f"epoch {event.epoch}: " + "  ".join(parts)
+
+
+def report(
+    paths: Files,
+    out: Annotated[Path, typer.Option(help="The PDF, or a folder for PDF and CSV.", **UNCHECKED)],
+    model: Annotated[str, typer.Option(help="Classify the crystals with this model.")] = "",
+    heading: Annotated[str, typer.Option(help="Title of the report.")] = "crystalgui report",
+    occupied: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE=N", help="Number of occupied bands of a hopping file."),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write a report of crystals and hoppings: PDF and CSV."""
+    from crystalgui.core.reports.report import report_from_files, sort_files
+
+    for path in paths:
+        existing(path, "file or folder")
+    rows = _predict(sort_files(paths)[0], model, device) if model else []
+    events = report_from_files(
+        paths,
+        out,
+        heading=heading,
+        predictions=rows,
+        trained=_card(model) if rows else None,
+        occupied=_occupations(occupied or []),
+    )
+    for path in _written(events):
+        print(path)
+
+
+def _occupations(pairs: Sequence[str]) -> dict[str, int]:
+    """``FILE=N`` words."""
+    found: dict[str, int] = {}
+    for pair in pairs:
+        name, _, count = pair.rpartition("=")
+        if not name or not count.isdecimal() or int(count) < 1:
+            raise DataError(
+                f"--occupied {pair} is not FILE=N with a number of bands.",
+                "For example: --occupied wannier90_hr.dat=12",
+            )
+        found[name] = int(count)
+    return found
+
+
+def _card(model: str) -> TrainedModel:
+    """The card of a trained model by name or folder."""
+    from crystalgui.core.models.trained import find, read_card
+
+    return read_card(find(model))[0]
+
+
+def _written(events: Iterable[Event]) -> tuple[Path, ...]:
+    """Write the files of a report; their paths."""
+    written: list[Path] = []
+
+    def take(event: Event) -> None:
+        if isinstance(event, ReportWritten):
+            written.extend(event.paths)
+
+    follow(events, take, quiet=True)
+    return tuple(written)
