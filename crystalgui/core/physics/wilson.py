@@ -1,34 +1,38 @@
 """Wilson loops and Wannier charge centres, with adaptive convergence.
 
 Each overlap of occupied states is made unitary by its singular value
-decomposition; the charge centres of a line are the arguments of the
+decomposition (`links`); the charge centres of a line are the arguments of the
 eigenvalues of the loop (Soluyanov and Vanderbilt, Phys. Rev. B 83, 235401
 (2011); Yu et al., Phys. Rev. B 84, 075119 (2011)).  The controls have the
 names and values of Z2Pack (Gresch et al., Phys. Rev. B 95, 075146 (2017)).
+
+Those controls compare what was computed with itself, so a pocket of Berry
+curvature that lies between all points is missed by all of them (just past a
+band inversion a mesh of 31 lines agrees with one of 61 on the wrong answer).
+Therefore the gap guards the surface: how fast it changes is measured on the
+first mesh, and wherever it could close between two points or two lines, at
+that rate, points and lines are added.  The eigenstates of a line are kept
+while it is refined, and each generation of lines is one batch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgui.core.physics.bloch import one_blas_thread
+from crystalgui.core.physics.folded import Folded, Surface, fold
+from crystalgui.core.physics.gaps import check_occupation
+from crystalgui.core.physics.lines import Line, Refinement, circular_distance
+from crystalgui.core.structures.hoppings.model import Hoppings
+
+__all__ = ["Convergence", "Surface", "WilsonFlow", "flow", "largest_gap"]
+
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Surface:
-    """k(t, s) = origin + t across + s along; the loop runs over s in [0, 1].
-
-    ``along`` is a reciprocal-lattice vector (reduced, integers), so that each
-    line is closed; t in [0, 1] numbers the lines.
-    """
-
-    origin: Floats
-    across: Floats
-    along: Floats
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +49,24 @@ class Convergence:
     gap_tol : float
         Smallest distance of a charge centre from the neighbouring line's gap
         centre (mod 1), in parts of that gap.
-    points : tuple of int
-        k-points on a line, tried one after the other.
+    points : (first, most)
+        k-points on a line.  The first are even; movement is measured between
+        every other point and all of them, then all links are halved.
     lines : int
         Lines to begin with.
     min_distance : float
-        Smallest distance of lines in t.
+        Smallest distance of lines in t (Z2Pack stops at 0.01).
+    most_lines : int
+        The flow is given up when it has more.
     """
 
     pos_tol: float = 1e-2
     move_tol: float = 0.3
     gap_tol: float = 0.3
-    points: tuple[int, ...] = (8, 12, 16, 20, 26, 36, 52, 80)
+    points: tuple[int, int] = (16, 512)
     lines: int = 11
-    min_distance: float = 0.01
+    min_distance: float = 1e-4
+    most_lines: int = 240
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -71,7 +79,8 @@ class WilsonFlow:
     t : (l,) float64
         Ascending.
     centres : (l, occupied) float64
-        In [0, 1), ascending in each row.
+        In [0, 1), ascending in each row; in units of the lattice vector that
+        belongs to the line, every orbital at the origin of its cell.
     gap : (l,) float64
         Centre of the largest gap of each line, in [0, 1).
     gap_size : (l,) float64
@@ -80,7 +89,9 @@ class WilsonFlow:
     converged : bool
         All three checks passed everywhere.
     worst : tuple of (name, value, tolerance)
-        The worst value of ``pos``, ``move`` and ``gap``.
+        The worst value of ``pos``, ``move``, ``gap`` and ``resolution`` (how
+        far the direct gap could fall between two neighbouring lines, in parts
+        of what it is on them; 1: it could close).
     smallest_gap : float, eV
         Smallest direct gap met on the surface.
     """
@@ -94,3 +105,145 @@ class WilsonFlow:
     converged: bool
     worst: tuple[tuple[str, float, float], ...]
     smallest_gap: float
+
+
+def flow(
+    h: Hoppings,
+    surface: Surface,
+    occupied: int,
+    options: Convergence | None = None,
+    *,
+    gap_tolerance: float = 1e-6,
+    threads: int | None = 1,
+) -> WilsonFlow:
+    """Wannier charge centres on a surface, refined until all checks pass.
+
+    Parameters
+    ----------
+    h : Hoppings
+    surface : Surface
+    occupied : int
+        Number of occupied bands.
+    options : Convergence, optional
+    gap_tolerance : float, eV
+        A smaller direct gap on the surface counts as closed: the flow stops
+        there and is not converged.
+    threads : int or None
+        Threads over k-points; None for one a core.
+    """
+    check_occupation(h, occupied)
+    options = options or Convergence()
+    folded = fold(h, surface)
+    refinement = Refinement(
+        folded,
+        occupied,
+        pos_tol=options.pos_tol,
+        points=options.points,
+        step=options.min_distance / 4,
+        threads=threads,
+    )
+    with one_blas_thread():
+        lines = refinement.compute(np.linspace(0, 1, options.lines))
+        lowest, polished = min(line.smallest for line in lines), np.inf
+        while True:
+            pairs = [_Pair(a, b, options, refinement.rate_t) for a, b in pairwise(lines)]
+            lowest = min(line.smallest for line in lines)
+            if any(pair.resolution > 1 for pair in pairs) and lowest < polished / 2:
+                polished = _valley(folded, occupied, lines, options)
+            narrow = [
+                pair
+                for pair in pairs
+                if not pair.passed and pair.distance >= 2 * options.min_distance
+            ]
+            done = not narrow or len(lines) > options.most_lines
+            if done or min(lowest, polished) < gap_tolerance:
+                break
+            lines += refinement.compute(np.array([pair.middle for pair in narrow]))
+            lines.sort(key=lambda line: line.t)
+    smallest = min(lowest, polished)
+    return _result(surface, lines, pairs, options, smallest, smallest >= gap_tolerance)
+
+
+def largest_gap(centres: Floats) -> tuple[float, float]:
+    """Middle (in [0, 1)) and size of the largest gap between ascending centres on the circle."""
+    sizes = np.diff(centres, append=centres[0] + 1)
+    widest = int(sizes.argmax())
+    return float((centres[widest] + sizes[widest] / 2) % 1), float(sizes[widest])
+
+
+class _Pair:
+    """Two neighbouring lines and how well they fit together."""
+
+    __slots__ = ("distance", "gap", "middle", "move", "passed", "resolution")
+
+    def __init__(self, a: Line, b: Line, options: Convergence, rate: float) -> None:
+        self.distance, self.middle = b.t - a.t, (a.t + b.t) / 2
+        (at_a, size_a), (at_b, size_b) = largest_gap(a.centres), largest_gap(b.centres)
+        self.move = float(circular_distance(a.centres, b.centres)) / min(size_a, size_b)
+        self.gap = min(_clearance(b.centres, at_a) / size_a, _clearance(a.centres, at_b) / size_b)
+        between = max(a.smallest + b.smallest, 1e-300)
+        self.resolution = rate * self.distance / between
+        self.passed = (
+            self.move <= options.move_tol and self.gap >= options.gap_tol and self.resolution <= 1
+        )
+
+
+def _clearance(centres: Floats, gap: float) -> float:
+    apart = centres - gap
+    return float(np.abs(apart - np.round(apart)).min())
+
+
+def _valley(folded: Folded, occupied: int, lines: list[Line], options: Convergence) -> float:
+    """The direct gap at the bottom of the valley around the smallest one known, eV.
+
+    A pattern of 5 x 5 points moves downhill and shrinks when it is centred.
+    """
+    lowest = min(lines, key=lambda line: line.smallest)
+    centre = np.array([lowest.t, lowest.s[lowest.gap.argmin()]])
+    gaps_t = np.abs(np.array([line.t for line in lines]) - lowest.t)
+    reach = float(gaps_t[gaps_t > 0].min()) if len(lines) > 1 else 1.0
+    radius = np.array([reach, max(2 * float(lowest.steps.min()), options.min_distance)]) / 2
+    pattern = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3), indexing="ij"), axis=-1)
+    pattern = pattern.reshape(-1, 2).astype(np.float64)
+    best = lowest.smallest
+    for _ in range(60):
+        trial = centre + pattern * radius
+        values = np.linalg.eigvalsh(folded.at(trial[:, 0], trial[:, 1]))
+        gap = values[:, occupied] - values[:, occupied - 1]
+        pick = int(gap.argmin())
+        if gap[pick] < best:
+            best, centre = float(gap[pick]), trial[pick]
+        if np.abs(pattern[pick]).max() < 2:
+            radius = radius / 2.5
+        if radius.max() < 1e-9:
+            break
+    return best
+
+
+def _result(
+    surface: Surface,
+    lines: list[Line],
+    pairs: list[_Pair],
+    options: Convergence,
+    smallest: float,
+    open_: bool,
+) -> WilsonFlow:
+    gaps = np.array([largest_gap(line.centres) for line in lines])
+    pos = max(line.movement for line in lines)
+    checked = all(pair.passed for pair in pairs) and all(line.smooth for line in lines)
+    return WilsonFlow(
+        surface=surface,
+        t=np.array([line.t for line in lines]),
+        centres=np.array([line.centres for line in lines]),
+        gap=gaps[:, 0],
+        gap_size=gaps[:, 1],
+        points=np.array([len(line.s) for line in lines], dtype=np.int64),
+        converged=open_ and checked and pos <= options.pos_tol,
+        worst=(
+            ("pos", pos, options.pos_tol),
+            ("move", max(pair.move for pair in pairs), options.move_tol),
+            ("gap", min(pair.gap for pair in pairs), options.gap_tol),
+            ("resolution", max(pair.resolution for pair in pairs), 1.0),
+        ),
+        smallest_gap=smallest,
+    )
