@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import typer
 
 from crystalgui.cli import files, learning, machine
-from crystalgui.cli.topology import topology
 from crystalgui.cli.terminal import fail, log_file, sentence
+from crystalgui.cli.topology import topology
 from crystalgui.core.errors import CrystalError
 from crystalgui.core.messages import ErrorInfo
 
