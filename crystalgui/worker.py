@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from crystalgui.core.messages import (
     CatalogueJob,
     ClassifyJob,
+    DesignJob,
     ErrorInfo,
     EstimateJob,
     Event,
@@ -25,6 +26,8 @@ from crystalgui.core.messages import (
     ImportJob,
     Job,
     LogLine,
+    MixtureJob,
+    PhaseMapJob,
     ReportJob,
     TrainJob,
 )
@@ -49,6 +52,9 @@ HANDLERS: Handlers = {
     TrainJob: "crystalgui.core.training.session:train",
     ClassifyJob: "crystalgui.core.models.predict:classify",
     ReportJob: "crystalgui.core.reports.report:write_report",
+    DesignJob: "crystalgui.core.physics.design:design",
+    MixtureJob: "crystalgui.core.physics.phases:mixture",
+    PhaseMapJob: "crystalgui.core.physics.phases:phase_map",
 }
 ORPHAN_SECONDS = 5.0
 LOG = logging.getLogger(__name__)

@@ -11,10 +11,16 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from crystalgui.core.cards import Card, Scalar, Task, TrainedModel
 from crystalgui.core.errors import CrystalError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -255,6 +261,110 @@ class ReportJob(Job):
         return f"Report {self.out.name}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DesignJob(Job):
+    """Descend from a Hamiltonian to a wanted gap or band; answers `DesignStep`, `DesignReady`.
+
+    ``freedom`` is what may change: the ``"strain"`` of the named ``model``,
+    or the ``"hoppings"`` or a Zeeman ``"field"`` of the model or of the file
+    ``source`` (with its ``companions``).  ``target`` is ``"gap"`` (direct gap
+    of ``value`` eV), ``"close"`` (the gap closes: a phase boundary),
+    ``"band"`` (band number ``band``, from 1, lies at ``value`` eV) or
+    ``"bands"`` (mean-square distance of all bands from ``reference`` (p, n)
+    eV at ``points`` (p, 3) reduced).  ``k`` fixes the k-point of a gap or
+    band; None follows the smallest gap.  ``shape`` .. ``bound`` constrain a
+    strain (`physics.strain.Allowed`); ``bound`` in eV limits a field.
+    ``clip_norm`` 0 does not clip.  ``tolerance`` is in eV.  ``out`` takes the
+    designed Hamiltonian (``.hoppings.safetensors``).
+    """
+
+    freedom: Literal["strain", "hoppings", "field"] = "strain"
+    model: str = ""
+    source: Path | None = None
+    companions: tuple[Path, ...] = ()
+    occupied: int = 0
+    target: Literal["gap", "close", "band", "bands"] = "gap"
+    value: float = 0.0
+    k: tuple[float, float, float] | None = None
+    band: int = 1
+    points: Floats | None = None
+    reference: Floats | None = None
+    shape: Literal["free", "in-plane", "along-c", "uniform"] = "free"
+    rotations: bool = False
+    symmetry: bool = True
+    volume: bool = False
+    bound: float = 0.15
+    optimiser: Literal["plain", "adam"] = "adam"
+    learning_rate: float = 2e-3
+    clip_norm: float = 1.0
+    steps: int = 500
+    tolerance: float = 1e-4
+    out: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Design {self.model or (self.source.name if self.source else '')}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HamiltonianSource:
+    """A Hamiltonian by name: a file with its companions, or a model with settings."""
+
+    path: Path | None = None
+    companions: tuple[Path, ...] = ()
+    model: str = ""
+    settings: dict[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """File name, or model and settings."""
+        if self.path is not None:
+            return self.path.name
+        words = ", ".join(f"{key} = {value}" for key, value in self.settings.items())
+        return f"{self.model} ({words})" if words else self.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureJob(Job):
+    """Gap and phase of (1 - x) start + x end, for each strength of noise.
+
+    ``strengths`` are those of `physics.perturb.noise` with ``seed``; answers
+    `PhasePoints` with x = mixing and y = strength.
+    """
+
+    start: HamiltonianSource
+    end: HamiltonianSource
+    occupied: int = 0
+    steps: int = 41
+    strengths: tuple[float, ...] = (0.0,)
+    seed: int = 0
+    labels: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Phases from {self.start.name} to {self.end.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseMapJob(Job):
+    """Phases of a model in the plane of two of its settings.
+
+    ``x`` and ``y`` are (setting, first, last, points); answers `PhasePoints`.
+    """
+
+    model: str
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    x: tuple[str, float, float, int] = ("", 0.0, 1.0, 2)
+    y: tuple[str, float, float, int] = ("", 0.0, 1.0, 2)
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Phase diagram of {self.model}"
+
+
 # -------------------------------------------------------------- answers
 
 
@@ -371,6 +481,73 @@ class ReportWritten(Event):
     """Files of a finished report."""
 
     paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DesignStep(Event):
+    """Where a design is; at most 20 a second.
+
+    ``gap`` eV is the direct gap that is watched, at ``k`` reduced; ``value``
+    what the target asks about (that gap, or a band position).  ``strain``
+    (3, 3) is T of r -> r (1 + T); ``field`` (3,) eV; ``change`` eV the rms
+    change of the hoppings that are there.  ``bands`` (m, n) eV along the path
+    of the Hamiltonian without design.
+    """
+
+    step: int
+    loss: float
+    value: float
+    gap: float
+    k: tuple[float, float, float]
+    strain: Floats
+    field: Floats
+    change: float
+    bands: Floats
+    lattice: Floats | None = None
+    frac: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DesignReady(Event):
+    """The end of a design; ``reason`` in words, ``reached`` within the tolerance.
+
+    ``gap`` eV is the smallest direct gap of the whole zone at the end, searched
+    anew, at ``k``.  ``history`` has a row for every step and the columns
+    ``columns``.
+    """
+
+    reached: bool
+    reason: str
+    last: DesignStep
+    gap: float
+    k: tuple[float, float, float]
+    seconds: float
+    history: Floats
+    columns: tuple[str, ...]
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePoint:
+    """A point of a phase diagram: smallest direct gap (eV), its reduced k, the phase.
+
+    An empty ``label`` says that only the gap is known so far.
+    """
+
+    x: float
+    y: float
+    gap: float
+    k: tuple[float, float, float]
+    label: str = ""
+    status: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePoints(Event):
+    """Some points of a phase diagram; never lost, a later point replaces an earlier one."""
+
+    points: tuple[PhasePoint, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
