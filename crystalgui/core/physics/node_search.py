@@ -1,0 +1,186 @@
+"""Where could two bands touch?  The certificate that no node was missed.
+
+A coarse mesh alone misses nodes.  Here every mesh cell in which the measured
+slopes of the two bands allow a touching is divided until the slopes rule it
+out or the cell is small; a descent starts from each cell that is left
+(`descent`).  The slope of a sorted band is bounded by that of H(k) (Weyl's
+inequality), so that bands which cross others need no care.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgui.core.physics.bloch import energies, grid_energies
+from crystalgui.core.structures.hoppings.model import Hoppings
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_SLOPE_MARGIN = 1.3
+_MOST_STARTS = 160
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Suspects:
+    """Places from which a descent must start.
+
+    Attributes
+    ----------
+    k : (s, 3) float64, reduced
+    size : (3,) float64
+        Edges of the cells they stand for, reduced.
+    cells : int
+        Cells of that size that the slopes did not rule out.
+    complete : bool
+        False when there were too many cells to divide all of them.
+    mesh : (n1, n2, n3)
+    """
+
+    k: Floats
+    size: Floats
+    cells: int
+    complete: bool
+    mesh: tuple[int, int, int]
+
+
+def suspects(
+    h: Hoppings,
+    occupied: int,
+    mesh: tuple[int, int, int],
+    group: Integers,
+    *,
+    levels: int = 4,
+    most: int = 6000,
+) -> Suspects:
+    """Divide mesh cells until measured slopes rule a node out; see the module.
+
+    Parameters
+    ----------
+    mesh : (n1, n2, n3)
+        1 in directions that are left out.
+    group : (g, 3, 3) int64
+        Acts on reduced k and leaves the spectrum unchanged.
+    levels : int
+        How often cells are divided.
+    most : int
+        Cells looked at in one division at most.
+    """
+    table = _pair_on_mesh(h, occupied, mesh, group)
+    gap = table[..., 1] - table[..., 0]
+    bound = _mesh_bound(table)
+    even = any((w == -np.eye(3)).all() for w in group)
+    cells = np.argwhere(gap <= bound)
+    if even:
+        cells = _half(cells, mesh)
+    size = np.where(np.array(mesh) > 1, 1.0 / np.array(mesh), 0.0)
+    lowest = _lowest(gap)
+    k, pair = cells / np.array(mesh), table[tuple(cells.T)]
+    limit = bound[tuple(cells.T)]
+    complete = True
+    for _ in range(levels):
+        if not len(k):
+            break
+        if len(k) * 2 ** int((size > 0).sum()) > most:
+            complete = False
+            break
+        k, pair, limit = _divide(h, occupied, k, pair, limit, size)
+        size = size / 2
+    left = len(k)
+    starts = np.concatenate([k, lowest / np.array(mesh)])
+    value = np.concatenate([pair[:, 1] - pair[:, 0], gap[tuple(lowest.T)]])
+    starts = _apart(starts, value, size, group)
+    if len(starts) > _MOST_STARTS:
+        complete = False
+        starts = starts[:: -(-len(starts) // _MOST_STARTS)]
+    return Suspects(k=starts, size=size, cells=left, complete=complete, mesh=mesh)
+
+
+def _pair_on_mesh(
+    h: Hoppings, occupied: int, mesh: tuple[int, int, int], group: Integers
+) -> Floats:
+    """Highest occupied and lowest empty energy on the mesh, (n1, n2, n3, 2)."""
+    counts = np.array(mesh)
+    points = np.indices(mesh).reshape(3, -1).T
+    label = np.arange(len(points))
+    for w in group:
+        image = (points / counts) @ w.T * counts
+        whole = np.round(image)
+        if np.abs(image - whole).max() > 1e-6:
+            continue  # this element does not map the mesh onto itself
+        number = np.ravel_multi_index(tuple((whole.astype(int) % counts).T), mesh)
+        label = np.minimum(label, number)
+    for _ in range(8):  # orbits, if elements were left out of the group
+        if (label[label] == label).all():
+            break
+        label = label[label]
+    wanted = (label == np.arange(len(points))).reshape(mesh)
+    table = grid_energies(h, mesh, wanted=None if wanted.all() else wanted)
+    pair = table[..., occupied - 1 : occupied + 1].reshape(-1, 2)
+    return np.asarray(pair[label].reshape(*mesh, 2))
+
+
+def _mesh_bound(table: Floats) -> Floats:
+    """Largest loss of gap within half a cell that the slopes between neighbours allow."""
+    slope = np.zeros(table.shape[:3])
+    for shift in product((-1, 0, 1), repeat=3):
+        if any(shift):
+            change = np.abs(table - np.roll(table, shift, axis=(0, 1, 2))).sum(axis=-1)
+            slope = np.maximum(slope, change)
+    slope = np.maximum(slope, 0.5 * np.median(slope))
+    return np.asarray(_SLOPE_MARGIN * slope / 2)
+
+
+def _half(cells: Integers, mesh: tuple[int, int, int]) -> Integers:
+    """One of each pair k, -k."""
+    other = (-cells) % np.array(mesh)
+    mine = np.ravel_multi_index(tuple(cells.T), mesh)
+    return np.asarray(cells[mine <= np.ravel_multi_index(tuple(other.T), mesh)])
+
+
+def _divide(
+    h: Hoppings, occupied: int, k: Floats, pair: Floats, limit: Floats, size: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Children (half the edges) that could still hold a node, with energies and bounds."""
+    arms = [(-0.25, 0.25) if edge else (0.0,) for edge in size]
+    corners = np.array(list(product(*arms))) * size
+    child = k[:, None] + corners
+    e = energies(h, child.reshape(-1, 3))[:, occupied - 1 : occupied + 1]
+    e = e.reshape(len(k), len(corners), 2)
+    # From a child to its own corners it is as far as from its parent's centre to the child.
+    slope = np.abs(e - pair[:, None]).sum(axis=-1).max(axis=1)
+    bound = np.maximum(_SLOPE_MARGIN * slope, 0.25 * limit)
+    keep = e[..., 1] - e[..., 0] <= bound[:, None]
+    return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
+
+
+def _lowest(gap: Floats, count: int = 6) -> Integers:
+    """Mesh indices of the lowest local minima (different in value)."""
+    lowest = np.ones(gap.shape, dtype=bool)
+    for shift in product((-1, 0, 1), repeat=3):
+        if any(shift):
+            lowest &= gap <= np.roll(gap, shift, axis=(0, 1, 2)) + 1e-9
+    places = np.argwhere(lowest)
+    values = np.round(gap[lowest], 6)
+    _, first = np.unique(values, return_index=True)
+    return np.asarray(places[first[:count]])
+
+
+def _apart(k: Floats, value: Floats, size: Floats, group: Integers) -> Floats:
+    """Thin out: lowest first, one of those nearer than 1.5 cells, up to the group."""
+    if not len(k):
+        return k
+    reach = 1.5 * np.where(size > 0, size, 1.0)
+    left = np.argsort(value, kind="stable")
+    kept = []
+    while len(left):
+        here = k[left[0]]
+        kept.append(here)
+        apart = k[left][:, None] - (group @ here)[None]
+        near = (np.abs(apart - np.round(apart)) <= reach).all(axis=-1).any(axis=1)
+        left = left[~near]
+    return np.array(kept)
