@@ -403,3 +403,28 @@ def test_missing_wigner_seitz_vectors_are_said(tmp_path: Path, said: str, warned
     h = read_hoppings(tmp_path / "model_hr.dat")
     assert h.assumptions.ws_distance_missing is warned
     assert ("off the ab-initio mesh" in h.assumptions.sentence()) is warned
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "file",
+    [
+        "Bi2Se3/wannier90_hr.dat.gz",
+        "ZrTe/wannier90_hr.dat.gz",
+        "WSe2_1Tp/wannier90_hr.dat.gz",
+        "Si_valence_ws/Si2_valence_hr.dat",
+    ],
+)
+def test_energies_agree_with_those_of_another_program(
+    shared_data: Path, tmp_path: Path, file: str
+) -> None:
+    """Numbers written by TBmodels 1.4.3 (its version is in the file), from _hr.dat alone."""
+    import json
+
+    wanted = json.loads((Path(__file__).parent / "tbmodels_energies.json").read_text())
+    assert wanted["program"] == "TBmodels 1.4.3"
+    there = wanted["files"][file]
+    alone = tmp_path / Path(file).name
+    alone.write_bytes((shared_data / "hoppings" / file).read_bytes())
+    found = energies(read_hoppings(alone), np.array(there["k"]))
+    assert np.abs(found - np.array(there["energies"])).max() < 1e-12
