@@ -65,7 +65,7 @@ class Folded:
         """(l, b, n (n + 1) / 2): the harmonics along the lines at t (l,)."""
         phase = np.exp(2j * np.pi * np.outer(t, self.p))
         flat = phase @ self.blocks.reshape(len(self.p), -1)
-        return flat.reshape(len(t), len(self.q), -1)
+        return np.asarray(flat.reshape(len(t), len(self.q), -1))
 
     def on_line(self, line: Complexes, s: Floats) -> Complexes:
         """H (len(s), n, n) on one line of `lines`; only the lower triangle is filled.
@@ -115,4 +115,6 @@ def fold(h: Hoppings, surface: Surface) -> Folded:
     terms = h.matrices.reshape(h.n_cells, -1)[order][:, below] * weight[order, None]
     blocks = np.zeros((len(p) * len(q), len(below)), dtype=np.complex128)
     blocks[cells] = np.add.reduceat(terms, first, axis=0)
-    return Folded(p=p, q=q, blocks=blocks.reshape(len(p), len(q), -1), n=n)
+    return Folded(
+        p=np.asarray(p, dtype=np.float64), q=q, blocks=blocks.reshape(len(p), len(q), -1), n=n
+    )

@@ -18,7 +18,6 @@ while it is refined, and each generation of lines is one batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
 from itertools import pairwise
 
 import numpy as np
@@ -49,9 +48,11 @@ class Convergence:
     gap_tol : float
         Smallest distance of a charge centre from the neighbouring line's gap
         centre (mod 1), in parts of that gap.
-    points : (first, most)
-        k-points on a line.  The first are even; movement is measured between
-        every other point and all of them, then all links are halved.
+    points : tuple of int
+        The first is where a line begins, the last is the most that it may
+        have.  Movement is measured between every other point and all of
+        them, and halving all links keeps every eigenstate, so the numbers in
+        between do not matter.
     lines : int
         Lines to begin with.
     min_distance : float
@@ -63,7 +64,7 @@ class Convergence:
     pos_tol: float = 1e-2
     move_tol: float = 0.3
     gap_tol: float = 0.3
-    points: tuple[int, int] = (16, 512)
+    points: tuple[int, ...] = (16, 512)
     lines: int = 11
     min_distance: float = 1e-4
     most_lines: int = 240
@@ -138,7 +139,7 @@ def flow(
         folded,
         occupied,
         pos_tol=options.pos_tol,
-        points=options.points,
+        points=(options.points[0], options.points[-1]),
         step=options.min_distance / 4,
         threads=threads,
     )
