@@ -124,6 +124,11 @@ PHASE_COLOURS: dict[str, str] = {
 }
 
 
+def phase_colour(label: str) -> str:
+    """Colour of a phase by its label (``"Weyl semimetal"``); grey where none is known."""
+    return PHASE_COLOURS.get(label.partition(" ")[0].lower(), PHASE_COLOURS["unresolved"])
+
+
 def class_colour(index: int) -> str:
     """Colour of class ``index``, the same on every page; repeats after eight."""
     return OKABE_ITO[index % len(OKABE_ITO)]

@@ -126,10 +126,11 @@ def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:
 
 def k_text(k: Floats, digits: int = 4) -> str:
     """``(0.004, −0.008, ½)``: reduced coordinates as people write them."""
-    return "(" + ", ".join(_fraction(float(x), digits) for x in k) + ")"
+    return "(" + ", ".join(fraction_text(float(x), digits) for x in k) + ")"
 
 
-def _fraction(x: float, digits: int) -> str:
+def fraction_text(x: float, digits: int = 4) -> str:
+    """``½``, ``−⅓``, ``0.1234``."""
     names = {1 / 2: "½", 1 / 3: "⅓", 2 / 3: "⅔", 1 / 4: "¼", 3 / 4: "¾", 1.0: "1"}
     near = 0.5 * 10.0**-digits
     if abs(x) < near:

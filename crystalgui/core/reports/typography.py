@@ -34,6 +34,21 @@ OKABE_ITO = (
 )
 OCCUPIED = "#0072b2"
 EMPTY = "#d55e00"
+# The phases keep one colour each everywhere; the rest is grey.
+PHASE_COLOURS = {
+    "trivial": "#0072b2",
+    "topological": "#e69f00",
+    "weyl": "#009e73",
+    "dirac": "#cc79a7",
+    "metal": "#d55e00",
+    "unresolved": "#999999",
+}
+
+
+def phase_colour(label: str) -> str:
+    """Colour of a phase by its label, as in the window."""
+    return PHASE_COLOURS.get(label.partition(" ")[0].lower(), PHASE_COLOURS["unresolved"])
+
 
 REGULAR, BOLD, ITALIC = "Inter", "Inter-SemiBold", "Inter-Italic"
 FILES = {

@@ -1,0 +1,192 @@
+"""The card with the Wilson flow: a plane, its charge centres, and what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+
+from crystalgui.core.reports.certificate import (
+    WORST,
+    flow_csv,
+    flow_rows,
+    minus,
+    read_flow,
+    worst_passed,
+)
+from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.plots.flow import FlowPlot
+from crystalgui.gui.theme import SPACE, font
+from crystalgui.gui.widgets import Card, FlowLayout, Text
+
+if TYPE_CHECKING:
+    from crystalgui.core.physics.certificate import Certificate
+    from crystalgui.core.physics.wilson import WilsonFlow
+    from crystalgui.core.structures.hoppings.model import Hoppings
+    from crystalgui.gui.session import Session
+
+
+class FlowCard(Card):
+    """Wannier charge centres on each plane that was computed.
+
+    Signals
+    -------
+    k_chosen(object)
+        A line of k-points was clicked: its first point, (3,) reduced.
+    """
+
+    k_chosen = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Wilson flow", "", parent)
+        self._flows: tuple[tuple[str, WilsonFlow], ...] = ()
+        self.planes = QComboBox(self)
+        self.planes.setAccessibleName("Plane of the flow")
+        self.planes.setToolTip("Plane on which the charge centres were followed")
+        self.planes.currentIndexChanged.connect(self._choose)
+        self.plot = FlowPlot(self)
+        self.export = ExportChip(self, (self.plot,), "flow", self._table, session.lane)
+        self.tools.addWidget(self.planes)
+        self.tools.addWidget(self.export)
+        self.plot.setAccessibleName("Flow of Wannier charge centres")
+        self.plot.picked.connect(self._picked)
+        self.answer = QLabel("")
+        self.answer.setFont(font("heading"))
+        self.reason = Text("", "muted")
+        top = QWidget()
+        row = FlowLayout(top, SPACE[2])
+        row.addWidget(self.answer)
+        self.numbers = Text("", "muted")
+        self.limits = QWidget()
+        limits = FlowLayout(self.limits, SPACE[2])
+        self._limits: dict[str, Text] = {}
+        for name, tip in WORST.items():
+            text = Text("")
+            text.setWordWrap(False)
+            text.setFont(font("number"))
+            text.setToolTip(f"Worst {tip}")
+            self._limits[name] = text
+            limits.addWidget(text)
+        self.body.addWidget(self.plot, 1)
+        foot = QVBoxLayout()
+        foot.setSpacing(2)
+        foot.addWidget(top)
+        foot.addWidget(self.reason)
+        foot.addWidget(self.numbers)
+        foot.addWidget(self.limits)
+        self.body.addLayout(foot)
+        self.clear("")
+
+    # ------------------------------------------------------------- content
+
+    def clear(self, why: str) -> None:
+        """Show no flow, and say why."""
+        self._flows = ()
+        self.planes.blockSignals(True)
+        self.planes.clear()
+        self.planes.blockSignals(False)
+        self._choose(-1)
+        self.reason.setText(why)
+
+    def show_certificate(self, certificate: Certificate, h: Hoppings | None) -> None:
+        """Offer the planes of an answer; the first one with something to see is shown."""
+        self._flows = certificate.flows
+        self.export.set_source(h)
+        if not self._flows:
+            self.clear(_no_flow(certificate))
+            return
+        before = self.planes.currentText()
+        names = [name for name, _ in self._flows]
+        self.planes.blockSignals(True)
+        self.planes.clear()
+        self.planes.addItems(names)
+        chosen = names.index(before) if before in names else _telling(self._flows)
+        self.planes.setCurrentIndex(chosen)
+        self.planes.blockSignals(False)
+        self._choose(chosen)
+
+    @property
+    def flow(self) -> WilsonFlow | None:
+        """The flow that is shown."""
+        index = self.planes.currentIndex()
+        return self._flows[index][1] if 0 <= index < len(self._flows) else None
+
+    def _choose(self, index: int) -> None:
+        shown = 0 <= index < len(self._flows)
+        for widget in (self.planes, self.export, self.answer, self.numbers, self.limits):
+            widget.setVisible(shown)
+        self.plot.setVisible(True)
+        if not shown:
+            self.set_title("Wilson flow", "")
+            self.plot.set_flow(None)
+            return
+        name, flow = self._flows[index]
+        reading = read_flow(flow)
+        rings = (np.array(reading.rings[0]), np.array(reading.rings[1]))
+        self.plot.set_flow(flow, rings, show_sum=not reading.half)
+        self.set_title("Wilson flow", name)
+        self.answer.setText(reading.text)
+        if reading.half:
+            times = "once" if reading.crossed == 1 else f"{reading.crossed} times"
+            parity = "odd" if reading.crossed % 2 else "even"
+            self.reason.setText(
+                f"The largest gap crosses {'no' if not reading.crossed else 'a'} charge centre"
+                f"{'' if not reading.crossed else ' ' + times}: {parity}."
+            )
+        else:
+            turns = abs(reading.winding)
+            self.reason.setText(
+                f"The sum of the centres turns {'once' if turns == 1 else f'{turns} times'}."
+                if turns
+                else "The sum of the centres comes back without a turn."
+            )
+        rows = flow_rows(flow)[:3]
+        self.numbers.setText(" · ".join(f"{key}: {value}" for key, value in rows))
+        self._show_limits(flow)
+
+    def _show_limits(self, flow: WilsonFlow) -> None:
+        for text in self._limits.values():
+            text.hide()
+        for name, value, limit in flow.worst:
+            text = self._limits.get(name)
+            if text is None:
+                continue
+            passed = worst_passed(name, value, limit)
+            sign = "≥" if (name == "gap") == passed else "≤"
+            if value == limit:
+                sign = "="
+            text.setText(minus(f"{name} {value:.2g} {sign} {limit:g}"))
+            text.set_role("good" if passed else "bad")
+            text.setAccessibleName(f"{name}: {'inside' if passed else 'outside'} its tolerance")
+            text.show()
+
+    def _picked(self, t: float) -> None:
+        flow = self.flow
+        if flow is not None:
+            self.k_chosen.emit(flow.surface.origin + t * flow.surface.across)
+
+    def _table(self) -> str:
+        """The flow that is shown as CSV."""
+        return flow_csv(self.flow) if self.flow is not None else ""
+
+
+def _telling(flows: tuple[tuple[str, WilsonFlow], ...]) -> int:
+    """The first plane that is not trivial, else the first."""
+    for index, (_, flow) in enumerate(flows):
+        reading = read_flow(flow)
+        if reading.crossed % 2 if reading.half else reading.winding:
+            return index
+    return 0
+
+
+def _no_flow(certificate: Certificate) -> str:
+    """Why there is no flow to show."""
+    if certificate.label == "undefined":
+        return "The gap is not resolved: charge centres are not defined."
+    if certificate.nodes:
+        return "No plane was followed: the bands touch at the nodes."
+    if certificate.dimension == 1:
+        return "One dimension has no plane; the Zak phase stands in the certificate."
+    return "No plane was followed for this Hamiltonian; Chern numbers need no charge centres."
