@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,12 @@ def minus(text: str) -> str:
     return text.replace("-", "−")
 
 
+def sentence(text: str) -> str:
+    """With a capital letter, and true minus signs before numbers."""
+    text = re.sub(r"(?<![\w.;)])-(?=\d)", "−", text)
+    return text[:1].upper() + text[1:]
+
+
 def index_rows(certificate: Certificate) -> Rows:
     """The indices that apply, as people write them."""
     i = certificate.indices
@@ -78,11 +85,10 @@ def gap_rows(certificate: Certificate) -> Rows:
     direct, indirect = found.direct, found.indirect
     overlap = indirect.energy < 0
     rows = [
-        ("Direct gap", f"{amount(direct.energy)} eV"),
-        ("at k", k_text(direct.k_lower)),
+        ("Direct gap", f"{amount(direct.energy)} eV at {k_text(direct.k_lower)}"),
         ("Band overlap" if overlap else "Indirect gap", f"{amount(abs(indirect.energy))} eV"),
-        ("valence top at k", k_text(indirect.k_lower)),
-        ("conduction bottom at k", k_text(indirect.k_upper)),
+        ("Valence top at", k_text(indirect.k_lower)),
+        ("Conduction bottom at", k_text(indirect.k_upper)),
     ]
     return rows
 

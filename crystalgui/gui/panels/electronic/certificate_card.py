@@ -41,6 +41,7 @@ from crystalgui.core.reports.certificate import (
     node_cells,
     parity_rows,
     score,
+    sentence,
 )
 from crystalgui.gui.theme import OKABE_ITO, PHASE_COLOURS, SPACE, colour, font, icon, phase_colour
 from crystalgui.gui.widgets import (
@@ -143,9 +144,9 @@ class Headline(QFrame):
     def show_phase(self, label: str, status: str, remark: str) -> None:
         """Another answer."""
         self._ink = phase_colour(label)
-        self.label.setText(label[:1].upper() + label[1:])
+        self.label.setText(sentence(label))
         self.status.set_word(status, TONES.get(status, "muted"))
-        self.remark.setText(remark[:1].upper() + remark[1:])
+        self.remark.setText(sentence(remark))
         self.remark.setVisible(bool(remark))
         self.setAccessibleName(f"{label}, {status}")
         self.update()
@@ -267,7 +268,7 @@ class SmallTable(QTableView):
             self.rows.appendRow(items)
         self.setSortingEnabled(True)
         shown = min(len(rows), MOST_ROWS)
-        self.setFixedHeight(30 + ROW * shown + 2)
+        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + ROW * shown + 4)
 
     def mark(self, row: int, ink: str) -> None:
         """A disc of this colour before a row as filled; call it before sorting."""

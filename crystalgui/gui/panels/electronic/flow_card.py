@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from crystalgui.core.reports.certificate import (
     WORST,
@@ -18,7 +18,7 @@ from crystalgui.core.reports.certificate import (
 )
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.flow import FlowPlot
-from crystalgui.gui.theme import SPACE, font
+from crystalgui.gui.theme import SPACE, FontKind, font
 from crystalgui.gui.widgets import Card, FlowLayout, Text
 
 if TYPE_CHECKING:
@@ -52,31 +52,31 @@ class FlowCard(Card):
         self.tools.addWidget(self.export)
         self.plot.setAccessibleName("Flow of Wannier charge centres")
         self.plot.picked.connect(self._picked)
-        self.answer = QLabel("")
-        self.answer.setFont(font("heading"))
-        self.reason = Text("", "muted")
-        top = QWidget()
-        row = FlowLayout(top, SPACE[2])
-        row.addWidget(self.answer)
-        self.numbers = Text("", "muted")
-        self.limits = QWidget()
-        limits = FlowLayout(self.limits, SPACE[2])
+        self.answer = _line("heading")
+        self.reason = _line("text", "muted")
+        self.numbers = _line("number", "muted")
         self._limits: dict[str, Text] = {}
+        self._words = QWidget()
+        column = QVBoxLayout(self._words)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        top, below = QWidget(), QWidget()
+        first, second = FlowLayout(top, SPACE[1]), FlowLayout(below, SPACE[1])
+        first.addWidget(self.answer)
+        first.addWidget(self.reason)
+        second.addWidget(self.numbers)
         for name, tip in WORST.items():
-            text = Text("")
-            text.setWordWrap(False)
-            text.setFont(font("number"))
+            text = _line("number")
             text.setToolTip(f"Worst {tip}")
             self._limits[name] = text
-            limits.addWidget(text)
+            second.addWidget(text)
+        self.nothing = Text("", "muted")
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.body.addWidget(self.plot, 1)
-        foot = QVBoxLayout()
-        foot.setSpacing(2)
-        foot.addWidget(top)
-        foot.addWidget(self.reason)
-        foot.addWidget(self.numbers)
-        foot.addWidget(self.limits)
-        self.body.addLayout(foot)
+        self.body.addWidget(self.nothing, 1)
+        column.addWidget(top)
+        column.addWidget(below)
+        self.body.addWidget(self._words)
         self.clear("")
 
     # ------------------------------------------------------------- content
@@ -87,8 +87,8 @@ class FlowCard(Card):
         self.planes.blockSignals(True)
         self.planes.clear()
         self.planes.blockSignals(False)
+        self.nothing.setText(why)
         self._choose(-1)
-        self.reason.setText(why)
 
     def show_certificate(self, certificate: Certificate, h: Hoppings | None) -> None:
         """Offer the planes of an answer; the first one with something to see is shown."""
@@ -115,9 +115,9 @@ class FlowCard(Card):
 
     def _choose(self, index: int) -> None:
         shown = 0 <= index < len(self._flows)
-        for widget in (self.planes, self.export, self.answer, self.numbers, self.limits):
+        for widget in (self.planes, self.export, self.plot, self._words):
             widget.setVisible(shown)
-        self.plot.setVisible(True)
+        self.nothing.setVisible(not shown)
         if not shown:
             self.set_title("Wilson flow", "")
             self.plot.set_flow(None)
@@ -127,13 +127,16 @@ class FlowCard(Card):
         rings = (np.array(reading.rings[0]), np.array(reading.rings[1]))
         self.plot.set_flow(flow, rings, show_sum=not reading.half)
         self.set_title("Wilson flow", name)
-        self.answer.setText(reading.text)
-        if reading.half:
+        self.answer.setText(reading.text if flow.converged else "not converged")
+        if not flow.converged:
+            self.reason.setText("A check is outside its tolerance: no index is read.")
+        elif reading.half:
             times = "once" if reading.crossed == 1 else f"{reading.crossed} times"
             parity = "odd" if reading.crossed % 2 else "even"
             self.reason.setText(
-                f"The largest gap crosses {'no' if not reading.crossed else 'a'} charge centre"
-                f"{'' if not reading.crossed else ' ' + times}: {parity}."
+                f"The gap line crosses a centre {times}: {parity}."
+                if reading.crossed
+                else "The gap line crosses no centre."
             )
         else:
             turns = abs(reading.winding)
@@ -142,8 +145,8 @@ class FlowCard(Card):
                 if turns
                 else "The sum of the centres comes back without a turn."
             )
-        rows = flow_rows(flow)[:3]
-        self.numbers.setText(" · ".join(f"{key}: {value}" for key, value in rows))
+        lines, points, gap = (value for _, value in flow_rows(flow)[:3])
+        self.numbers.setText(f"{lines} lines of {points} k-points · gap ≥ {gap}")
         self._show_limits(flow)
 
     def _show_limits(self, flow: WilsonFlow) -> None:
@@ -170,6 +173,14 @@ class FlowCard(Card):
     def _table(self) -> str:
         """The flow that is shown as CSV."""
         return flow_csv(self.flow) if self.flow is not None else ""
+
+
+def _line(kind: FontKind, role: str = "") -> Text:
+    """Words on one line."""
+    text = Text("", role)
+    text.setWordWrap(False)
+    text.setFont(font(kind))
+    return text
 
 
 def _telling(flows: tuple[tuple[str, WilsonFlow], ...]) -> int:

@@ -50,7 +50,10 @@ class RoomInfo:
         return f"{__package__}.{self.place.partition(':')[0]}"
 
 
-ROOMS: tuple[RoomInfo, ...] = (RoomInfo("Bands", "bands_room:BandsRoom"),)
+ROOMS: tuple[RoomInfo, ...] = (
+    RoomInfo("Bands", "bands_room:BandsRoom"),
+    RoomInfo("Topology", "topology_room:TopologyRoom"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

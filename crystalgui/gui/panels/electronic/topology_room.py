@@ -33,7 +33,7 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.electronic.certificate_card import CertificateCard, node_colour
 from crystalgui.gui.panels.electronic.flow_card import FlowCard
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, PlainButton, Text
+from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, Text
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
@@ -162,7 +162,7 @@ class TopologyRoom(QWidget):
         self.tolerance.setSingleStep(1e-4)
         self.tolerance.setValue(1e-4)
         self.tolerance.setSuffix(" eV")
-        self.tolerance.setFixedWidth(110)
+        self.tolerance.setFixedWidth(104)
         self.tolerance.setKeyboardTracking(False)
         self.tolerance.setAccessibleName("Gap tolerance in eV")
         self.tolerance.setToolTip("A smaller direct gap counts as not resolved")
@@ -171,10 +171,13 @@ class TopologyRoom(QWidget):
         self.symmetrise = Chip(
             "restore T", True, "Restore time reversal that the file breaks slightly, and say so"
         )
-        self.again = PlainButton("Certify again", icon_name="refresh")
-        self.again.setToolTip("Compute the certificate with these options")
+        self.again = Chip(
+            "Certify again", False, "Compute the certificate with these options",
+            icon_name="refresh",
+        )  # fmt: skip
         self.again.clicked.connect(self.certify_again)
-        for label, widget in (("dimension", self.dimension), ("gap tolerance", self.tolerance)):
+        self.card.tools.insertWidget(0, self.again)
+        for label, widget in (("dim", self.dimension), ("gap >", self.tolerance)):
             group = QWidget()
             row = QHBoxLayout(group)
             row.setContentsMargins(0, 0, 0, 0)
@@ -184,7 +187,7 @@ class TopologyRoom(QWidget):
             row.addWidget(words)
             row.addWidget(widget)
             flow.addWidget(group)
-        for widget in (self.nodes, self.symmetrise, self.again):
+        for widget in (self.nodes, self.symmetrise):
             flow.addWidget(widget)
         return holder
 
@@ -195,7 +198,7 @@ class TopologyRoom(QWidget):
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([1000, 1000] if wide else [1150, 1000])
+            self.splitter.setSizes([1000, 1000])
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this room, for menus and the palette."""
