@@ -170,9 +170,14 @@ def test_planes_and_quantities(opened: ElectronicPanel, qtbot: Any, tmp_path: Pa
     assert card.subtitle == "(100) at 0.600, band 18"
     assert card.offset.maximum() == pytest.approx(2 / 3, abs=1e-4)
     assert len(card.cut.image.plane.outline) >= 4
-    card.write_csv(tmp_path / "c.csv")
-    assert (tmp_path / "c.csv").read_text().startswith("level_eV,line,")
-    assert (tmp_path / "c-values.csv").read_text().startswith("x_per_A,")
+    card.export.write(tmp_path / "c.csv")
+    lines, values = ((tmp_path / name).read_text() for name in ("c.csv", "c-values.csv"))
+    assert "\nlevel_eV,line," in lines
+    assert "\nx_per_A,y_per_A,k1,k2,k3,value_eV" in values
+    for text in (lines, values):
+        assert text.startswith("# crystalgui ")
+        assert "# file: bitei_hr.dat.gz, sha256 " in text
+        assert "# assumed: lattice from POSCAR" in text
     card.contours.setChecked(False)
     card.plot.redraw()
     assert not card.plot._contours.isVisible()

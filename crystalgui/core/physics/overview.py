@@ -27,6 +27,7 @@ from crystalgui.core.physics.brillouin import (
 from crystalgui.core.physics.contours import Contour, contours
 from crystalgui.core.physics.gaps import Gaps, default_mesh, gaps_on, guess_occupation
 from crystalgui.core.physics.slices import Slice, SliceImage, points_on, take_slice
+from crystalgui.core.physics.weights import By, Group, band_weights, orbital_groups, owners
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -76,6 +77,24 @@ class Cut:
     points: tuple[tuple[str, Floats], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Composition:
+    """What the bands of an overview are made of.
+
+    ``groups`` names and orbital numbers; ``weights`` (m, n, g) in [0, 1], one
+    row for each k of the path; ``how`` says how orbitals were given to atoms.
+    """
+
+    groups: tuple[Group, ...]
+    weights: Floats
+    how: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the groups."""
+        return tuple(name for name, _ in self.groups)
+
+
 def overview(h: Hoppings, *, density: float = 60.0, lattice_only: bool = False) -> Overview:
     """Zone, path, bands and mesh energies."""
     polyhedron = zone(np.eye(3) if h.lattice is None else h.lattice)
@@ -112,6 +131,13 @@ def _near(k: Floats, path: KPath, reciprocal: Floats) -> str:
     if distance < 1e-3:
         return f"at {label}"
     return f"near {label}" if distance < 0.15 else f"{distance:.2f} 1/Å from {label}"
+
+
+def composition(h: Hoppings, view: Overview, by: By = "species") -> Composition:
+    """Weights of elements, atoms or orbitals in the bands of an overview."""
+    groups = orbital_groups(h, by)
+    how = "" if by == "orbital" else owners(h).how
+    return Composition(groups=groups, weights=band_weights(h, view.bands.path.k, groups), how=how)
 
 
 def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:

@@ -12,16 +12,21 @@ from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from crystalgui.gui.plots.canvas import Plot
+from crystalgui.gui.plots.fat_bands import FatBands
 from crystalgui.gui.plots.readout import Readout
 from crystalgui.gui.theme import OKABE_ITO, colour, font, theme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from crystalgui.core.physics.bands import Bands
 
 OCCUPIED, EMPTY = OKABE_ITO[0], OKABE_ITO[3]
 DARK_OCCUPIED = OKABE_ITO[4]
+DISCS = 110
+"""About as many k-points carry discs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,9 @@ class BandsPlot(Plot):
         self._at: tuple[int, int] = (-1, -1)
         self._marked: int | None = None
         self._view: tuple[float, float] | None = None
-        self._items: list[pg.GraphicsObject] = []
+        self._weights: NDArray[np.float64] | None = None
+        self._groups: Sequence[str] = ()
+        self._inks: Sequence[str | None] = ()
         super().__init__("", "E − E_F (eV)", parent)
         self.showGrid(x=False, y=False)
         self.setMouseTracking(True)
@@ -72,6 +79,7 @@ class BandsPlot(Plot):
         self._zero = pg.InfiniteLine(angle=0, movable=False)
         self._low = pg.PlotCurveItem(connect="finite", antialias=True)
         self._high = pg.PlotCurveItem(connect="finite", antialias=True)
+        self._fat = FatBands()
         self._shaft = pg.PlotCurveItem(antialias=True)
         self._head = pg.ArrowItem(angle=90, headLen=9, tipAngle=32, pen=None, pxMode=True)
         self._label = pg.TextItem(anchor=(0.5, 0.5))
@@ -85,6 +93,7 @@ class BandsPlot(Plot):
             self._zero,
             self._low,
             self._high,
+            self._fat,
             self._shaft,
             self._head,
             self._label,
@@ -101,7 +110,7 @@ class BandsPlot(Plot):
         """Show other bands; the view returns to the gap."""
         self._bands, self._occupied, self._fermi = bands, occupied, fermi
         self._arrow, self._at, self._marked = None, (-1, -1), None
-        self._view = None
+        self._view = self._weights = None
         self._follow_ticks()
         self.mark()
 
@@ -109,6 +118,27 @@ class BandsPlot(Plot):
         """Another occupation, Fermi energy and gap of the same bands."""
         self._occupied, self._fermi, self._arrow = occupied, fermi, arrow
         self.mark()
+
+    def set_weights(
+        self, weights: NDArray[np.float64] | None, groups: Sequence[str], inks: Sequence[str | None]
+    ) -> None:
+        """Weights (m, n, g) of groups of orbitals in the bands that are shown.
+
+        ``inks`` are g colours; a group without one is not drawn, but read.
+        """
+        self._weights, self._groups, self._inks = weights, tuple(groups), tuple(inks)
+        self.apply_theme()
+        self.mark()
+
+    @property
+    def zero(self) -> float:
+        """Energy at zero of the axis, eV."""
+        return self._zero_at()
+
+    @property
+    def is_fat(self) -> bool:
+        """Whether weights are drawn."""
+        return self._weights is not None and any(self._inks)
 
     def set_relative(self, on: bool) -> None:
         """Measure energies from the Fermi energy, or absolutely."""
@@ -144,8 +174,9 @@ class BandsPlot(Plot):
         low = DARK_OCCUPIED if tokens.dark else OCCUPIED
         self._lines.setPen(pg.mkPen(tokens.line, width=1))
         self._zero.setPen(pg.mkPen(tokens.muted, width=1, style=Qt.PenStyle.DashLine))
-        self._low.setPen(pg.mkPen(low, width=1))
-        self._high.setPen(pg.mkPen(EMPTY, width=1))
+        faded = tokens.muted if self.is_fat else ""
+        self._low.setPen(pg.mkPen(faded or low, width=1))
+        self._high.setPen(pg.mkPen(faded or EMPTY, width=1))
         self._head.setBrush(pg.mkBrush(tokens.text))
         self._label.setColor(tokens.text)
         self._label.fill = pg.mkBrush(colour("surface", 0.6))
@@ -166,7 +197,7 @@ class BandsPlot(Plot):
         """Bring every item up to date."""
         bands = self._bands
         visible = bands is not None
-        for item in (self._lines, self._zero, self._low, self._high):
+        for item in (self._lines, self._zero, self._low, self._high, self._fat):
             item.setVisible(visible)
         if bands is None:
             for item in (self._shaft, self._head, self._label, self._cursor, self._spot):
@@ -184,12 +215,23 @@ class BandsPlot(Plot):
             gap = np.full((1, count), np.nan)
             y = np.concatenate([part, gap]).T.ravel()
             item.setData(np.tile(np.append(x, np.nan), count), y)
+        self._draw_weights(bands, zero)
         self._zero.setValue(self._fermi - zero)
         if self._view is None:
             self._reset_view()
         self._draw_lines()
         self._draw_arrow(zero)
         self._draw_cursor(zero)
+
+    def _draw_weights(self, bands: Bands, zero: float) -> None:
+        weights = self._weights
+        if weights is None or not any(self._inks):
+            self._fat.set_weights(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1, 0)), ())
+            return
+        step = max(1, round(len(weights) / DISCS))
+        chosen = np.unique(np.r_[0 : len(weights) : step, len(weights) - 1])
+        x, y = bands.path.distance[chosen], bands.energies[chosen] - zero
+        self._fat.set_weights(x, y, weights[chosen], self._inks)
 
     def _reset_view(self) -> None:
         bands = self._bands
@@ -302,9 +344,18 @@ class BandsPlot(Plot):
             energy = float(bands.energies[row, band]) - self._zero_at()
             k = ", ".join(f"{x:.3f}".replace("-", "−") for x in bands.path.k[row])
             value = f"{energy:+.3f}".replace("-", "−")
-            self._readout.show_text(f"{name} = {value} eV   k = ({k})   band {band + 1}")
+            made_of = self._made_of(row, band)
+            self._readout.show_text(f"{name} = {value} eV   k = ({k})   band {band + 1}{made_of}")
         self.hovered.emit(*at)
         self.mark()
+
+    def _made_of(self, row: int, band: int) -> str:
+        """The three heaviest groups of a state, in per cent."""
+        if self._weights is None:
+            return ""
+        share = self._weights[row, band]
+        heavy = [g for g in np.argsort(-share)[:3] if share[g] >= 0.005]
+        return "   " + ", ".join(f"{self._groups[g]} {100 * share[g]:.0f} %" for g in heavy)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the readout in its corner."""

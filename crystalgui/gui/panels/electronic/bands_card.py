@@ -1,22 +1,31 @@
-"""The card with the bands: energy origin, filling, gap arrow, assumptions."""
+"""The card with bands and density of states: filling, gap arrow, orbital weights, assumptions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QActionGroup
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSpinBox, QSplitter, QToolButton, QWidget
 
+from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.legend import Legend
 from crystalgui.gui.plots.bands import BandsPlot, GapArrow
-from crystalgui.gui.theme import font
+from crystalgui.gui.plots.dos import DosPlot
+from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import Card, Chip, PlainButton, Text
 
 if TYPE_CHECKING:
-    from crystalgui.core.physics.overview import Filling, Overview
+    from crystalgui.core.physics.dos import DOS
+    from crystalgui.core.physics.overview import Composition, Filling, Overview
+    from crystalgui.core.structures.hoppings.model import Hoppings
+    from crystalgui.engine.lane import Lane
+
+GROUPINGS = (("", "Off"), ("species", "By element"), ("atom", "By atom"), ("orbital", "By orbital"))
 
 
 class BandsCard(Card):
-    """Bands along the path.
+    """Bands along the path, and the density of states beside them.
 
     Signals
     -------
@@ -24,16 +33,29 @@ class BandsCard(Card):
         The person chose another filling.
     path_chosen(bool)
         True: the path of this cell's own lattice instead of the primitive cell.
+    grouping_changed(str)
+        Weights by ``"species"``, ``"atom"`` or ``"orbital"`` are wanted.
+    dos_wanted()
+        The density of states was switched on.
     """
 
     occupied_changed = Signal(int)
     path_chosen = Signal(bool)
+    grouping_changed = Signal(str)
+    dos_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, lane: Lane | None = None) -> None:
         super().__init__("Bands", "", parent)
         self._view: Overview | None = None
+        self._fermi = 0.0
+        self._made_of: Composition | None = None
+        self._dos: DOS | None = None
         self.plot = BandsPlot(self)
         self.plot.setAccessibleName("Band structure")
+        self.dos_plot = DosPlot(self.plot, self)
+        self.dos_plot.setAccessibleName("Density of states")
+        self.legend = Legend(self)
+        self.legend.changed.connect(self._dress_groups)
         label = QLabel("occupied")
         label.setProperty("role", "muted")
         self.occupied = QSpinBox(self)
@@ -45,7 +67,16 @@ class BandsCard(Card):
         self.relative = Chip("E − E_F", True, "Measure energies from the Fermi energy")
         self.relative.setChecked(True)
         self.relative.toggled.connect(self.plot.set_relative)
-        for widget in (label, self.occupied, self.relative):
+        self.relative.toggled.connect(lambda _: self._follow_zero())
+        self.weights = self._weights_chip()
+        self.dos = Chip("DOS", True, "Density of states beside the bands")
+        self.dos.setChecked(True)
+        self.dos.toggled.connect(self._show_dos)
+        parts = (self.plot, self.dos_plot, self.legend)
+        self.export = ExportChip(
+            self, parts, "bands", self.table, lane, lambda: {"dos": self.dos_table()}
+        )
+        for widget in (label, self.occupied, self.relative, self.weights, self.dos, self.export):
             self.tools.addWidget(widget)
         self.choice = QWidget(self)
         row = QHBoxLayout(self.choice)
@@ -66,8 +97,111 @@ class BandsCard(Card):
         small.setPixelSize(11)
         self.caption.setFont(small)
         self.body.addWidget(self.choice)
-        self.body.addWidget(self.plot, 1)
+        self.body.addWidget(self.legend)
+        self.body.addWidget(self._plots(), 1)
         self.body.addWidget(self.caption)
+
+    def _plots(self) -> QSplitter:
+        both = QSplitter(Qt.Orientation.Horizontal, self)
+        both.setHandleWidth(SPACE[0])
+        both.setChildrenCollapsible(False)
+        for widget, share in ((self.plot, 78), (self.dos_plot, 22)):
+            both.addWidget(widget)
+            both.setStretchFactor(both.count() - 1, share)
+        both.setSizes([780, 220])
+        return both
+
+    def _weights_chip(self) -> Chip:
+        chip = Chip("orbitals", False, "Draw the weights of elements, atoms or orbitals")
+        chip.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(chip)
+        self._grouping = QActionGroup(menu)
+        for name, text in GROUPINGS:
+            action = menu.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(not name)
+            action.setData(name)
+            self._grouping.addAction(action)
+        self._grouping.triggered.connect(lambda action: self.set_grouping(action.data()))
+        chip.setMenu(menu)
+        return chip
+
+    # -------------------------------------------------------------- content
+
+    @property
+    def grouping(self) -> str:
+        """By what weights are drawn; empty when they are not."""
+        return str(self._grouping.checkedAction().data())
+
+    @property
+    def made_of(self) -> Composition | None:
+        """Weights that are known."""
+        return self._made_of
+
+    def set_grouping(self, name: str) -> None:
+        """Draw weights by ``species``, ``atom``, ``orbital``, or not at all."""
+        for action in self._grouping.actions():
+            action.setChecked(action.data() == name)
+        self.weights.setProperty("on", bool(name))
+        self._dress_groups()
+        if name:
+            self.grouping_changed.emit(name)
+
+    def set_source(self, h: Hoppings | None) -> None:
+        """Whose bands these are."""
+        self._made_of = self._dos = None
+        self.legend.set_groups(())
+        self.dos_plot.set_dos(None)
+        self.export.set_source(h)
+
+    def show_composition(self, found: Composition) -> None:
+        """Weights of the bands that are shown."""
+        self._made_of = found
+        self.legend.set_groups(found.names, found.how)
+        self._dress_groups()
+
+    def show_dos(self, dos: DOS | None) -> None:
+        """Density of states."""
+        self._dos = dos
+        self.dos_plot.set_dos(dos)
+        self._dress_groups()
+
+    def _dress_groups(self) -> None:
+        """Bring weights and density to the colours of the legend."""
+        found = self._made_of
+        self.legend.setVisible(bool(self.grouping) and found is not None)
+        inks = self.legend.inks
+        if found is not None:
+            drawn = inks if self.grouping else (None,) * len(inks)
+            self.plot.set_weights(found.weights, found.names, drawn)
+        names = self._dos.groups if self._dos is not None else ()
+        same = found is not None and names == found.names
+        self.dos_plot.set_inks(inks if same and self.grouping else ())
+
+    def _show_dos(self, on: bool) -> None:
+        self.dos_plot.setVisible(on)
+        if on and self._dos is None:
+            self.dos_wanted.emit()
+
+    def _follow_zero(self) -> None:
+        self.dos_plot.set_zero(self.plot.zero, self._fermi)
+
+    def table(self) -> str:
+        """The bands as CSV; with their weights when they are known."""
+        from crystalgui.core.physics.tables import bands_csv
+
+        view, found = self._view, self._made_of
+        if view is None:
+            return ""
+        if found is None:
+            return bands_csv(view.bands)
+        return bands_csv(view.bands, found.weights, found.names)
+
+    def dos_table(self) -> str:
+        """The density of states as CSV; empty when there is none."""
+        from crystalgui.core.physics.tables import dos_csv
+
+        return dos_csv(self._dos) if self._dos is not None else ""
 
     def show_overview(self, view: Overview, occupied: int, reason: str) -> None:
         """New bands; the gap comes later with `show_filling`."""
@@ -79,7 +213,9 @@ class BandsCard(Card):
         self.occupied.blockSignals(False)
         path = view.bands.path
         self.set_title("Bands", f"{path.title}, {n} orbitals")
-        self.plot.set_bands(view.bands, occupied, _edge(view, occupied))
+        self._fermi = _edge(view, occupied)
+        self.plot.set_bands(view.bands, occupied, self._fermi)
+        self._follow_zero()
         self.caption.setText(" · ".join(part for part in (view.bands.note, reason) if part))
 
     def show_filling(self, filling: Filling | None, occupied: int) -> None:
@@ -88,10 +224,14 @@ class BandsCard(Card):
         if view is None:
             return
         if filling is None:
-            self.plot.set_filling(occupied, _edge(view, occupied), None)
+            self._fermi = _edge(view, occupied)
+            self.plot.set_filling(occupied, self._fermi, None)
+            self._follow_zero()
             return
         found = filling.gaps
+        self._fermi = found.fermi
         self.plot.set_filling(occupied, found.fermi, gap_arrow(view, filling))
+        self._follow_zero()
 
     def ask_path(self, on: bool) -> None:
         """Show the question about the path of a supercell."""

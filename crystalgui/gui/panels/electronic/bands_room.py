@@ -15,11 +15,16 @@ from crystalgui.gui.theme import SPACE
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
-    from crystalgui.core.physics.overview import Cut, Filling, Overview
+    from crystalgui.core.physics.dos import DOS
+    from crystalgui.core.physics.overview import Composition, Cut, Filling, Overview
     from crystalgui.core.physics.slices import Slice
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.project import OpenFile
+
+
+MANY = 12
+"""More groups than this have no density of their own: it takes too long, and cannot be read."""
 
 
 class BandsRoom(QWidget):
@@ -51,8 +56,8 @@ class BandsRoom(QWidget):
         self._view: Overview | None = None
         self._filling: Filling | None = None
         self._placed = False
-        self.bands = BandsCard(self)
-        self.slice = SliceCard(self)
+        self.bands = BandsCard(self, session.lane)
+        self.slice = SliceCard(self, session.lane)
         splitter = QSplitter(Qt.Orientation.Vertical, self)
         splitter.addWidget(self.bands)
         splitter.addWidget(self.slice)
@@ -62,6 +67,8 @@ class BandsRoom(QWidget):
         column.addWidget(splitter)
         self.bands.plot.hovered.connect(self._band_hovered)
         self.bands.plot.picked.connect(self._band_picked)
+        self.bands.grouping_changed.connect(self._ask_composition)
+        self.bands.dos_wanted.connect(self._ask_dos)
         self.slice.wanted.connect(self._cut)
         self.slice.plane_changed.connect(self._plane_changed)
         self.slice.plot.hovered.connect(self._slice_hovered)
@@ -118,11 +125,53 @@ class BandsRoom(QWidget):
     def forget(self) -> None:
         """Another Hamiltonian is being looked at; nothing is known about it yet."""
         self._hoppings = self._begun = self._view = self._filling = None
+        self.bands.set_source(None)
 
     def show_overview(self, h: Hoppings, view: Overview, occupied: int, reason: str) -> None:
         """New bands; the gap comes later."""
         self._hoppings, self._view, self._filling = h, view, None
+        self.bands.set_source(h)
+        self.slice.set_source(h)
         self.bands.show_overview(view, occupied, reason)
+        self._ask_composition(self.bands.grouping or "species")
+
+    def _ask_composition(self, by: str) -> None:
+        from crystalgui.core.physics.overview import composition
+
+        h, view = self._hoppings, self._view
+        if h is None or view is None:
+            return
+
+        def show(found: Composition) -> None:
+            if h is self._hoppings and view is self._view:
+                self.bands.show_composition(found)
+                self._ask_dos()
+
+        self._session.lane.ask(
+            "weights", composition, h, view, by, on_answer=show, owner=self, slow=True
+        )
+
+    def _ask_dos(self) -> None:
+        """The density of states by the groups of the bands, when it is to be seen."""
+        from crystalgui.core.physics.dos import density_of_states
+
+        h, found = self._hoppings, self.bands.made_of
+        if h is None or found is None or not self.bands.dos.isChecked():
+            return
+
+        def show(dos: DOS) -> None:
+            if h is self._hoppings:
+                self.bands.show_dos(dos)
+
+        self._session.lane.ask(
+            "dos",
+            density_of_states,
+            h,
+            groups=found.groups if len(found.groups) <= MANY else None,
+            on_answer=show,
+            owner=self,
+            slow=True,
+        )
 
     def show_filling(self, filling: Filling | None, occupied: int) -> None:
         """The gap at a filling; None when there is none, or not yet."""

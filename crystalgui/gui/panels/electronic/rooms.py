@@ -53,6 +53,7 @@ class RoomInfo:
 ROOMS: tuple[RoomInfo, ...] = (
     RoomInfo("Bands", "bands_room:BandsRoom"),
     RoomInfo("Topology", "topology_room:TopologyRoom"),
+    RoomInfo("Design", "design_room:DesignRoom"),
 )
 
 

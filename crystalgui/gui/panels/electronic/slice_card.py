@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,6 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QSlider,
@@ -19,12 +17,15 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.physics.slices import Slice
+from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.slice import ColourBar, SlicePlot
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, FlowLayout
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Cut, Overview
+    from crystalgui.core.structures.hoppings.model import Hoppings
+    from crystalgui.engine.lane import Lane
 
 COARSE, FINE = 64, 160
 STEPS = 1000
@@ -41,7 +42,7 @@ class SliceCard(Card):
 
     wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, lane: Lane | None = None) -> None:
         super().__init__("Zone slice", "", parent)
         self._reach = 0.5
         self._bands = 1
@@ -52,8 +53,14 @@ class SliceCard(Card):
         self.contours = Chip("contours", True, "Show level lines")
         self.contours.setChecked(True)
         self.contours.toggled.connect(self.plot.set_contours)
-        self.export = Chip("CSV", False, "Write level lines and values to CSV files")
-        self.export.clicked.connect(self._export)
+        self.export = ExportChip(
+            self,
+            (self.plot, self.bar),
+            "slice",
+            self.contour_table,
+            lane,
+            lambda: {"values": self.value_table()},
+        )
         self.tools.addWidget(self.contours)
         self.tools.addWidget(self.export)
         middle = QHBoxLayout()
@@ -246,22 +253,21 @@ class SliceCard(Card):
                 shown.append((xy, token))
         self.plot.set_marks(shown)
 
-    def _export(self) -> None:
-        if self.cut is None:
-            return
-        name, _ = QFileDialog.getSaveFileName(self, "Level lines", "contours.csv", "CSV (*.csv)")
-        if name:
-            self.write_csv(Path(name))
+    def set_source(self, h: Hoppings) -> None:
+        """Whose slices these are."""
+        self.export.set_source(h)
 
-    def write_csv(self, path: Path) -> None:
-        """Level lines to ``path``, grid values beside it (``-values``)."""
-        from crystalgui.core.physics.contours import contours_csv, slice_csv
+    def contour_table(self) -> str:
+        """Level lines as CSV."""
+        from crystalgui.core.physics.contours import contours_csv
 
-        if self.cut is None:
-            return
-        path.write_text(contours_csv(self.cut.image, list(self.cut.contours)), encoding="utf-8")
-        values = path.with_name(f"{path.stem}-values{path.suffix}")
-        values.write_text(slice_csv(self.cut.image), encoding="utf-8")
+        return contours_csv(self.cut.image, list(self.cut.contours)) if self.cut else ""
+
+    def value_table(self) -> str:
+        """Values of the grid as CSV."""
+        from crystalgui.core.physics.contours import slice_csv
+
+        return slice_csv(self.cut.image) if self.cut else ""
 
 
 def _special(value: float, reach: float) -> float:

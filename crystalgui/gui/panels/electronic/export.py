@@ -1,0 +1,100 @@
+"""One chip that writes a figure and its numbers: PNG, SVG, PDF or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from crystalgui.core.atomic import write_atomic
+from crystalgui.core.errors import CrystalError
+from crystalgui.core.messages import ErrorInfo
+from crystalgui.core.physics.tables import header
+from crystalgui.gui.plots.export import FORMATS, save_figure
+from crystalgui.gui.widgets import Card, Chip
+
+if TYPE_CHECKING:
+    from crystalgui.core.structures.hoppings.model import Hoppings
+    from crystalgui.engine.lane import Lane
+
+CSV = "Numbers as CSV (*.csv)"
+
+
+class ExportChip(Chip):
+    """Asks for a file and writes the plot there; the suffix decides how.
+
+    Parameters
+    ----------
+    card : Card
+        Its title and subtitle stand above the figure.
+    parts : sequence of widgets
+        Plots and what belongs to them, as for `save_figure`.
+    name : str
+        Suggested file name without suffix.
+    table : callable
+        The numbers as CSV; header lines are put above them.
+    lane : Lane
+        Writes CSV files, so that large ones do not stop the window.
+    more : callable
+        Further tables: ``{"dos": text}`` is written beside it as ``…-dos.csv``.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        parts: Sequence[QWidget],
+        name: str,
+        table: Callable[[], str],
+        lane: Lane | None = None,
+        more: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        super().__init__(
+            "", False, "Export: PNG, SVG, PDF, or the numbers as CSV", card, icon_name="export"
+        )
+        self._card, self._parts, self._name = card, tuple(parts), name
+        self._table, self._lane, self._more = table, lane, more
+        self._hoppings: Hoppings | None = None
+        self._caption = ""
+        self.setEnabled(False)
+        self.clicked.connect(self.ask)
+
+    def set_source(self, h: Hoppings | None, caption: str = "") -> None:
+        """What the numbers were computed from; None: there is nothing to export.
+
+        The caption is by default what was assumed about the files.
+        """
+        self._hoppings = h
+        self._caption = caption or (h.assumptions.sentence() if h is not None else "")
+        self.setEnabled(h is not None)
+
+    def ask(self) -> None:
+        """Choose a file and write it."""
+        kinds = f"{FORMATS};;{CSV}"
+        text, chosen = QFileDialog.getSaveFileName(self, "Export", f"{self._name}.png", kinds)
+        if not text:
+            return
+        path = Path(text)
+        if not path.suffix:
+            path = path.with_suffix("." + chosen.rpartition("*.")[2].rstrip(")"))
+        if path.suffix.lower() == ".csv" and self._lane is not None:
+            self._lane.run(self.write, path, on_answer=lambda _: None, owner=self)
+            return
+        try:
+            self.write(path)
+        except CrystalError as error:
+            if self._lane is not None:
+                self._lane.failed.emit(ErrorInfo.of(error))
+
+    def write(self, path: Path) -> None:
+        """Write the figure or the numbers to ``path``."""
+        if path.suffix.lower() == ".csv":
+            top = header(self._hoppings, f"{self._card.title}: {self._card.subtitle}")
+            write_atomic(path, top + self._table())
+            for word, text in self._more().items():
+                if text:
+                    write_atomic(path.with_name(f"{path.stem}-{word}{path.suffix}"), top + text)
+            return
+        title = f"{self._card.title}   {self._card.subtitle}"
+        save_figure(path, self._parts, title=title, caption=self._caption)
