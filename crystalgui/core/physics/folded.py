@@ -118,3 +118,38 @@ def fold(h: Hoppings, surface: Surface) -> Folded:
     return Folded(
         p=np.asarray(p, dtype=np.float64), q=q, blocks=blocks.reshape(len(p), len(q), -1), n=n
     )
+
+
+def valley(folded: Folded, occupied: int, start: Floats, reach: Floats) -> tuple[float, Floats]:
+    """Follow the direct gap downhill from a point of the surface.
+
+    Parameters
+    ----------
+    folded : Folded
+    occupied : int
+    start : (2,)
+        t and s.
+    reach : (2,)
+        Distance of the neighbouring points at which the gap is known.
+
+    Returns
+    -------
+    gap in eV and (t, s) at the bottom.  A pattern of 5 x 5 points moves to its
+    lowest one and shrinks when that is inside; no derivatives, because the
+    gap has a kink where it closes.
+    """
+    pattern = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3), indexing="ij"), axis=-1)
+    pattern = pattern.reshape(-1, 2).astype(np.float64)
+    radius, best, lowest = reach / 2, start, np.inf
+    for _ in range(60):
+        trial = best + pattern * radius
+        values = np.linalg.eigvalsh(folded.at(trial[:, 0], trial[:, 1]))
+        gap = values[:, occupied] - values[:, occupied - 1]
+        pick = int(gap.argmin())
+        if gap[pick] < lowest:
+            lowest, best = float(gap[pick]), trial[pick]
+        if np.abs(pattern[pick]).max() < 2 or gap[pick] > lowest:
+            radius = radius / 2.5
+        if radius.max() < 1e-10:
+            break
+    return lowest, best

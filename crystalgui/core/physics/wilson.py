@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.physics.bloch import one_blas_thread
-from crystalgui.core.physics.folded import Folded, Surface, fold
+from crystalgui.core.physics.folded import Folded, Surface, fold, valley
 from crystalgui.core.physics.gaps import check_occupation
 from crystalgui.core.physics.lines import Line, Refinement, circular_distance
 from crystalgui.core.structures.hoppings.model import Hoppings
@@ -58,7 +58,7 @@ class Convergence:
     min_distance : float
         Smallest distance of lines in t (Z2Pack stops at 0.01).
     most_lines : int
-        The flow is given up when it has more.
+        The flow is given up when it would need more.
     """
 
     pos_tol: float = 1e-2
@@ -66,8 +66,8 @@ class Convergence:
     gap_tol: float = 0.3
     points: tuple[int, ...] = (16, 512)
     lines: int = 11
-    min_distance: float = 1e-4
-    most_lines: int = 240
+    min_distance: float = 5e-5
+    most_lines: int = 160
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -150,13 +150,13 @@ def flow(
             pairs = [_Pair(a, b, options, refinement.rate_t) for a, b in pairwise(lines)]
             lowest = min(line.smallest for line in lines)
             if any(pair.resolution > 1 for pair in pairs) and lowest < polished / 2:
-                polished = _valley(folded, occupied, lines, options)
+                polished = _bottom(folded, occupied, lines)
             narrow = [
                 pair
                 for pair in pairs
                 if not pair.passed and pair.distance >= 2 * options.min_distance
             ]
-            done = not narrow or len(lines) > options.most_lines
+            done = not narrow or len(lines) + len(narrow) > options.most_lines
             if done or min(lowest, polished) < gap_tolerance:
                 break
             lines += refinement.compute(np.array([pair.middle for pair in narrow]))
@@ -194,31 +194,13 @@ def _clearance(centres: Floats, gap: float) -> float:
     return float(np.abs(apart - np.round(apart)).min())
 
 
-def _valley(folded: Folded, occupied: int, lines: list[Line], options: Convergence) -> float:
-    """The direct gap at the bottom of the valley around the smallest one known, eV.
-
-    A pattern of 5 x 5 points moves downhill and shrinks when it is centred.
-    """
+def _bottom(folded: Folded, occupied: int, lines: list[Line]) -> float:
+    """The direct gap at the bottom of the valley around the smallest one known, eV."""
     lowest = min(lines, key=lambda line: line.smallest)
-    centre = np.array([lowest.t, lowest.s[lowest.gap.argmin()]])
-    gaps_t = np.abs(np.array([line.t for line in lines]) - lowest.t)
-    reach = float(gaps_t[gaps_t > 0].min()) if len(lines) > 1 else 1.0
-    radius = np.array([reach, max(2 * float(lowest.steps.min()), options.min_distance)]) / 2
-    pattern = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3), indexing="ij"), axis=-1)
-    pattern = pattern.reshape(-1, 2).astype(np.float64)
-    best = lowest.smallest
-    for _ in range(60):
-        trial = centre + pattern * radius
-        values = np.linalg.eigvalsh(folded.at(trial[:, 0], trial[:, 1]))
-        gap = values[:, occupied] - values[:, occupied - 1]
-        pick = int(gap.argmin())
-        if gap[pick] < best:
-            best, centre = float(gap[pick]), trial[pick]
-        if np.abs(pattern[pick]).max() < 2:
-            radius = radius / 2.5
-        if radius.max() < 1e-9:
-            break
-    return best
+    apart = np.abs(np.array([line.t for line in lines]) - lowest.t)
+    reach = float(apart[apart > 0].min()) if len(lines) > 1 else 1.0
+    start = np.array([lowest.t, lowest.s[lowest.gap.argmin()]])
+    return valley(folded, occupied, start, np.array([reach, float(lowest.steps.min())]))[0]
 
 
 def _result(
