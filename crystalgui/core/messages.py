@@ -229,6 +229,18 @@ class ClassifyJob(Job):
         return f"Classify with {self.model}"
 
 
+REPORT_SECTIONS: dict[str, str] = {
+    "structure": "Crystals: drawing, cell, symmetry",
+    "bands": "Bands and gaps",
+    "slice": "Slice through the zone",
+    "topology": "Topology: certificate and Wilson flow",
+    "predictions": "Predictions",
+    "model": "Model card",
+    "versions": "Versions",
+}
+"""Sections of a report by name, with the words that offer them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportJob(Job):
     """Write a report.
@@ -237,7 +249,7 @@ class ReportJob(Job):
     whose ending names the one format wanted.  ``crystals`` and ``hoppings``
     are files; ``predictions`` are rows that the Classify page already has and
     ``trained`` the card of the model that made them; ``formats`` is any of
-    "pdf", "csv"; ``companions`` are files to read with a hopping file, by its
+    "pdf", "csv" (with certificates as tables beside the PDF); ``companions`` are files to read with a hopping file, by its
     path as text; ``sections`` is what goes into the PDF; ``date`` replaces
     today's date, so that reports can be compared byte for byte.
     """
@@ -252,7 +264,7 @@ class ReportJob(Job):
     formats: tuple[str, ...] = ("pdf", "csv")
     trained: TrainedModel | None = None
     companions: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    sections: tuple[str, ...] = ("structure", "bands", "slice", "predictions", "model", "versions")
+    sections: tuple[str, ...] = tuple(REPORT_SECTIONS)
     date: str = ""
 
     @property
@@ -489,7 +501,7 @@ class DesignStep(Event):
 
     ``gap`` eV is the direct gap that is watched, at ``k`` reduced; ``value``
     what the target asks about (that gap, or a band position).  ``strain``
-    (3, 3) is T of r -> r (1 + T); ``field`` (3,) eV; ``change`` eV the rms
+    (3, 3) is T of r -> (1 + T) r; ``field`` (3,) eV; ``change`` eV the rms
     change of the hoppings that are there.  ``bands`` (m, n) eV along the path
     of the Hamiltonian without design.
     """

@@ -79,7 +79,7 @@ class Strain:
     def push(self, x: Variable, dx: Variable) -> Complexes:
         """Derivative of the hoppings along a change of T."""
         lattice = strained(self.model.lattice, x.real)
-        return self.model.change(lattice, self.model.frac, self.model.lattice @ dx.real)
+        return self.model.change(lattice, self.model.frac, self.model.lattice @ dx.real.T)
 
     def pull(self, x: Variable, adjoint: Complexes) -> Floats:
         """(3, 3) gradient by T."""

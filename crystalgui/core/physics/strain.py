@@ -1,9 +1,9 @@
 """Crystals under strain, and which strains are allowed.
 
-A distortion is a matrix T: every Cartesian row vector r becomes r (1 + T), so
-the lattice becomes lattice (1 + T) and fractional coordinates stay.  This is
-the tunable T in R^(3x3) of gradient design (premultiplied coordinates there,
-deviation from the identity here: T = 0 is the crystal as given).  The
+A distortion is a matrix T: every Cartesian position r becomes (1 + T) r, so the
+lattice (rows) becomes lattice (1 + T)^T and fractional coordinates stay, as in
+`structures.cells.strained`.  1 + T is the tunable matrix of gradient design
+that positions are premultiplied with; T = 0 is the crystal as given.  The
 symmetric part of T is the strain; the antisymmetric part, for small T, only
 turns the crystal.
 """
@@ -59,8 +59,8 @@ class Deformable(Protocol):
 
 
 def strained(lattice: Any, strain: Any) -> Any:
-    """The lattice (3, 3) after r -> r (1 + T), on any array library."""
-    return lattice + lattice @ strain
+    """The lattice (3, 3) after r -> (1 + T) r, on any array library."""
+    return lattice + lattice @ strain.T
 
 
 def hoppings(model: Deformable, strain: ArrayLike | None = None) -> Hoppings:

@@ -97,7 +97,7 @@ def test_torch_gives_the_same_matrices_and_gradients(make: object) -> None:
     for a, b in np.ndindex(3, 3):
         unit = np.zeros((3, 3))
         unit[a, b] = 1
-        slope = (m.change(strained(m.lattice, T), m.frac, m.lattice @ unit).real * weight).sum()
+        slope = (m.change(strained(m.lattice, T), m.frac, m.lattice @ unit.T).real * weight).sum()
         assert float(strain.grad[a, b]) == pytest.approx(slope, rel=1e-10, abs=1e-10)
 
 
