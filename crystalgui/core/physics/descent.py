@@ -29,6 +29,8 @@ Complexes = NDArray[np.complex128]
 
 CLOSED = 1e-7
 """eV: a refined gap below this is a node."""
+_OPEN = 1e-2
+"""eV: above it, a step that fails counts as the end of a descent."""
 
 
 def reciprocal_basis(h: Hoppings) -> Floats:
@@ -93,7 +95,7 @@ def descend(
     idle = np.zeros(len(k), dtype=int)
     with one_blas_thread():
         for _ in range(iterations):
-            on = np.flatnonzero((gap > 1e-11) & (trust > 1e-10) & (idle < 3))
+            on = np.flatnonzero((gap > 1e-11) & (trust > 1e-10) & (idle < 4))
             if not len(on):
                 break
             steps = _newton_steps(h, occupied, k[on], free)
@@ -105,7 +107,9 @@ def descend(
             rows = np.arange(len(on))
             found, moved = value[rows, best], np.linalg.norm(steps, axis=-1)[rows, best]
             better = found < gap[on]
-            small = better & (found > gap[on] * (1 - 1e-7)) | ~better & (moved < 1e-9)
+            # Near a node the gap falls by large factors; slow progress is an open minimum.
+            slow = better & (found > 0.97 * gap[on])
+            small = slow | ~better & ((moved < 1e-9) | (gap[on] > _OPEN))
             idle[on] = np.where(small, idle[on] + 1, 0)
             k[on[better]] = trial[rows, best][better]
             gap[on[better]] = found[better]
@@ -169,7 +173,7 @@ def settle(
     radius: float,
     *,
     live: NDArray[np.bool_] | None = None,
-    rounds: int = 5,
+    rounds: int = 7,
 ) -> tuple[Floats, Floats]:
     """Minima of an open gap near k (s, 3): parabolas through gap^2 on shrinking stencils.
 
@@ -203,5 +207,5 @@ def settle(
         value = np.concatenate([value, gap_at(h, occupied, trial[:, -1:])], axis=1)
         best = value.argmin(axis=1)
         k, gap = trial[np.arange(len(k)), best], value[np.arange(len(k)), best]
-        radius *= 0.4
+        radius *= 0.45
     return k, gap

@@ -32,6 +32,7 @@ _SPACING, _FINE_SPACING = 0.16, 0.11
 _SOFT = 0.1
 _TESTED = 16
 _SHOWN = 8
+_SETTLED = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -125,13 +126,13 @@ class _Search:
 
     def result(self, time_reversal: bool | None) -> NodeSearch:
         """All steps in order."""
-        k, gap = self._descend(self.found.k, self.step)
+        k, gap = self._minima()
         zero = gap < CLOSED
         zeros = self._distinct(k[zero], images=True)
         zeros, spread, dimensions = self._neighbours(zeros)
         extended = "" if not dimensions else "line" if dimensions == 1 else "surface"
         nodes, checks = self._complete(zeros)
-        open_k, open_gap = self._open(k[~zero], gap[~zero])
+        open_k, open_gap = k[~zero], gap[~zero]
         shown = [self._node(q, crossing=True) for q in spread[:_SHOWN]]
         everything = [*nodes, *shown]
         lowest, k_lowest = _smallest(everything, open_k, open_gap)
@@ -165,17 +166,20 @@ class _Search:
         )
         return Check(name="mesh resolves the gap", passed=passed, value=found.cells, text=text)
 
-    def _open(self, k: Floats, gap: Floats) -> tuple[Floats, Floats]:
-        """Minima of an open gap; the lowest and the doubtful ones are settled."""
-        if not len(k):
+    def _minima(self) -> tuple[Floats, Floats]:
+        """Local minima of the gap; the lowest and the doubtful open ones are settled."""
+        k, gap = self._descend(self.found.k, self.step)
+        zero = gap < CLOSED
+        if zero.all():
             return k, gap
-        near = gap < max(1.5 * gap.min(), 10 * self.tolerance)
-        near &= gap <= np.sort(gap)[min(len(gap), 24) - 1]
-        settled, value = settle(self.h, self.occupied, k[near], self.step / 8, live=self.live)
-        better = value < gap[near]
-        k, gap = k.copy(), gap.copy()
-        k[near] = np.where(better[:, None], settled, k[near])
-        gap[near] = np.minimum(value, gap[near])
+        limit = 10 * self.tolerance if zero.any() else max(1.5 * gap.min(), 10 * self.tolerance)
+        lowest = np.sort(gap[~zero])[:_SETTLED][-1]
+        near = ~zero & (gap < min(limit, lowest + 1e-12))
+        if near.any():
+            settled, value = settle(self.h, self.occupied, k[near], self.step / 8, live=self.live)
+            k[near], gap[near] = settled, value
+            doubtful = near & (gap < 10 * self.tolerance)
+            k[doubtful], gap[doubtful] = self._descend(k[doubtful], self.step / 50)
         return k, gap
 
     # --- which touchings are the same -----------------------------------------------------
