@@ -279,3 +279,15 @@ def test_its_actions(played_room: Any) -> None:
     start = room.actions()[0]
     assert start.enabled is not None
     assert start.enabled()
+
+
+def test_ticks_are_in_the_unit_of_the_label(played_room: Any) -> None:
+    """Naming the axis of a small range again must not scale its ticks."""
+    room, _ = played_room
+    plot = room.value_plot
+    plot.setYRange(0.1, 0.28)
+    axis = plot.getAxis("left")
+    for _ in range(2):
+        plot.set_axes("step", "gap (eV)")
+        assert axis.autoSIPrefixScale == 1.0
+        assert axis.tickStrings([0.2], axis.autoSIPrefixScale * axis.scale, 0.1) == ["0.2"]

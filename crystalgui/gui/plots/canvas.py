@@ -65,8 +65,9 @@ class Plot(pg.PlotWidget):
         """Change the axis labels; an empty one takes no room."""
         for side, text in (("bottom", x), ("left", y)):
             axis = self.getAxis(side)
+            # no ranges first: switching prefixes off would still apply one, a last time
+            axis.setLabel(text or None, siPrefixEnableRanges=())
             axis.enableAutoSIPrefix(False)
-            axis.setLabel(text or None)
             axis.showLabel(bool(text))
 
     def _follow_theme(self) -> None:

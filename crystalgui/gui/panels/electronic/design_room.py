@@ -413,6 +413,9 @@ class DesignRoom(QWidget):
         crystal = replace(found.crystal, lattice=found.crystal.lattice @ turn)
         view.scene.show(replace(found, crystal=crystal, positions=found.positions @ turn))
         view.canvas.redraw()
+        if self.state.job is not None and self.state.job.freedom != "strain":
+            self.crystal.set_title("Crystal", "not changed")
+            return
         volume = float(np.linalg.det(np.eye(3) + strain)) - 1
         self.crystal.set_title("Crystal", f"volume {_number(100 * volume, 2, sign=True)} %")
 
