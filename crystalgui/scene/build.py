@@ -149,6 +149,25 @@ def polygons(
     return data
 
 
+def triangles(vertices: ArrayLike, faces: ArrayLike) -> vtkPolyData:
+    """A smooth surface: (v, 3) corners, (f, 3) ints; every corner gets the mean normal."""
+    at = np.asarray(vertices, dtype=np.float64).reshape(-1, 3)
+    three = np.asarray(faces, dtype=np.int64).reshape(-1, 3)
+    data = vtkPolyData()
+    data.SetPoints(_points(at))
+    data.SetPolys(_cells(np.arange(0, 3 * len(three) + 1, 3), three.ravel()))
+    a, b, c = (at[three[:, i]] for i in range(3))
+    flat = np.cross(b - a, c - a)
+    normals = np.zeros_like(at)
+    for i in range(3):
+        np.add.at(normals, three[:, i], flat)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= np.where(length > 0, length, 1.0)
+    array = numpy_to_vtk(np.ascontiguousarray(normals, dtype=np.float32), deep=True)
+    data.GetPointData().SetNormals(array)
+    return data
+
+
 def cell_edges(
     lattice: NDArray[np.floating], repeats: Iterable[int] = (1, 1, 1)
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

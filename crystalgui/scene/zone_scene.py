@@ -1,4 +1,4 @@
-"""A Brillouin zone in a VTK render window: faces, k-path, markers, slicing plane."""
+"""A Brillouin zone in a VTK render window: faces, k-path, markers, plane, nodes, Fermi surface."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.brillouin import KPath, Zone
 
 Marker = tuple[str, ArrayLike, Colour]
+Sheet = tuple[ArrayLike, ArrayLike, Colour]
+NAMED = 12
+"""More nodes than this are drawn without their words."""
 
 
 class ZoneScene(LayeredScene):
@@ -44,7 +47,10 @@ class ZoneScene(LayeredScene):
         self._labels: list[tuple[str, NDArray[np.float64]]] = []
         self._markers: list[tuple[str, NDArray[np.float64], Colour]] = []
         self._plane: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._nodes: list[tuple[str, NDArray[np.float64], Colour]] = []
+        self._fermi: list[tuple[NDArray[np.float64], NDArray[np.int64], Colour]] = []
         self._marker_labels: list[Any] = []
+        self._node_labels: list[Any] = []
         self._radius = 1.0
         self.marks.SetLayer(1)
         self.marks.InteractiveOff()
@@ -109,6 +115,21 @@ class ZoneScene(LayeredScene):
         if self._zone is not None:
             self._draw_markers()
 
+    def set_nodes(self, nodes: Sequence[Marker]) -> None:
+        """Nodes: (words such as ``"+1"``, (3,) Cartesian in 1/Angstrom, colour)."""
+        self._nodes = [(t, np.asarray(k, dtype=np.float64), c) for t, k, c in nodes]
+        if self._zone is not None:
+            self._draw_nodes()
+
+    def set_fermi(self, sheets: Sequence[Sheet]) -> None:
+        """Sheets of the Fermi surface: (v, 3) Cartesian in 1/Angstrom, (f, 3) ints, colour."""
+        self._fermi = [
+            (np.asarray(v, dtype=np.float64), np.asarray(f, dtype=np.int64), c)
+            for v, f, c in sheets
+        ]
+        if self._zone is not None:
+            self._draw_fermi()
+
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:
         """A slicing plane, cut to the zone; None takes it away."""
         if origin is None or normal is None:
@@ -137,6 +158,7 @@ class ZoneScene(LayeredScene):
         other._zone, other._reciprocal, other._radius = self._zone, self._reciprocal, self._radius
         other._path, other._labels = self._path, self._labels
         other._markers, other._plane = self._markers, self._plane
+        other._nodes, other._fermi = self._nodes, self._fermi
         other.camera.DeepCopy(self.camera)
         other._rebuild()
         return other
@@ -146,11 +168,14 @@ class ZoneScene(LayeredScene):
         self.marks.RemoveAllViewProps()
         self.actors.clear()
         self._marker_labels.clear()
+        self._node_labels.clear()
         if self._zone is None:
             return
         self._draw_zone(self._zone)
         self._draw_plane(self._zone)
+        self._draw_fermi()
         self._draw_path()
+        self._draw_nodes()
         self._draw_markers()
         names = ("a*", "b*", "c*")
         self.triad.show(self._reciprocal, names, self.ink.text, self.ratio)
@@ -202,20 +227,47 @@ class ZoneScene(LayeredScene):
                 self.renderer.RemoveActor(old)
 
     def _draw_markers(self) -> None:
-        self._take_away("markers")
-        for old in self._marker_labels:
+        self._draw_points("markers", self._markers, self._marker_labels, 0.042)
+
+    def _draw_nodes(self) -> None:
+        few = len(self._nodes) <= NAMED
+        nodes = [(t if few else "", k, c) for t, k, c in self._nodes]
+        self._draw_points("nodes", nodes, self._node_labels, 0.036)
+
+    def _draw_points(
+        self,
+        name: str,
+        points: list[tuple[str, NDArray[np.float64], Colour]],
+        labels: list[Any],
+        size: float,
+    ) -> None:
+        """Balls with words; ``labels`` holds those that are shown now."""
+        self._take_away(name)
+        for old in labels:
             self.marks.RemoveActor(old)
-        self._marker_labels.clear()
-        if not self._markers:
+        labels.clear()
+        if not points:
             return
-        at = np.array([k for _, k, _ in self._markers])
-        tints = np.round(255 * np.array([c for _, _, c in self._markers])).astype(np.uint8)
-        radii = np.full(len(at), 0.042 * self._radius)
-        self.actors["markers"] = actors.sphere_actor(build.spheres(at, radii, tints))
-        self.renderer.AddActor(self.actors["markers"])
-        for text, k, colour in self._markers:
+        at = np.array([k for _, k, _ in points])
+        tints = np.round(255 * np.array([c for _, _, c in points])).astype(np.uint8)
+        radii = np.full(len(at), size * self._radius)
+        self.actors[name] = actors.sphere_actor(build.spheres(at, radii, tints))
+        self.renderer.AddActor(self.actors[name])
+        for text, k, colour in points:
             if text:
-                self._marker_labels.append(self._label(text, k, colour, 14))
+                labels.append(self._label(text, k, colour, 14))
+
+    def _draw_fermi(self) -> None:
+        self._take_away(*[name for name in self.actors if name.startswith("fermi")])
+        for number, (vertices, faces, colour) in enumerate(self._fermi):
+            if not len(faces):
+                continue
+            actor = actors.face_actor(build.triangles(vertices, faces), colour, 0.72)
+            actor.GetProperty().SetInterpolationToGouraud()
+            self.actors[f"fermi {number}"] = actor
+            self.renderer.AddActor(actor)
+        self.renderer.SetUseDepthPeeling(bool(self._fermi))
+        self.renderer.SetMaximumNumberOfPeels(6)
 
     def _draw_plane(self, zone: Zone) -> None:
         self._take_away("plane", "rim")

@@ -9,6 +9,8 @@ frozen values, so that a thread can call them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,10 @@ from crystalgui.core.physics.gaps import Gaps, default_mesh, gaps_on, guess_occu
 from crystalgui.core.physics.slices import Slice, SliceImage, points_on, take_slice
 from crystalgui.core.physics.weights import By, Group, band_weights, orbital_groups, owners
 from crystalgui.core.structures.hoppings.model import Hoppings
+
+if TYPE_CHECKING:
+    from crystalgui.core.physics.certificate import Node
+    from crystalgui.core.physics.weyl import NodeSearch
 
 Floats = NDArray[np.float64]
 
@@ -95,6 +101,32 @@ class Composition:
         return tuple(name for name, _ in self.groups)
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ZoneNodes:
+    """Nodes at a filling, and where they are in the first zone.
+
+    ``points`` (Cartesian k in 1/Angstrom, node): a node on the boundary of the
+    zone comes with all its images there.
+    """
+
+    search: NodeSearch
+    points: tuple[tuple[Floats, Node], ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        search = self.search
+        failed = [check for check in search.checks if check.passed is False]
+        doubt = f" In doubt: {failed[0].name}." if failed else ""
+        if search.extended:
+            return f"The bands touch along a {search.extended}.{doubt}"
+        if not search.nodes:
+            return f"No nodes; smallest gap {search.smallest_gap:.4g} eV.{doubt}"
+        total = sum(node.chirality for node in search.nodes)
+        count = len(search.nodes)
+        return f"{count} node{'s' * (count > 1)}, total chirality {total}.{doubt}"
+
+
 def overview(h: Hoppings, *, density: float = 60.0, lattice_only: bool = False) -> Overview:
     """Zone, path, bands and mesh energies."""
     polyhedron = zone(np.eye(3) if h.lattice is None else h.lattice)
@@ -138,6 +170,25 @@ def composition(h: Hoppings, view: Overview, by: By = "species") -> Composition:
     groups = orbital_groups(h, by)
     how = "" if by == "orbital" else owners(h).how
     return Composition(groups=groups, weights=band_weights(h, view.bands.path.k, groups), how=how)
+
+
+def zone_nodes(h: Hoppings, occupied: int, view: Overview) -> ZoneNodes:
+    """Weyl points, Dirac points and other touchings at the gap."""
+    from crystalgui.core.physics.symmetries import dimension, spectral_group
+    from crystalgui.core.physics.weyl import find_nodes
+
+    found = find_nodes(h, occupied, group=spectral_group(h), dimension=dimension(h))
+    points = [(k, node) for node in found.nodes for k in images_in(node.k, view.zone)]
+    return ZoneNodes(search=found, points=tuple(points))
+
+
+def images_in(k: Floats, polyhedron: Zone) -> Floats:
+    """K (3,) reduced and its equivalents in the first zone, (m, 3) 1/Angstrom."""
+    shifts = np.array(list(product((0, -1, 1), repeat=3))) @ polyhedron.reciprocal
+    at = fold(k, polyhedron.reciprocal) + shifts
+    tolerance = 1e-4 * float(np.linalg.norm(polyhedron.vertices, axis=1).max())
+    inside = (at @ polyhedron.normals.T <= polyhedron.distances + tolerance).all(axis=1)
+    return np.asarray(at[inside])
 
 
 def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from crystalgui.core.physics.bands import Bands
+    from crystalgui.core.physics.certificate import Node
     from crystalgui.core.physics.dos import DOS
     from crystalgui.core.structures.hoppings.model import Hoppings
 
@@ -81,6 +82,17 @@ def bands_csv(bands: Bands, weights: Floats | None = None, groups: Sequence[str]
             names += [f"w{i + 1}_{word}" for i in range(n)]
             columns.append(weights[:, :, g])
     return rows_csv(names, columns)
+
+
+def nodes_csv(nodes: Sequence[Node]) -> str:
+    """``k1,k2,k3,energy_eV,chirality,kind,degeneracy,gap_eV``, one row a node."""
+    rows = ["k1,k2,k3,energy_eV,chirality,kind,degeneracy,gap_eV"]
+    for node in nodes:
+        k = ",".join(f"{x:.10f}" for x in node.k)
+        rows.append(
+            f"{k},{node.energy:.10g},{node.chirality},{node.kind},{node.degeneracy},{node.gap:.3g}"
+        )
+    return "\n".join(rows) + "\n"
 
 
 def dos_csv(dos: DOS) -> str:

@@ -62,6 +62,16 @@ class ZoneView(QWidget):
         self.scene.set_markers(plain)
         self.canvas.redraw()
 
+    def set_nodes(self, nodes: Sequence[tuple[str, ArrayLike, str]]) -> None:
+        """Nodes of the bands: (words, (3,) Cartesian in 1/Angstrom, ``"#rrggbb"``)."""
+        self.scene.set_nodes([(text, k, rgb(c)) for text, k, c in nodes])
+        self.canvas.redraw()
+
+    def set_fermi(self, sheets: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
+        """Sheets: (v, 3) corners in 1/Angstrom, (f, 3) triangles, ``"#rrggbb"``."""
+        self.scene.set_fermi([(v, f, rgb(c)) for v, f, c in sheets])
+        self.canvas.redraw()
+
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:
         """A slicing plane through ``origin`` (1/Angstrom), or None for no plane."""
         self.scene.set_plane(origin, normal)

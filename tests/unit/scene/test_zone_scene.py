@@ -82,3 +82,29 @@ def test_a_zone_has_a_picture(scene, tmp_path):
     assert (image[..., 3] > 0).mean() > 0.2
     assert (tmp_path / "zone.png").stat().st_size > 500
     assert set(scene.actors) == {"faces", "edges", "path", "points"}
+
+
+def test_nodes_and_fermi_sheets_come_and_go(scene):
+    star = zone(BITEI.lattice).reciprocal
+    warm, cool = (0.8, 0.3, 0.0), (0.0, 0.4, 0.7)
+    scene.set_nodes([("+1", 0.3 * star[0], warm), ("−1", -0.3 * star[0], cool)])
+    assert scene.actors["nodes"].GetMapper().GetInput().GetNumberOfPoints() == 2
+    texts = [p.GetInput() for p in scene.marks.GetViewProps()]
+    assert texts.count("+1") == texts.count("−1") == 1
+    scene.set_nodes([("+1", x * star[0], warm) for x in np.linspace(-0.4, 0.4, 24)])
+    assert "+1" not in [p.GetInput() for p in scene.marks.GetViewProps()]
+    # an octahedron around the centre
+    corners = 0.3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+    faces = [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
+    scene.set_nodes([])
+    before = zone_picture(scene, (150, 120))
+    scene.set_fermi([(corners, faces, warm)])
+    data = scene.actors["fermi 0"].GetMapper().GetInput()
+    assert data.GetNumberOfPolys() == 8
+    normal = data.GetPointData().GetNormals().GetTuple3(4)
+    assert_allclose(normal, (0, 0, 1), atol=1e-6)
+    assert (zone_picture(scene, (150, 120)) != before).any(axis=-1).mean() > 0.02
+    scene.set_ink(DARK)
+    assert "fermi 0" in scene.actors
+    scene.set_fermi([])
+    assert not any(name.startswith("fermi") for name in scene.actors)

@@ -17,8 +17,9 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.electronic.bands_room import BandsRoom, spread
 from crystalgui.gui.panels.electronic.gaps_card import GapsCard
 from crystalgui.gui.panels.electronic.rooms import Rooms
+from crystalgui.gui.panels.electronic.zone_card import ZoneCard
 from crystalgui.gui.theme import OKABE_ITO, SPACE
-from crystalgui.gui.widgets import Card, EmptyState
+from crystalgui.gui.widgets import EmptyState
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent
@@ -35,10 +36,6 @@ EXAMPLES = (
     ("Open BiTeI hoppings", "bitei/bitei_hr.dat.gz"),
     ("Haldane model", "haldane/haldane_hr.dat"),
 )
-
-
-BREATH = 40
-"""Pause before the 3D view is made, ms: the window paints and answers in between."""
 
 
 class ElectronicPanel(QWidget):
@@ -63,9 +60,7 @@ class ElectronicPanel(QWidget):
         self._pointer: np.ndarray | None = None
         self._picked: np.ndarray | None = None
         self._drawn: tuple[object, ...] | None = None
-        self._plane: Plane | None = None
         self._room_marks: dict[QWidget, list[tuple[str, np.ndarray, str]]] = {}
-        self.zone_view: ZoneView | None = None
         self._build()
         self._marking = QTimer(self)
         self._marking.setSingleShot(True)
@@ -80,7 +75,10 @@ class ElectronicPanel(QWidget):
 
     def _build(self) -> None:
         self.gaps = GapsCard(self)
-        self.zone = Card("Brillouin zone", "", self)
+        self.zone = ZoneCard(self._session, self)
+        self.zone.point_picked.connect(self._point_picked)
+        self.zone.ready.connect(self._zone_ready)
+        self.zone.nodes_shown.connect(lambda _: self._later())
         self.rooms = Rooms(self._session, self)
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(self.zone)
@@ -151,6 +149,7 @@ class ElectronicPanel(QWidget):
         if hoppings is None:
             self._hoppings = self._view = self._filling = None
             self._bands_room.forget()
+            self.zone.forget()
             self.rooms.begin(None, 0, file)
             self._show_empty(file)
             return
@@ -160,6 +159,7 @@ class ElectronicPanel(QWidget):
         self._picked = self._pointer = None
         self._room_marks.clear()
         self._bands_room.forget()
+        self.zone.forget()
         self.gaps.show_hoppings(hoppings)
         self._ask_overview(False)
 
@@ -206,35 +206,21 @@ class ElectronicPanel(QWidget):
         self._stack.setCurrentIndex(1)
         self._bands_room.show_overview(h, view, self._occupied, self._reason)
         self.bands.ask_path(view.bands.path.folded and not again)
-        if self.zone_view is None:
-            # bands first: the first 3D view takes as long as everything else together
-            QTimer.singleShot(BREATH, self, self._make_zone)
-        else:
-            self._show_zone(view)
+        self._drawn = None
+        self.zone.show_overview(h, view)
         self.gaps.show_filling(None, "searching…")
         if not again:
             self.rooms.begin(h, self._occupied, self._session.project.current)
         self._fill(self._occupied)
 
-    def _make_zone(self) -> None:
-        if self.zone_view is None:
-            from crystalgui.gui.views.zone_view import ZoneView
-
-            self.zone_view = ZoneView(self.zone)
-            self.zone_view.point_picked.connect(self._point_picked)
-            self.zone.body.addWidget(self.zone_view)
-        if self._view is not None:
-            self._show_zone(self._view)
-            self._marking.start()
-
-    def _show_zone(self, view: Overview) -> None:
-        assert self.zone_view is not None
-        faces = len(view.zone.faces)
-        self.zone.set_title("Brillouin zone", f"{faces} faces")
-        self.zone_view.set_zone(view.zone, view.bands.path)
-        if self._plane is not None:
-            self.zone_view.set_plane(self._plane.origin, self._plane.normal)
+    def _zone_ready(self) -> None:
         self._drawn = None
+        self._marking.start()
+
+    @property
+    def zone_view(self) -> ZoneView | None:
+        """The zone in 3D, when it has been made."""
+        return self.zone.view
 
     def _failed(self, error: ErrorInfo) -> None:
         self._session.notify.error(error)
@@ -263,6 +249,7 @@ class ElectronicPanel(QWidget):
             self._session.lane.forget("gaps")
             self._filling = None
             self._bands_room.show_filling(None, occupied)
+            self.zone.show_filling(None, occupied)
             self.gaps.show_filling(None, "all bands are occupied")
             self._marking.start()
             return
@@ -283,6 +270,7 @@ class ElectronicPanel(QWidget):
             return
         self._filling = filling
         self._bands_room.show_filling(filling, occupied)
+        self.zone.show_filling(filling, occupied)
         self.gaps.show_filling(filling)
         self._marking.start()
 
@@ -296,9 +284,7 @@ class ElectronicPanel(QWidget):
         self._marking.start()
 
     def _show_plane(self, plane: Plane) -> None:
-        self._plane = plane
-        if self.zone_view is not None:
-            self.zone_view.set_plane(plane.origin, plane.normal)
+        self.zone.show_plane(plane)
         self._marking.start()
 
     # -------------------------------------------------------------- markers
@@ -343,6 +329,7 @@ class ElectronicPanel(QWidget):
         if view is None:
             return
         from crystalgui.core.physics.brillouin import fold
+        from crystalgui.gui.panels.electronic.certificate_card import node_colour
 
         marks: list[tuple[str, np.ndarray, str]] = []
         filling = self._filling
@@ -362,7 +349,9 @@ class ElectronicPanel(QWidget):
         if self.zone_view is not None and key != self._drawn:
             self._drawn = key
             self.zone_view.set_markers(marks)
-        self.slice.set_marks([(k, colour) for _, k, colour in marks])
+        nodes = self.zone.found.points if self.zone.found is not None else ()
+        points = [(k, node_colour(node)) for k, node in nodes]
+        self.slice.set_marks(points + [(k, colour) for _, k, colour in marks])
 
     def _name(self, text: str, cart: np.ndarray) -> str:
         """The label of a marker; none where a label of the path stands already."""
@@ -375,6 +364,5 @@ class ElectronicPanel(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Free the 3D view."""
         self.rooms.close_rooms()
-        if self.zone_view is not None:
-            self.zone_view.close()
+        self.zone.shut()
         super().closeEvent(event)
