@@ -215,7 +215,7 @@ class MainWindow(QMainWindow):
 
     def _prepare_page(self, info: PageInfo) -> None:
         """Import the page in the lane, then build it: the window stays alive."""
-        if info.module in sys.modules:
+        if hasattr(sys.modules.get(info.module), info.panel):  # imported to its end
             # the click is painted first
             QTimer.singleShot(0, self, lambda: self._build_page(info))
             return

@@ -154,7 +154,7 @@ class Rooms(QWidget):
     def _open(self, info: RoomInfo) -> None:
         if info.name in self._made:
             self._front(info.name)
-        elif info.module in sys.modules:
+        elif hasattr(sys.modules.get(info.module), info.place.partition(":")[2]):
             QTimer.singleShot(0, self, lambda: self._make(info))  # the tab is painted first
         else:
             self._session.lane.ask(
