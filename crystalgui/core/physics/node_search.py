@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _SLOPE_MARGIN = 1.3
-_MOST_STARTS = 160
+_MOST_STARTS = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -55,7 +55,7 @@ def suspects(
     group: Integers,
     *,
     levels: int = 4,
-    most: int = 6000,
+    most: int = 24_000,
 ) -> Suspects:
     """Divide mesh cells until measured slopes rule a node out; see the module.
 
@@ -153,7 +153,7 @@ def _divide(
     e = e.reshape(len(k), len(corners), 2)
     # From a child to its own corners it is as far as from its parent's centre to the child.
     slope = np.abs(e - pair[:, None]).sum(axis=-1).max(axis=1)
-    bound = np.maximum(_SLOPE_MARGIN * slope, 0.25 * limit)
+    bound = np.maximum(_SLOPE_MARGIN * slope, 0.5 * limit)
     keep = e[..., 1] - e[..., 0] <= bound[:, None]
     return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
 

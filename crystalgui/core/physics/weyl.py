@@ -98,7 +98,7 @@ def find_nodes(
     check_occupation(h, occupied)
     mesh = mesh or _mesh(h, dimension, finer)
     group = np.eye(3, dtype=np.int64)[None] if group is None else np.asarray(group)
-    more = {"levels": 5, "most": 30_000} if finer else {}
+    more = {"levels": 5, "most": 60_000} if finer else {}
     found = suspects(h, occupied, mesh, group, **more)
     return _Search(h, occupied, group, found, gap_tolerance).result(time_reversal)
 
