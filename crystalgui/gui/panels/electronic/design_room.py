@@ -6,6 +6,7 @@ frame.  Export: strained POSCAR, history as CSV, the designed Hamiltonian.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from crystalgui.scene.geometry import Geometry
 
 EXAGGERATION = 5
+CRYSTAL_EVERY = 0.1
+"""While a design runs, the crystal is drawn at most this often, s."""
 BREATH = 60
 """Pause before the 3D view is made, ms."""
 
@@ -111,6 +114,7 @@ class DesignRoom(QWidget):
         self._opening: Opening | None = None
         self._opened: Hoppings | None = None
         self._geometry: Geometry | None = None
+        self._crystal_drawn = 0.0
         self.crystal_view: CrystalView | None = None
         self._breath = QTimer(self)
         self._breath.setSingleShot(True)
@@ -407,6 +411,10 @@ class DesignRoom(QWidget):
         view, found = self.crystal_view, self._geometry
         if view is None or found is None:
             return
+        now = time.monotonic()
+        if self.state.alive and now - self._crystal_drawn < CRYSTAL_EVERY:
+            return
+        self._crystal_drawn = now
         strain = np.zeros((3, 3)) if last is None else last.strain
         factor = EXAGGERATION if self.larger.isChecked() else 1
         turn = (np.eye(3) + factor * strain).T
