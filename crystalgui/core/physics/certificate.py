@@ -215,6 +215,11 @@ def certificate_json(certificate: Certificate) -> dict[str, Any]:
         "assumptions": {
             "lattice_from": said.lattice_from,
             "wigner_seitz": said.wigner_seitz,
+            "ws_distance_missing": said.ws_distance_missing,
+            "degeneracies": said.degeneracies,
+            "rounding_ev": said.rounding,
+            "positions_from": said.positions_from,
+            "sha256": said.sha256,
             "spin_order": said.spin_order,
             "time_reversal_residual_ev": _plain(said.time_reversal_residual),
             "hermiticity_residual_ev": said.hermiticity_residual,

@@ -95,7 +95,12 @@ def hopping_rows(hoppings: Hoppings) -> list[tuple[str, ...]]:
                 known.wigner_seitz
             ],
         ),
+        ("Degeneracies", known.degeneracies),
     ]
+    if known.positions_from:
+        rows.append(("Position matrix", known.positions_from))
+    if known.rounding:
+        rows.append(("Rounding", f"{known.rounding:.1g} eV", "Stored in single precision"))
     return rows
 
 

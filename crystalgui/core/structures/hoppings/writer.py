@@ -1,4 +1,4 @@
-"""Write Hamiltonians in wannier90's own formats.
+"""Write Hamiltonians: wannier90's own formats, and the compact one by its name.
 
 Degeneracies are written as 1, because the value type has them divided out.
 Energies carry 12 decimals (free format; wannier90 itself writes 6), so that a
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crystalgui.core.atomic import replacing
 from crystalgui.core.errors import FileError
+from crystalgui.core.structures.hoppings.compact import SUFFIX, write_compact
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 
@@ -45,6 +46,28 @@ def _degeneracies(m: int) -> list[str]:
 def _indices(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     right, left = np.divmod(np.arange(n * n), n)
     return left, right
+
+
+def write_hoppings(h: Hoppings, path: Path) -> None:
+    """Write the format that the name asks for.
+
+    ``.hoppings.safetensors`` (compact), ``_tb.dat`` or ``_hr.dat``, the last
+    two also with ``.gz``.
+    """
+    name = Path(path).name.lower()
+    plain = name.removesuffix(".gz")
+    if name.endswith(SUFFIX):
+        write_compact(h, path)
+    elif plain.endswith("tb.dat"):
+        write_tb(h, path)
+    elif plain.endswith("hr.dat"):
+        write_hr(h, path)
+    else:
+        raise FileError(
+            "The name does not say which format of hoppings is wanted.",
+            f"Let it end in _hr.dat, _tb.dat (or .gz of these) or {SUFFIX}.",
+            path=path,
+        )
 
 
 def write_hr(h: Hoppings, path: Path, *, decimals: int = 12) -> None:
