@@ -79,7 +79,9 @@ class FatBands(pg.GraphicsObject):
         """Draw the passes."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for size, ink, points in self._passes:
-            pen = QPen(colour(ink, 0.85), size, cap=Qt.PenCapStyle.RoundCap)
+            pen = QPen(colour(ink, 0.85))
+            pen.setWidthF(size)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             pen.setCosmetic(True)
             painter.setPen(pen)
             painter.drawPoints(points)
