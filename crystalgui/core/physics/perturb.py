@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import PhysicsError
-from crystalgui.core.physics.bloch import energies
+from crystalgui.core.physics.reversal import kramers_splitting
 from crystalgui.core.structures.hoppings.model import Hoppings, SpinOrder
 from crystalgui.core.structures.hoppings.spin import partner, time_reversal_residual
 
@@ -198,15 +198,6 @@ def project(matrices: Any, order: SpinOrder) -> Any:
     return (matrices + image * xp.astype(sign, matrices.dtype)) / 2
 
 
-def restore_time_reversal(h: Hoppings, spin_order: SpinOrder | None = None) -> Hoppings:
-    """``h`` with the part that breaks time reversal taken out; the title says so."""
-    order = _order(h, spin_order)
-    matrices = project(np.asarray(h.matrices), order)
-    change = float(np.abs(matrices - h.matrices).max(initial=0))
-    title = f"{h.title} [time reversal restored, hoppings changed by up to {change:.2g} eV]"
-    return _with(h, h.cells, matrices, title=title.strip(), spin_order=order)
-
-
 def violations(
     h: Hoppings, *, tolerance: float = SPLITTING, spin_order: SpinOrder | None = None
 ) -> tuple[str, ...]:
@@ -223,25 +214,10 @@ def violations(
         found.append(f"not Hermitian: H(-A) and H(A)^dagger differ by {skew:.2g} eV")
     order = spin_order or h.assumptions.spin_order
     if order != "spinless":
-        splitting, k = kramers_splitting(h)
-        if splitting > tolerance:
-            at = ", ".join(f"{x:g}" for x in k)
-            found.append(f"Kramers pairs split by {splitting:.2g} eV at k = ({at})")
+        splitting = kramers_splitting(h)
+        if not splitting <= tolerance:
+            found.append(f"Kramers pairs split by {splitting:.2g} eV at k = -k + G")
     return tuple(found)
-
-
-def kramers_splitting(h: Hoppings) -> tuple[float, Floats]:
-    """Largest splitting of a Kramers pair at the time-reversal invariant k, eV, and that k (3,).
-
-    Infinite for an odd number of orbitals.
-    """
-    trim = np.array(np.meshgrid([0, 0.5], [0, 0.5], [0, 0.5], indexing="ij")).reshape(3, -1).T
-    if h.n_orbitals % 2:
-        return float("inf"), trim[0]
-    e = energies(h, trim)
-    split = (e[:, 1::2] - e[:, ::2]).max(axis=1)
-    worst = int(split.argmax())
-    return float(split[worst]), trim[worst]
 
 
 def add(h: Hoppings, delta: Perturbation | Hoppings, scale: float = 1.0) -> Hoppings:
