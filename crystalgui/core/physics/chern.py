@@ -208,8 +208,7 @@ class _Mesh:
                 gap[i] = values[:, occupied] - values[:, occupied - 1]
                 states[i] = vectors[..., :occupied]
 
-        if len(s):
-            over_chunks(part, len(t), 16, self.threads)
+        over_chunks(part, len(t), 16, self.threads)
         return gap, states
 
     def narrow(self, steep: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -218,10 +217,12 @@ class _Mesh:
         Those of steep plaquettes, and those over which the gap could close.
         """
         wide_t, wide_s = np.diff(self.t, append=1.0), np.diff(self.s, append=1.0)
-        after_t, after_s = np.roll(self.gap, -1, axis=0), np.roll(self.gap, -1, axis=1)
         fall_t, fall_s = self.rates[0] * wide_t[:, None], self.rates[1] * wide_s
-        rows = (self.gap + after_t < fall_t) | (steep & (2 * fall_t >= fall_s))
-        columns = (self.gap + after_s < fall_s) | (steep & (2 * fall_s >= fall_t))
+        right, up = np.roll(self.gap, -1, axis=0), np.roll(self.gap, -1, axis=1)
+        across = np.roll(right, -1, axis=1)
+        # Neither diagonal keeps the gap open everywhere on the plaquette.
+        steep = steep | (np.maximum(self.gap + across, right + up) < fall_t + fall_s)
+        rows, columns = steep & (2 * fall_t >= fall_s), steep & (2 * fall_s >= fall_t)
         return np.asarray(rows.any(axis=1)), np.asarray(columns.any(axis=0))
 
     def shortest(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> float:
@@ -231,12 +232,14 @@ class _Mesh:
 
     def halve(self, rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> None:
         """Add the middle lines of the chosen intervals."""
-        t = (self.t + np.diff(self.t, append=1.0) / 2)[rows]
-        gap, states = self._solve(t, self.s)
-        self._insert(0, gap, states, t)
-        s = (self.s + np.diff(self.s, append=1.0) / 2)[columns]
-        gap, states = self._solve(self.t, s)
-        self._insert(1, gap, states, s)
+        if rows.any():
+            t = (self.t + np.diff(self.t, append=1.0) / 2)[rows]
+            gap, states = self._solve(t, self.s)
+            self._insert(0, gap, states, t)
+        if columns.any():
+            s = (self.s + np.diff(self.s, append=1.0) / 2)[columns]
+            gap, states = self._solve(self.t, s)
+            self._insert(1, gap, states, s)
 
     def _insert(self, axis: int, gap: Floats, states: Complexes, added: Floats) -> None:
         places = np.concatenate([self.s if axis else self.t, added])

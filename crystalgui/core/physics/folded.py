@@ -134,22 +134,59 @@ def valley(folded: Folded, occupied: int, start: Floats, reach: Floats) -> tuple
 
     Returns
     -------
-    gap in eV and (t, s) at the bottom.  A pattern of 5 x 5 points moves to its
-    lowest one and shrinks when that is inside; no derivatives, because the
-    gap has a kink where it closes.
+    gap in eV and (t, s) at the bottom.  A pattern of 5 x 5 points shrinks around
+    its lowest one and around the minimum of a quadratic form fitted to the
+    square of the gap, which is smooth where the gap itself has a kink.
     """
-    pattern = np.stack(np.meshgrid(np.arange(-2, 3), np.arange(-2, 3), indexing="ij"), axis=-1)
-    pattern = pattern.reshape(-1, 2).astype(np.float64)
-    radius, best, lowest = reach / 2, start, np.inf
-    for _ in range(60):
-        trial = best + pattern * radius
-        values = np.linalg.eigvalsh(folded.at(trial[:, 0], trial[:, 1]))
-        gap = values[:, occupied] - values[:, occupied - 1]
+    radius, best, lowest, idle = reach / 2, start, np.inf, 0
+    for _ in range(40):
+        before = lowest
+        trial = best + _PATTERN * radius
+        gap = _gaps(folded, occupied, trial)
         pick = int(gap.argmin())
+        inside = np.abs(_PATTERN[pick]).max() < 2 or gap[pick] >= lowest
+        centre = best
         if gap[pick] < lowest:
             lowest, best = float(gap[pick]), trial[pick]
-        if np.abs(pattern[pick]).max() < 2 or gap[pick] > lowest:
+        fitted = centre + _bottom_of_square(gap) * radius
+        value = float(_gaps(folded, occupied, fitted[None])[0])
+        if value < lowest:
+            lowest, best = value, fitted
+        if inside:
             radius = radius / 2.5
-        if radius.max() < 1e-10:
+        idle = idle + 1 if lowest > 0.999 * before else 0
+        if idle > 3 or radius.max() < 1e-10:
             break
     return lowest, best
+
+
+_PATTERN = np.stack(
+    np.meshgrid(np.arange(-2.0, 3.0), np.arange(-2.0, 3.0), indexing="ij"), axis=-1
+).reshape(-1, 2)
+_FIT = np.linalg.pinv(
+    np.stack(
+        [
+            np.ones(25),
+            _PATTERN[:, 0],
+            _PATTERN[:, 1],
+            _PATTERN[:, 0] ** 2,
+            _PATTERN[:, 0] * _PATTERN[:, 1],
+            _PATTERN[:, 1] ** 2,
+        ],
+        axis=1,
+    )
+)
+
+
+def _gaps(folded: Folded, occupied: int, place: Floats) -> Floats:
+    values = np.linalg.eigvalsh(folded.at(place[:, 0], place[:, 1]))
+    return np.asarray(values[:, occupied] - values[:, occupied - 1])
+
+
+def _bottom_of_square(gap: Floats) -> Floats:
+    """Where the quadratic fit to gap^2 on the pattern is lowest, within the pattern."""
+    _, x, y, xx, xy, yy = _FIT @ gap**2
+    curved = np.array([[2 * xx, xy], [xy, 2 * yy]])
+    if xx <= 0 or np.linalg.det(curved) <= 0:
+        return np.zeros(2)
+    return np.clip(-np.linalg.solve(curved, np.array([x, y])), -2, 2)

@@ -51,6 +51,15 @@ class Line:
         """Lengths of the links, (m,)."""
         return np.diff(self.s, append=self.s[0] + 1)
 
+    def lower_bound(self, s: Floats, rate: float) -> Floats:
+        """What the gap at s is at least, when it changes by ``rate`` a unit of s at most."""
+        after = np.searchsorted(self.s, s, side="right") % len(self.s)
+        bound = []
+        for i in (after - 1, after):
+            apart = s - self.s[i]
+            bound.append(self.gap[i] - rate * np.abs(apart - np.round(apart)))
+        return np.asarray(np.maximum(bound[0], bound[1]))
+
     def middles(self, chosen: NDArray[np.bool_]) -> Floats:
         """Middle points of the chosen links."""
         middle = self.s[chosen] + self.steps[chosen] / 2
@@ -85,8 +94,7 @@ class Refinement:
         self.folded, self.occupied = folded, occupied
         self.pos_tol, self.points, self.step = pos_tol, points, step
         self.threads = threads
-        self.rate_s = 0.0
-        self.rate_t = 0.0
+        self.rates = (0.0, 0.0)
 
     def compute(self, t: Floats) -> list[Line]:
         """Lines at t, as fine as they need to be."""
@@ -95,7 +103,7 @@ class Refinement:
         ]
         mesh = np.arange(self.points[0]) / self.points[0]
         self._add(lines, [mesh] * len(lines))
-        if not self.rate_s:
+        if not self.rates[0]:
             self._measure_rates(lines)
         active = lines
         while active:
@@ -103,13 +111,12 @@ class Refinement:
         return lines
 
     def _measure_rates(self, lines: list[Line]) -> None:
-        """Largest change of the gap per unit of s and of t on a regular mesh."""
+        """Largest change of the gap a unit of s and of t on a regular mesh."""
         table = np.array([line.gap for line in lines])
         t = np.array([line.t for line in lines])
         along = np.abs(table - np.roll(table, -1, axis=1)).max() * self.points[0]
-        self.rate_s = max(float(along), 1e-12)
-        if len(t) > 1:
-            self.rate_t = float((np.abs(np.diff(table, axis=0)) / np.diff(t)[:, None]).max())
+        across = np.abs(np.diff(table, axis=0)) / np.diff(t)[:, None]
+        self.rates = (max(float(along), 1e-12), float(across.max(initial=0)))
 
     def _add(self, lines: list[Line], added: list[Floats]) -> None:
         """Solve new points of lines, all in one batch."""
@@ -145,7 +152,7 @@ class Refinement:
         smooth: list[tuple[Line, Complexes]] = []
         for line, own, broken in zip(lines, links, rough, strict=True):
             steps = line.steps
-            needed = broken | (line.gap + np.roll(line.gap, -1) < self.rate_s * steps)
+            needed = broken | (line.gap + np.roll(line.gap, -1) < 2 * self.rates[0] * steps)
             possible = needed & (steps >= 2 * self.step)
             line.smooth = not (needed & ~possible).any()
             if possible.any() and len(line.s) < self.points[1]:

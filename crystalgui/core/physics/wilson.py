@@ -92,7 +92,7 @@ class WilsonFlow:
     worst : tuple of (name, value, tolerance)
         The worst value of ``pos``, ``move``, ``gap`` and ``resolution`` (how
         far the direct gap could fall between two neighbouring lines, in parts
-        of what it is on them; 1: it could close).
+        of what it is on them at least; above 1 it could close).
     smallest_gap : float, eV
         Smallest direct gap met on the surface.
     """
@@ -146,8 +146,13 @@ def flow(
     with one_blas_thread():
         lines = refinement.compute(np.linspace(0, 1, options.lines))
         lowest, polished = min(line.smallest for line in lines), np.inf
+        known: dict[tuple[float, float], _Pair] = {}
         while True:
-            pairs = [_Pair(a, b, options, refinement.rate_t) for a, b in pairwise(lines)]
+            pairs = [
+                known.get((a.t, b.t)) or _Pair(a, b, options, refinement.rates)
+                for a, b in pairwise(lines)
+            ]
+            known = {(pair.first, pair.last): pair for pair in pairs}
             lowest = min(line.smallest for line in lines)
             if any(pair.resolution > 1 for pair in pairs) and lowest < polished / 2:
                 polished = _bottom(folded, occupied, lines)
@@ -161,6 +166,8 @@ def flow(
                 break
             lines += refinement.compute(np.array([pair.middle for pair in narrow]))
             lines.sort(key=lambda line: line.t)
+        if lowest < polished and any(pair.resolution > 1 for pair in pairs):
+            polished = _bottom(folded, occupied, lines)
     smallest = min(lowest, polished)
     return _result(surface, lines, pairs, options, smallest, smallest >= gap_tolerance)
 
@@ -175,15 +182,18 @@ def largest_gap(centres: Floats) -> tuple[float, float]:
 class _Pair:
     """Two neighbouring lines and how well they fit together."""
 
-    __slots__ = ("distance", "gap", "middle", "move", "passed", "resolution")
+    __slots__ = ("distance", "first", "gap", "last", "middle", "move", "passed", "resolution")
 
-    def __init__(self, a: Line, b: Line, options: Convergence, rate: float) -> None:
+    def __init__(self, a: Line, b: Line, options: Convergence, rates: tuple[float, float]) -> None:
+        self.first, self.last = a.t, b.t
         self.distance, self.middle = b.t - a.t, (a.t + b.t) / 2
         (at_a, size_a), (at_b, size_b) = largest_gap(a.centres), largest_gap(b.centres)
         self.move = float(circular_distance(a.centres, b.centres)) / min(size_a, size_b)
         self.gap = min(_clearance(b.centres, at_a) / size_a, _clearance(a.centres, at_b) / size_b)
-        between = max(a.smallest + b.smallest, 1e-300)
-        self.resolution = rate * self.distance / between
+        s = np.union1d(a.s, b.s)
+        s = np.concatenate([s, s + np.diff(s, append=s[0] + 1) / 2])
+        room = a.lower_bound(s, rates[0]) + b.lower_bound(s, rates[0])
+        self.resolution = rates[1] * self.distance / max(float(room.min()), 1e-12)
         self.passed = (
             self.move <= options.move_tol and self.gap >= options.gap_tol and self.resolution <= 1
         )
