@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Contour:
-    """One level line: ``level`` in eV, ``xy`` (p, 2) in 1/Angstrom in the plane."""
+    """One level line: ``level`` in the slice's unit, ``xy`` (p, 2) in 1/Angstrom in the plane."""
 
     level: float
     xy: Floats
@@ -31,12 +31,23 @@ def nice_levels(low: float, high: float, count: int = 8) -> Floats:
     return np.asarray(levels[(levels > low) & (levels < high)])
 
 
+def _signed_levels(image: SliceImage) -> Floats:
+    """Levels on both sides of zero where half of the zone is, not only on the peaks."""
+    size = np.abs(image.values[image.inside & np.isfinite(image.values)])
+    usual = float(np.quantile(size, 0.8)) if len(size) else 0.0
+    if usual <= 0 or usual < 1e-9 * image.limits[1]:
+        return np.empty(0)
+    steps = usual * 4.0 ** np.arange(-1, 4)
+    steps = steps[steps < image.limits[1]]
+    return np.concatenate([-steps[::-1], steps])
+
+
 def contours(image: SliceImage, levels: Floats | None = None) -> list[Contour]:
     """Level lines of a slice inside the outline of the zone."""
     import contourpy
 
     if levels is None:
-        levels = nice_levels(*image.limits)
+        levels = _signed_levels(image) if image.signed else nice_levels(*image.limits)
     values = np.ma.masked_invalid(image.values.T)
     generator = contourpy.contour_generator(
         image.x, image.y, values, line_type=contourpy.LineType.Separate
@@ -79,8 +90,8 @@ def clip(line: Floats, outline: Floats) -> list[Floats]:
 
 
 def contours_csv(image: SliceImage, lines: list[Contour]) -> str:
-    """``level_eV,line,x_per_A,y_per_A,k1,k2,k3``, one row a vertex."""
-    rows = ["level_eV,line,x_per_A,y_per_A,k1,k2,k3"]
+    """``level_eV,line,x_per_A,y_per_A,k1,k2,k3``, one row a vertex; ``level_A2`` if curvature."""
+    rows = [f"level_{_unit(image)},line,x_per_A,y_per_A,k1,k2,k3"]
     for number, line in enumerate(lines, start=1):
         for (x, y), k in zip(line.xy, image.plane.reduced(line.xy), strict=True):
             rows.append(
@@ -90,10 +101,14 @@ def contours_csv(image: SliceImage, lines: list[Contour]) -> str:
 
 
 def slice_csv(image: SliceImage) -> str:
-    """``x_per_A,y_per_A,k1,k2,k3,value_eV`` for every grid point inside the outline."""
-    rows = ["x_per_A,y_per_A,k1,k2,k3,value_eV"]
+    """``x_per_A,y_per_A,k1,k2,k3,value_eV`` (or ``value_A2``) for the points inside the outline."""
+    rows = [f"x_per_A,y_per_A,k1,k2,k3,value_{_unit(image)}"]
     i, j = np.nonzero(image.inside & np.isfinite(image.values))
     xy = np.stack([image.x[i], image.y[j]], axis=1)
     for (x, y), k, value in zip(xy, image.plane.reduced(xy), image.values[i, j], strict=True):
         rows.append(f"{x:.8f},{y:.8f},{k[0]:.8f},{k[1]:.8f},{k[2]:.8f},{value:.10f}")
     return "\n".join(rows) + "\n"
+
+
+def _unit(image: SliceImage) -> str:
+    return "A2" if image.signed else "eV"

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+FINER: dict[By, tuple[By, ...]] = {
+    "species": ("atom", "orbital"),
+    "atom": ("orbital",),
+    "orbital": (),
+}
 ON_PATH = 0.03
 """A gap nearer than this to the path (1/Angstrom) counts as on it."""
 
@@ -166,8 +171,15 @@ def _near(k: Floats, path: KPath, reciprocal: Floats) -> str:
 
 
 def composition(h: Hoppings, view: Overview, by: By = "species") -> Composition:
-    """Weights of elements, atoms or orbitals in the bands of an overview."""
+    """Weights of elements, atoms or orbitals in the bands of an overview.
+
+    Where there is a single element the atoms are told apart, and so on.
+    """
     groups = orbital_groups(h, by)
+    for finer in FINER[by]:
+        if len(groups) > 1:
+            break
+        by, groups = finer, orbital_groups(h, finer)
     how = "" if by == "orbital" else owners(h).how
     return Composition(groups=groups, weights=band_weights(h, view.bands.path.k, groups), how=how)
 

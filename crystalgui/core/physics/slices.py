@@ -1,4 +1,4 @@
-"""A cut through the Brillouin zone: energy of a band, or a direct gap, on a plane.
+"""A cut through the Brillouin zone: energy, direct gap or Berry curvature on a plane.
 
 A plane is given by integers h, k, l and an offset s: all k with
 h k1 + k k2 + l k3 = s in reduced coordinates.  Its normal is the lattice
@@ -26,7 +26,7 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
-Quantity = Literal["energy", "gap"]
+Quantity = Literal["energy", "gap", "curvature"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,9 @@ class Slice:
         Plane h k1 + k k2 + l k3 = offset (divided by a common divisor).
     offset : float
         In units of the period of the plane.
-    quantity : {"energy", "gap"}
-        Energy of ``band``, or direct gap between ``band`` and the next one.
+    quantity : {"energy", "gap", "curvature"}
+        Energy of ``band``, direct gap between ``band`` and the next one, or
+        Berry curvature of the lowest ``band`` bands along the normal.
     band : int
         Counted from 1.
     n : int
@@ -108,7 +109,7 @@ class Plane:
 class SliceImage:
     """An answer.
 
-    ``values`` (nx, ny) float64, eV, NaN away from the zone (one ring of points
+    ``values`` (nx, ny) float64 in ``unit``, NaN away from the zone (one ring of points
     outside the outline is filled, so that an image clipped to the outline has
     no gaps); ``x`` (nx,) and ``y`` (ny,) in 1/Angstrom.
     """
@@ -126,9 +127,22 @@ class SliceImage:
         return np.asarray(_excess(self.plane.outline, grid) <= 1e-9)
 
     @property
+    def unit(self) -> str:
+        """``"eV"``, or ``"Å²"`` of a Berry curvature."""
+        return "Å²" if self.signed else "eV"
+
+    @property
+    def signed(self) -> bool:
+        """Whether zero is in the middle: a diverging map suits it."""
+        return self.request.quantity == "curvature"
+
+    @property
     def limits(self) -> tuple[float, float]:
-        """Smallest and largest value inside the outline, eV."""
+        """Smallest and largest value inside the outline; symmetric when signed."""
         inside = self.values[self.inside & np.isfinite(self.values)]
+        if self.signed:
+            largest = float(np.abs(inside).max(initial=0.0))
+            return -largest, largest
         return float(inside.min()), float(inside.max())
 
     def at(self, x: float, y: float) -> float:
@@ -336,7 +350,7 @@ def take_slice(
     Raises `PhysicsError` when the plane misses the zone, or when the band does
     not exist.
     """
-    last = h.n_orbitals - (request.quantity == "gap")
+    last = h.n_orbitals - (request.quantity != "energy")
     if not 1 <= request.band <= last:
         raise PhysicsError(
             f"There is no {request.quantity} of band {request.band} among {h.n_orbitals} bands.",
@@ -355,6 +369,9 @@ def take_slice(
     grid = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
     ring = 1.5 * max(x[1] - x[0], y[1] - y[0])
     where = _excess(plane.outline, grid) <= ring
+    if request.quantity == "curvature":
+        values = curvature_on_plane(h, plane, grid, request.band, where)
+        return SliceImage(request=request, plane=plane, x=x, y=y, values=values)
     found = mirrors(h, plane, x, y)
     needed = representatives(where, found)
     levels = energies_on_plane(h, plane, x, y, where=needed, threads=threads)
@@ -363,6 +380,33 @@ def take_slice(
     if request.quantity == "gap":
         values = levels[..., request.band] - values
     return SliceImage(request=request, plane=plane, x=x, y=y, values=values)
+
+
+def curvature_on_plane(
+    h: Hoppings, plane: Plane, xy: Floats, occupied: int, where: NDArray[np.bool_]
+) -> Floats:
+    """Berry curvature along the normal of a plane.
+
+    Parameters
+    ----------
+    h : Hoppings
+    plane : Plane
+    xy : (nx, ny, 2), 1/Angstrom
+    occupied : int
+        Of so many lowest bands together.
+    where : (nx, ny) bool
+        Points to compute; the others are NaN.
+
+    Returns
+    -------
+    (nx, ny) float64, Angstrom^2
+    """
+    from crystalgui.core.physics.berry import berry_curvature
+
+    values = np.full(xy.shape[:2], np.nan)
+    vector = np.asarray(berry_curvature(h, plane.reduced(xy[where]), occupied))
+    values[where] = vector @ plane.normal
+    return values
 
 
 def points_on(plane: Plane, path: KPath, tolerance: float = 1e-4) -> list[tuple[str, Floats]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 STEPS = 10
-LARGEST = 9.0
+LARGEST = 7.0
 SMALLEST = 0.04
 
 

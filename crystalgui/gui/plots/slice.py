@@ -98,6 +98,7 @@ class SlicePlot(Plot):
         self._show_contours = True
         self._extent: tuple[float, float, float, float] | None = None
         self._limits = (0.0, 1.0)
+        self._log = True
         super().__init__("k in the plane (1/Å)", "", parent)
         self.showGrid(x=False, y=False)
         self.setMouseTracking(True)
@@ -140,9 +141,20 @@ class SlicePlot(Plot):
         self._show_contours = on
         self.mark()
 
+    def set_log(self, on: bool) -> None:
+        """Signed values on a symmetric logarithmic scale, so that peaks leave room for the rest."""
+        self._log = on
+        self.mark()
+
+    @property
+    def scale(self) -> float | None:
+        """Value up to which the scale of the colours is linear; None: everywhere."""
+        image = self._slice
+        return knee(image) if image is not None and image.signed and self._log else None
+
     @property
     def limits(self) -> tuple[float, float]:
-        """Values at the ends of the colour map, eV."""
+        """Values at the ends of the colour map, in the unit of the slice."""
         return self._limits
 
     @property
@@ -176,9 +188,14 @@ class SlicePlot(Plot):
             self._set_labels(())
             return
         low, high = self._limits
+        values, linear = image.values.T, self.scale
+        if linear is not None:
+            values = _symmetric_log(values, linear)
+            high = float(_symmetric_log(np.array(high), linear))
+            low = -high
         span = high - low if high > low else 1.0
-        position = np.clip((image.values.T - low) / span, 0, 1)
-        table = look.sequential
+        position = np.clip((values - low) / span, 0, 1) if high > low else 0.5 + 0 * values
+        table = look.diverging if image.signed else look.sequential
         holes = ~np.isfinite(position)
         index = np.where(holes, 0, position * 255).astype(np.intp)
         rgba = table[index]
@@ -248,7 +265,8 @@ class SlicePlot(Plot):
         else:
             k = ", ".join(f"{x:.3f}" for x in image.plane.reduced(np.array(at)))
             value = image.at(*at)
-            self._readout.show_text(f"{value:.3f} eV   k = ({k})".replace("-", "−"))
+            shown = f"{value:.4g}" if image.signed else f"{value:.3f}"
+            self._readout.show_text(f"{shown} {image.unit}   k = ({k})".replace("-", "−"))
         self.hovered.emit(at)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -275,6 +293,17 @@ class SlicePlot(Plot):
         self.hovered.emit(None)
 
 
+def knee(image: SliceImage) -> float:
+    """Where a symmetric logarithmic scale begins to bend: the median size of the values."""
+    size = np.abs(image.values[image.inside & np.isfinite(image.values)])
+    largest = float(size.max(initial=0.0))
+    return max(float(np.median(size)) if len(size) else 0.0, 1e-4 * largest, 1e-12)
+
+
+def _symmetric_log(values: NDArray[np.float64], linear: float) -> NDArray[np.float64]:
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values) / linear))
+
+
 class ColourBar(QWidget):
     """The colour map with its limits and unit."""
 
@@ -282,12 +311,21 @@ class ColourBar(QWidget):
         super().__init__(parent)
         self._limits: tuple[float, float] | None = None
         self._unit = "eV"
+        self._linear: float | None = None
         self.setFixedWidth(62)
         theme().changed.connect(self.update)
 
-    def set_limits(self, limits: tuple[float, float] | None, unit: str = "eV") -> None:
-        """Show another range, or nothing."""
-        self._limits, self._unit = limits, unit
+    def set_limits(
+        self,
+        limits: tuple[float, float] | None,
+        unit: str = "eV",
+        linear: float | None = None,
+    ) -> None:
+        """Show another range, or nothing; ``linear`` as `SlicePlot.scale`.
+
+        A range around zero is drawn with the diverging map.
+        """
+        self._limits, self._unit, self._linear = limits, unit, linear
         if limits is not None:
             low, high = limits
             self.setAccessibleName(f"colours from {low:.3f} to {high:.3f} {unit}")
@@ -313,13 +351,25 @@ class ColourBar(QWidget):
         painter.setFont(small)
         bar = QRectF(4, 26, 10, max(20, self.height() - 64))
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
+        signed = self._unit != "eV"
+        table = look.diverging if signed else look.sequential
         for i in range(0, 256, 15):
-            r, g, b, _ = (int(v) for v in look.sequential[i])
+            r, g, b, _ = (int(v) for v in table[i])
             gradient.setColorAt(i / 255, QColor(r, g, b))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(gradient)
         painter.drawRoundedRect(bar, 2, 2)
         painter.setPen(colour("muted"))
-        low, high = (f"{v:.2f}".replace("-", "−") for v in self._limits)
+        form = ".3g" if signed else ".2f"
+        low, high = (f"{v:{form}}".replace("-", "−") for v in self._limits)
         painter.drawText(QPointF(4, 18), f"{high} {self._unit}")
+        if signed:
+            painter.drawText(QPointF(18, bar.center().y() + 4), "0")
+        if self._linear is not None and self._limits[1] > 0:
+            top = np.log1p(self._limits[1] / self._linear)
+            for sign in (-1, 1):
+                y = bar.center().y() - sign * bar.height() / 2 * float(np.log(2.0) / top)
+                text = f"{sign * self._linear:.1g}".replace("-", "−")
+                if abs(y - bar.center().y()) > 12 and abs(y - bar.center().y()) < bar.height() / 2:
+                    painter.drawText(QPointF(18, y + 4), text)
         painter.drawText(QPointF(4, bar.bottom() + 16), f"{low} {self._unit}")

@@ -221,6 +221,7 @@ class BandsRoom(QWidget):
             on_answer=lambda answer: self._show_cut(h, answer),
             on_error=self._failed,
             owner=self,
+            slow=request.quantity == "curvature",
         )
 
     def _show_cut(self, h: Hoppings, answer: Cut) -> None:

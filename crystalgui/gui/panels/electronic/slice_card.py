@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
 
 COARSE, FINE = 64, 160
+SLOW, FINE_SLOW = 32, 96
+"""Points along a side: at once, and when the controls rest; a curvature needs eigenvectors."""
 STEPS = 1000
 
 
@@ -61,6 +63,11 @@ class SliceCard(Card):
             lane,
             lambda: {"values": self.value_table()},
         )
+        self.log = Chip("log", True, "Symmetric logarithmic colours: peaks leave room for the rest")
+        self.log.setChecked(True)
+        self.log.toggled.connect(self._log_changed)
+        self.log.hide()
+        self.tools.addWidget(self.log)
         self.tools.addWidget(self.contours)
         self.tools.addWidget(self.export)
         middle = QHBoxLayout()
@@ -73,7 +80,7 @@ class SliceCard(Card):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(180)
-        self._rest.timeout.connect(lambda: self.wanted.emit(self.request(FINE)))
+        self._rest.timeout.connect(self._refine)
 
     def _plane_row(self) -> QWidget:
         """Plane and quantity, one below the other where there is little room."""
@@ -120,9 +127,12 @@ class SliceCard(Card):
         self.quantity = QComboBox(self)
         self.quantity.addItem("gap", "gap")
         self.quantity.addItem("energy", "energy")
-        self.quantity.setFixedWidth(84)
+        self.quantity.addItem("curvature", "curvature")
+        self.quantity.setFixedWidth(104)
         self.quantity.setAccessibleName("Quantity")
-        self.quantity.setToolTip("Direct gap above a band, or energy of a band")
+        self.quantity.setToolTip(
+            "Direct gap above a band, energy of a band, or Berry curvature of all bands up to it"
+        )
         self.quantity.currentIndexChanged.connect(self._quantity_changed)
         self.band = QSpinBox(self)
         self.band.setMinimum(1)
@@ -147,10 +157,15 @@ class SliceCard(Card):
             n=n,
         )
 
+    def _refine(self) -> None:
+        curved = self.quantity.currentData() == "curvature"
+        self.wanted.emit(self.request(FINE_SLOW if curved else FINE))
+
     def ask(self) -> None:
         """Ask for a quick slice now and a fine one when the controls rest."""
         if any(box.value() for box in self.hkl):
-            self.wanted.emit(self.request())
+            curved = self.quantity.currentData() == "curvature"
+            self.wanted.emit(self.request(SLOW if curved else COARSE))
             self._rest.start()
 
     def begin(self, bands: int, occupied: int, offset: float) -> None:
@@ -184,7 +199,7 @@ class SliceCard(Card):
 
     def set_filling(self, occupied: int) -> None:
         """Follow another number of occupied bands."""
-        if self.quantity.currentData() == "gap" and occupied < self._bands:
+        if self.quantity.currentData() != "energy" and occupied < self._bands:
             self.band.setValue(occupied)
 
     def _set_offset(self, value: float) -> None:
@@ -213,7 +228,7 @@ class SliceCard(Card):
         self.ask()
 
     def _quantity_changed(self) -> None:
-        last = self._bands - (self.quantity.currentData() == "gap")
+        last = self._bands - (self.quantity.currentData() != "energy")
         self.band.setMaximum(max(1, last))
         self.ask()
 
@@ -227,12 +242,24 @@ class SliceCard(Card):
         low, high = corners.min(axis=0), corners.max(axis=0)
         extent = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
         self.plot.set_slice(cut.image, cut.contours, cut.points, extent)
-        self.bar.set_limits(cut.image.limits)
+        self._show_bar()
         hkl = "".join(f"{abs(x)}̅" if x < 0 else str(x) for x in plane.hkl)
         name = f"band {asked.band}"
-        if asked.quantity == "gap":
+        self.log.setVisible(cut.image.signed)
+        if asked.quantity == "curvature":
+            name = f"Berry curvature of bands 1–{asked.band}"
+        elif asked.quantity == "gap":
             name = f"direct gap {asked.band}–{asked.band + 1}"
         self.set_title("Zone slice", f"({hkl}) at {plane.offset:.3f}, {name}".replace("-", "−"))
+
+    def _show_bar(self) -> None:
+        if self.cut is not None:
+            image = self.cut.image
+            self.bar.set_limits(image.limits, image.unit, self.plot.scale)
+
+    def _log_changed(self, on: bool) -> None:
+        self.plot.set_log(on)
+        self._show_bar()
 
     def clear(self) -> None:
         """Show nothing."""
