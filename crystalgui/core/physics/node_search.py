@@ -104,6 +104,15 @@ def _pair_on_mesh(
     h: Hoppings, occupied: int, mesh: tuple[int, int, int], group: Integers
 ) -> Floats:
     """Highest occupied and lowest empty energy on the mesh, (n1, n2, n3, 2)."""
+    label = orbit_labels(mesh, group)
+    wanted = (label == np.arange(len(label))).reshape(mesh)
+    table = grid_energies(h, mesh, wanted=None if wanted.all() else wanted)
+    pair = table[..., occupied - 1 : occupied + 1].reshape(-1, 2)
+    return np.asarray(pair[label].reshape(*mesh, 2))
+
+
+def orbit_labels(mesh: tuple[int, int, int], group: Integers) -> Integers:
+    """(n1 n2 n3,) number of the mesh point that stands for each one's orbit."""
     counts = np.array(mesh)
     points = np.indices(mesh).reshape(3, -1).T
     label = np.arange(len(points))
@@ -118,10 +127,14 @@ def _pair_on_mesh(
         if (label[label] == label).all():
             break
         label = label[label]
-    wanted = (label == np.arange(len(points))).reshape(mesh)
-    table = grid_energies(h, mesh, wanted=None if wanted.all() else wanted)
-    pair = table[..., occupied - 1 : occupied + 1].reshape(-1, 2)
-    return np.asarray(pair[label].reshape(*mesh, 2))
+    return label
+
+
+def even_spectrum(h: Hoppings) -> bool:
+    """Whether E(-k) = E(k), at a few k of no symmetry."""
+    k = np.array([[0.1131, 0.2719, 0.3917], [0.4307, 0.0713, 0.1871], [0.2297, 0.3571, 0.0479]])
+    e, other = energies(h, k), energies(h, -k)
+    return bool(np.abs(e - other).max() < 1e-6 * max(1.0, float(np.abs(e).max())))
 
 
 def _mesh_bound(table: Floats) -> Floats:
