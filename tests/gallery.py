@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.window import MainWindow
 
-PAGES = ("welcome", "structure", "electronic", "classify", "train", "training", "runs", "report")
+PAGES = (
+    "welcome",
+    "structure",
+    "electronic",
+    "topology",
+    "classify",
+    "train",
+    "training",
+    "runs",
+    "report",
+)
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
 COPIES = 10
 PATIENCE = 420.0
@@ -183,11 +193,24 @@ class Gallery:
         self.open([folder / "hoppings" / "bitei" / "bitei_hr.dat.gz"])
         self.choose("bitei_hr.dat.gz")
         self.shoot("electronic")
+        self.topology()
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
         self.report()
+
+    def topology(self) -> None:
+        """The certificate of the Hamiltonian that is shown."""
+        if "topology" not in self.wanted:
+            return
+        self.window.show_page("electronic")
+        self.rest()
+        page = self.window.page_widget("electronic")
+        page.rooms.show_room("topology")  # type: ignore[union-attr]
+        self.wait("certificate", lambda: page.rooms.room("topology").card.certificate)  # type: ignore[union-attr]
+        self.shoot("electronic", "topology")
+        page.rooms.show_room("bands")  # type: ignore[union-attr]
 
     def open(self, paths: list[Path]) -> None:
         """Open files and wait until they are read."""

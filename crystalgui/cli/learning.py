@@ -23,6 +23,7 @@ from crystalgui.cli.terminal import (
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.errors import DataError, FileError, ModelError
 from crystalgui.core.messages import (
+    REPORT_SECTIONS,
     ClassifyJob,
     DatasetReady,
     EpochMetrics,
@@ -151,6 +152,10 @@ def report(
         list[str] | None,
         typer.Option(metavar="FILE=N", help="Number of occupied bands of a hopping file."),
     ] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help=f"Only this: {', '.join(REPORT_SECTIONS)}; may repeat."),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Write a report of crystals and hoppings: PDF and CSV."""
@@ -166,6 +171,7 @@ def report(
         predictions=rows,
         trained=_card(model) if rows else None,
         occupied=_occupations(occupied or []),
+        sections=section or tuple(REPORT_SECTIONS),
     )
     for path in _written(events):
         print(path)

@@ -249,9 +249,10 @@ class ReportJob(Job):
     whose ending names the one format wanted.  ``crystals`` and ``hoppings``
     are files; ``predictions`` are rows that the Classify page already has and
     ``trained`` the card of the model that made them; ``formats`` is any of
-    "pdf", "csv" (with certificates as tables beside the PDF); ``companions`` are files to read with a hopping file, by its
-    path as text; ``sections`` is what goes into the PDF; ``date`` replaces
-    today's date, so that reports can be compared byte for byte.
+    "pdf", "csv" (in a folder, each certificate of the PDF as a table too);
+    ``companions`` are files to read with a hopping file, by its path as text;
+    ``sections`` is what goes into the PDF; ``date`` replaces today's date, so
+    that reports can be compared byte for byte.
     """
 
     out: Path

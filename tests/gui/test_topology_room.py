@@ -19,12 +19,12 @@ from PySide6.QtGui import QGuiApplication
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.brillouin import fold, reciprocal_of
 from crystalgui.core.physics.certificate import LABELS, Certificate
+from crystalgui.core.reports.certificate import wrapped_line
 from crystalgui.core.reports.typography import PHASE_COLOURS as PRINTED
 from crystalgui.gui.panels.electronic import topology_room
 from crystalgui.gui.panels.electronic.topology_room import TopologyRoom
-from crystalgui.gui.plots.flow import wrapped_line
 from crystalgui.gui.theme import OKABE_ITO, PHASE_COLOURS, phase_colour, theme
-from tests.gui import certificates
+from tests import certificates
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.certificate import Certificate, Check, Node
     from crystalgui.core.physics.wilson import Surface, WilsonFlow
 
+Floats = NDArray[np.float64]
 Rows = list[tuple[str, str]]
 
 BADGES: dict[str, str] = {
@@ -34,7 +36,7 @@ BADGES: dict[str, str] = {
 """The label in one word, for lists."""
 
 NODE_HEAD = ("k", "E (eV)", "χ", "kind", "bands")
-PARITY_HEAD = ("TRIM", "odd pairs", "gap (eV)")
+PARITY_HEAD = ("TRIM", "odd", "gap (eV)")
 CSV_HEAD = ("record", "name", "value", "unit", "passed", "k1", "k2", "k3", "chirality", "text")
 WORST = {
     "pos": "movement with more k-points",
@@ -124,16 +126,27 @@ def charge(chirality: int) -> str:
 
 
 def parity_rows(certificate: Certificate) -> list[tuple[str, ...]]:
-    """Cells of each TRIM under `PARITY_HEAD`; none without inversion."""
+    """Cells of each TRIM under `PARITY_HEAD`; none without inversion.
+
+    ``odd`` counts Kramers pairs where there are some, else states.
+    """
     from crystalgui.core.physics.overview import k_text
 
     found = certificate.parities
     if found is None:
         return []
+    odd = found.odd_pairs if len(found.odd_pairs) else found.odd_states
     return [
-        (k_text(k), str(int(odd)), amount(float(gap)))
-        for k, odd, gap in zip(found.trim, found.odd_pairs, found.gaps, strict=True)
+        (k_text(k), str(int(count)), amount(float(gap)))
+        for k, count, gap in zip(found.trim, odd, found.gaps, strict=True)
     ]
+
+
+def parity_title(certificate: Certificate) -> str:
+    """What the column ``odd`` counts."""
+    found = certificate.parities
+    pairs = found is not None and len(found.odd_pairs)
+    return "Odd Kramers pairs" if pairs else "Odd states"
 
 
 def check_value(check: Check) -> str:
@@ -235,6 +248,26 @@ def read_flow(flow: WilsonFlow) -> FlowReading:
     return FlowReading(crossed=len(places), winding=round(turns), half=half, rings=rings)
 
 
+def wrapped_line(t: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """A line on the cylinder y mod 1: each step the short way, cut where it leaves [0, 1)."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for i in range(len(t) - 1):
+        xs.append(float(t[i]))
+        ys.append(float(y[i]))
+        turn = float(np.round(y[i + 1] - y[i]))
+        if turn:
+            far = y[i + 1] - turn  # where the next point lies, seen from this one
+            edge, other = (0.0, 1.0) if turn > 0 else (1.0, 0.0)
+            x = t[i] + (t[i + 1] - t[i]) * (edge - y[i]) / ((far - y[i]) or 1.0)
+            xs += [float(x), float("nan"), float(x)]
+            ys += [edge, float("nan"), other]
+    if len(t):
+        xs.append(float(t[-1]))
+        ys.append(float(y[-1]))
+    return np.array(xs), np.array(ys)
+
+
 def flow_rows(flow: WilsonFlow) -> Rows:
     """Size and convergence of a flow."""
     points = flow.points
@@ -263,7 +296,8 @@ def certificate_csv(certificate: Certificate) -> str:
     """Everything in one tidy table: a record a line, `CSV_HEAD` above.
 
     Records are ``certificate``, ``index``, ``gap``, ``node``, ``parity`` and
-    ``check``; energies are in eV, k reduced.
+    ``check``; energies are in eV, k reduced.  The same inputs give the same
+    bytes: the time it took is left out.
     """
     c = certificate
     lines: list[tuple[Any, ...]] = [
@@ -272,7 +306,6 @@ def certificate_csv(certificate: Certificate) -> str:
         _line("certificate", "title", c.title),
         _line("certificate", "occupied", c.occupied),
         _line("certificate", "dimension", c.dimension),
-        _line("certificate", "seconds", f"{c.seconds:.3f}", "s"),
         _line("certificate", "assumptions", "", text=c.assumptions.sentence()),
     ]
     lines += [
@@ -292,9 +325,10 @@ def certificate_csv(certificate: Certificate) -> str:
     ]
     if c.parities is not None:
         p = c.parities
+        odd = p.odd_pairs if len(p.odd_pairs) else p.odd_states
+        name = parity_title(c).lower()
         lines += [
-            _line("parity", "odd Kramers pairs", int(odd), k=k)
-            for k, odd in zip(p.trim, p.odd_pairs, strict=True)
+            _line("parity", name, int(count), k=k) for k, count in zip(p.trim, odd, strict=True)
         ]
     lines += [
         _line("check", check.name, _number(check.value), passed=check.passed, text=check.text)

@@ -39,7 +39,7 @@ SAME = 2e-3  # eV: a band this near to its edge reaches it
 _SEQUENTIAL = ("#440154", "#472f7d", "#38598c", "#26828e", "#25ab82", "#75d054", "#fde725")
 
 
-def _quiet(axes: Axes) -> None:
+def quiet_axes(axes: Axes) -> None:
     """Thin grey frame, small labels."""
     for spine in axes.spines.values():
         spine.set_color(LINE)
@@ -187,7 +187,7 @@ def bands_figure(
     axes = figure.add_axes(
         (left / width, low / height, 1 - (left + right) / width, 1 - (low + high) / height)
     )
-    _quiet(axes)
+    quiet_axes(axes)
     reference = found.fermi if found is not None else 0.0
     _lines(axes, bands, occupied, reference)
     end = float(bands.path.distance[-1])
@@ -288,7 +288,7 @@ def slice_figure(
 def _colour_scale(figure: Figure, low: float, high: float) -> None:
     """A narrow bar of flat steps with three labels."""
     axes = figure.add_axes((0.86, 0.16, 0.028, 0.68))
-    _quiet(axes)
+    quiet_axes(axes)
     steps = np.linspace(low, high, 65)
     colours = sequential()(np.linspace(0, 1, 64))
     axes.barh(

@@ -8,15 +8,23 @@ only a report with nothing in it is refused.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from crystalgui import __version__
 from crystalgui.core.atomic import check_target, write_atomic
 from crystalgui.core.errors import CrystalError, DataError, FileError
-from crystalgui.core.messages import Event, Prediction, Progress, ReportJob, ReportWritten
+from crystalgui.core.messages import (
+    REPORT_SECTIONS,
+    Event,
+    Prediction,
+    Progress,
+    ReportJob,
+    ReportWritten,
+)
 from crystalgui.core.reports.csv import write_predictions
 from crystalgui.core.store.files import sha256
 
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 PDF_NAME = "report.pdf"
 CSV_NAME = "predictions.csv"
 SLICE_POINTS = 96
+STEPS = 4  # of progress for a Hamiltonian
 MOST_HASHES = 300  # files of predictions whose hash is printed
 
 
@@ -39,6 +48,7 @@ class _Content:
     inputs: list[InputFile] = field(default_factory=list)
     refused: list[CrystalError] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    tables: list[tuple[str, str]] = field(default_factory=list)  # file name, CSV
 
     def count(self, what: str) -> None:
         """One more crystal, Hamiltonian or prediction."""
@@ -88,16 +98,21 @@ def write_report(job: ReportJob) -> Iterator[Event]:
     written = [path for path in (csv_path, pdf_path) if path is not None]
     for path in written:
         check_target(path)
+    tables: list[tuple[str, str]] = []
     if pdf_path is not None:
-        yield from _write_pdf(job, pdf_path)
+        tables = yield from _write_pdf(job, pdf_path)
     if csv_path is not None:
         write_predictions(csv_path, job.predictions)
+    if pdf_path is not None and pdf_path != job.out and "csv" in job.formats:
+        for name, text in tables:
+            write_atomic(job.out / name, text)
+            written.append(job.out / name)
     yield ReportWritten(paths=tuple(written))
 
 
-def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
-    """Gather the sections, set the pages, write the file."""
-    total = len(job.crystals) + 3 * len(job.hoppings) + 2
+def _write_pdf(job: ReportJob, path: Path) -> Generator[Event, None, list[tuple[str, str]]]:
+    """Gather the sections, set the pages, write the file; the tables of certificates."""
+    total = len(job.crystals) + STEPS * len(job.hoppings) + 2
     yield Progress(done=0, total=total, text="Preparing the report")
     from crystalgui.core.reports import pdf, sections
 
@@ -113,7 +128,7 @@ def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
         for text in _add_hoppings(job, file, names[file], content):
             done += 1
             yield Progress(done=done, total=total, text=f"{file.name}: {text}")
-        done = len(job.crystals) + 3 * (1 + job.hoppings.index(file))
+        done = len(job.crystals) + STEPS * (1 + job.hoppings.index(file))
     if content.refused and not content.blocks and all(row.error for row in job.predictions):
         raise content.refused[0]
     if job.predictions:
@@ -135,6 +150,7 @@ def _write_pdf(job: ReportJob, path: Path) -> Iterator[Event]:
     foot = f"{job.heading} · {date} · crystalgui {__version__}"
     write_atomic(path, pdf.build(story, job.heading, foot))
     yield Progress(done=total, total=total, text="Written")
+    return content.tables
 
 
 def _model_name(job: ReportJob) -> str:
@@ -216,6 +232,7 @@ def _add_crystal(
 def _add_hoppings(job: ReportJob, file: Path, name: str, content: _Content) -> Iterator[str]:
     """Read a Hamiltonian and add its section; yields what was done."""
     from crystalgui.core.physics.bands import bands
+    from crystalgui.core.physics.gaps import gaps
     from crystalgui.core.reports import sections
     from crystalgui.core.structures.hoppings.reader import read_hoppings
 
@@ -231,35 +248,63 @@ def _add_hoppings(job: ReportJob, file: Path, name: str, content: _Content) -> I
         if beside.is_file():
             _note_input(beside, content)
     content.count("hoppings")
-    if not {"bands", "slice"} & set(job.sections):
+    if not {"bands", "slice", "topology"} & set(job.sections):
         return
     yield "read"
     notes: list[str] = []
     lines = found = image = None
-    try:
-        if "bands" in job.sections:
-            lines = bands(hoppings)
-            yield "bands"
-        found = _gaps(job, file, hoppings, notes)
-        if "slice" in job.sections and found is not None:
-            image = _slice(hoppings, found.occupied, found.direct.k_lower)
-            yield "zone slice"
-    except CrystalError as reason:
-        notes.append(str(reason))
-    content.blocks += sections.hamiltonian(hoppings, name, lines, found, image, notes)
+    occupied = _occupied(job, file, hoppings, notes)
+    if {"bands", "slice"} & set(job.sections):
+        try:
+            if "bands" in job.sections:
+                lines = bands(hoppings)
+                yield "bands"
+            found = gaps(hoppings, occupied) if hoppings.n_orbitals > 1 else None
+            if "slice" in job.sections and found is not None:
+                image = _slice(hoppings, found.occupied, found.direct.k_lower)
+                yield "zone slice"
+        except CrystalError as reason:
+            notes.append(str(reason))
+        content.blocks += sections.hamiltonian(hoppings, name, lines, found, image, notes)
+    if "topology" in job.sections and hoppings.n_orbitals > 1:
+        yield "certificate"
+        _add_topology(hoppings, occupied, name, content)
 
 
-def _gaps(job: ReportJob, file: Path, hoppings: Hoppings, notes: list[str]) -> Any:
-    """Gaps at the occupation that was asked for, or at a guessed one."""
-    from crystalgui.core.physics.gaps import gaps, guess_occupation
+def _occupied(job: ReportJob, file: Path, hoppings: Hoppings, notes: list[str]) -> int:
+    """The occupation that was asked for, or a guessed one with the reason as a note."""
+    from crystalgui.core.physics.gaps import guess_occupation
 
-    if hoppings.n_orbitals < 2:
-        return None
     occupied = job.occupied.get(str(file), job.occupied.get(file.name, 0))
-    if not occupied:
+    if not occupied and hoppings.n_orbitals > 1:
         occupied, reason = guess_occupation(hoppings)
         notes.append(f"{reason[:1].upper()}{reason[1:]}.")
-    return gaps(hoppings, occupied)
+    return occupied
+
+
+def _add_topology(hoppings: Hoppings, occupied: int, name: str, content: _Content) -> None:
+    """Certify a Hamiltonian; its page and its table."""
+    from crystalgui.core.physics.classify import classify
+    from crystalgui.core.physics.planes import whole_planes
+    from crystalgui.core.reports import pdf, sections
+    from crystalgui.core.reports.certificate import certificate_csv
+    from crystalgui.core.reports.topology import topology
+
+    head = sections.hamiltonian_head(hoppings, name)
+    try:
+        certificate = classify(hoppings, occupied)
+        if not certificate.flows:
+            certificate = replace(certificate, flows=whole_planes(hoppings, certificate))
+    except CrystalError as reason:
+        content.blocks += [
+            pdf.text(f"{head} · topology", "h1"),
+            pdf.text(escape(name), "caption"),
+            pdf.text(escape(str(reason)), "warning"),
+        ]
+        return
+    content.blocks += topology(certificate, head, name)
+    file = f"{name.replace('/', '-')}-certificate.csv"
+    content.tables.append((file, certificate_csv(certificate)))
 
 
 def _slice(hoppings: Hoppings, occupied: int, k: Any) -> Any:
@@ -295,6 +340,7 @@ def report_from_files(
     trained: TrainedModel | None = None,
     occupied: dict[str, int] | None = None,
     formats: tuple[str, ...] = ("pdf", "csv"),
+    sections: Sequence[str] = tuple(REPORT_SECTIONS),
     date: str = "",
 ) -> Iterator[Event]:
     """Sort files into crystals and Hamiltonians, then `write_report`.
@@ -306,7 +352,19 @@ def report_from_files(
     out : Path
         Folder, or a file that ends in ``.pdf`` or ``.csv``.
     occupied : dict of file name to number of occupied bands
+    sections : sequence of str
+        Names of `messages.REPORT_SECTIONS`.
+
+    Raises
+    ------
+    DataError
+        When there is no section of that name.
     """
+    for section in sections:
+        if section not in REPORT_SECTIONS:
+            raise DataError(
+                f"A report has no section {section}.", f"Choose from {', '.join(REPORT_SECTIONS)}."
+            )
     crystals, hoppings, companions = sort_files(files)
     job = ReportJob(
         out=Path(out),
@@ -317,6 +375,7 @@ def report_from_files(
         trained=trained,
         occupied=dict(occupied or {}),
         formats=formats,
+        sections=tuple(sections),
         companions=_pair(crystals, hoppings, companions),
         date=date,
     )

@@ -162,10 +162,7 @@ def hamiltonian(
     from crystalgui.core.reports import figures
     from crystalgui.core.reports.vector import FigureBlock
 
-    head = escape(Path(name).name)
-    if value.species is not None and len(value.species):
-        counts = {int(z): int((value.species == z).sum()) for z in value.species}
-        head = formula_markup(formula(counts)).replace('size="6.2"', 'size="10"') + " · bands"
+    head = f"{hamiltonian_head(value, name)} · bands"
     blocks: Blocks = [pdf.text(head, "h1"), pdf.text(escape(name), "caption")]
     if lines is not None:
         occupied = found.occupied if found is not None else max(1, value.n_orbitals // 2)
@@ -186,6 +183,14 @@ def hamiltonian(
     left = [FigureBlock(figure), pdf.text(_slice_caption(image), "caption")]
     blocks.append(KeepTogether([pdf.side_by_side(left, facts, SLICE[0])]))
     return blocks
+
+
+def hamiltonian_head(value: Hoppings, name: str) -> str:
+    """Markup of a Hamiltonian's title: its formula, else the name of its file."""
+    if value.species is None or not len(value.species):
+        return escape(Path(name).name)
+    counts = {int(z): int((value.species == z).sum()) for z in value.species}
+    return formula_markup(formula(counts)).replace('size="6.2"', 'size="10"')
 
 
 def _slice_caption(image: SliceImage) -> str:

@@ -18,6 +18,7 @@ MUTED = "#6b7686"
 LINE = "#e0e4ea"
 QUIET = "#eef0f4"
 ACCENT = "#2f6fde"
+GOOD = "#0b7d57"
 WARN = "#b25e09"
 BAD = "#c0362c"
 

@@ -16,6 +16,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from crystalgui.core.reports.certificate import surface_words, wrapped_line
 from crystalgui.gui.plots.bands import DARK_OCCUPIED, OCCUPIED
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.readout import Readout
@@ -190,28 +191,6 @@ class FlowPlot(Plot):
             self._readout.place()
 
 
-def wrapped_line(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A line on the cylinder y mod 1: each step the short way, cut where it leaves [0, 1)."""
-    xs: list[float] = []
-    ys: list[float] = []
-    for i in range(len(t) - 1):
-        xs.append(float(t[i]))
-        ys.append(float(y[i]))
-        turn = float(np.round(y[i + 1] - y[i]))
-        if turn:
-            far = y[i + 1] - turn  # where the next point lies, seen from this one
-            edge, other = (0.0, 1.0) if turn > 0 else (1.0, 0.0)
-            x = t[i] + (t[i + 1] - t[i]) * (edge - y[i]) / ((far - y[i]) or 1.0)
-            xs += [float(x), float("nan"), float(x)]
-            ys += [edge, float("nan"), other]
-    if len(t):
-        xs.append(float(t[-1]))
-        ys.append(float(y[-1]))
-    return np.array(xs), np.array(ys)
-
-
 def surface_text(flow: WilsonFlow) -> str:
     """``t, on the plane k = (0, ½ t, s)``."""
-    from crystalgui.core.reports.certificate import surface_words
-
     return f"t, lines of k = {surface_words(flow.surface)}"

@@ -71,7 +71,8 @@ def test_everything_that_was_promised_is_printed(tmp_path: Path) -> None:
         )
     )
     assert isinstance(end, ReportWritten)
-    assert {p.name for p in end.paths} == {"report.pdf", "predictions.csv"}
+    table = "bitei_hr.dat.gz-certificate.csv"
+    assert {p.name for p in end.paths} == {"report.pdf", "predictions.csv", table}
     text = text_of(tmp_path / "out" / "report.pdf")
     for phrase in (
         "Salts & <bands>",

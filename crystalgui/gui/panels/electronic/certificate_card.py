@@ -40,6 +40,7 @@ from crystalgui.core.reports.certificate import (
     index_rows,
     node_cells,
     parity_rows,
+    parity_title,
     score,
     sentence,
 )
@@ -395,15 +396,16 @@ class CertificateCard(Card):
         for row, node in enumerate(c.nodes):
             self.nodes.mark(row, node_colour(node))
         cells = parity_rows(c)
-        keys = zip(c.parities.trim, c.parities.odd_pairs, c.parities.gaps, strict=True) if (
-            c.parities is not None
-        ) else ()  # fmt: skip
+        places = c.parities.trim if c.parities is not None else ()
         self.parities.fill(
             [
-                (line, (_order(k), int(odd), float(gap)))
-                for line, (k, odd, gap) in zip(cells, keys, strict=True)
+                (line, (_order(k), int(line[1]), float(gap)))
+                for line, k, gap in zip(
+                    cells, places, c.parities.gaps if c.parities is not None else (), strict=True
+                )
             ]
         )
+        self._titles["Parities"].setText(f"Parities · {parity_title(c).lower()}")
         self.checks.set_checks(c.checks)
         self.assumed.setText(c.assumptions.sentence())
         self._titles["Nodes"].setText(f"Nodes ({len(c.nodes)})")

@@ -45,6 +45,7 @@ class FlowCard(Card):
         self.planes = QComboBox(self)
         self.planes.setAccessibleName("Plane of the flow")
         self.planes.setToolTip("Plane on which the charge centres were followed")
+        self.planes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.planes.currentIndexChanged.connect(self._choose)
         self.plot = FlowPlot(self)
         self.export = ExportChip(self, (self.plot,), "flow", self._table, session.lane)

@@ -134,6 +134,7 @@ class TopologyRoom(QWidget):
         self.splitter.setChildrenCollapsible(False)
         for index in (0, 1):
             self.splitter.setStretchFactor(index, 1)
+        self.splitter.setSizes([1000, 1000])
         self.empty = EmptyState(
             "electronic",
             "No Hamiltonian is open",

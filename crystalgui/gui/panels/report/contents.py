@@ -14,20 +14,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.messages import REPORT_SECTIONS
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.project import OpenFile
 from crystalgui.gui.theme import SPACE, icon
 from crystalgui.gui.widgets import SectionTitle, Text
 
 HEADING = "crystalgui report"
-SECTIONS = (
-    ("structure", "Crystals: drawing, cell, symmetry"),
-    ("bands", "Bands and gaps"),
-    ("slice", "Slice through the zone"),
-    ("predictions", "Predictions"),
-    ("model", "Model card"),
-    ("versions", "Versions"),
-)
 
 
 class Contents(QWidget):
@@ -65,7 +58,7 @@ class Contents(QWidget):
         column.addWidget(self.no_files)
         column.addWidget(SectionTitle("Sections"))
         self.sections: dict[str, QCheckBox] = {}
-        for name, title in SECTIONS:
+        for name, title in REPORT_SECTIONS.items():
             box = QCheckBox(title)
             box.setChecked(True)
             box.toggled.connect(self.changed)
@@ -120,6 +113,7 @@ class Contents(QWidget):
             ("structure", "crystal" in kinds),
             ("bands", "hoppings" in kinds),
             ("slice", "hoppings" in kinds),
+            ("topology", "hoppings" in kinds),
             ("predictions", bool(rows)),
             ("model", bool(rows)),
         ):
