@@ -97,7 +97,7 @@ def test_it_is_a_room_of_the_page() -> None:
 def test_bitei_is_designed_and_exported(
     room: DesignRoom, session: Any, qtbot: Any, tmp_path: Path
 ) -> None:
-    assert rows(room)["Gap at the start"] == "0.2844 eV"
+    assert rows(room)["Gap before"] == "0.2844 eV"
     assert not room.csv.isEnabled()
     qtbot.waitUntil(lambda: room.crystal_view is not None, timeout=30_000)
     qtbot.mouseClick(room.setup.start, Qt.MouseButton.LeftButton)
@@ -105,7 +105,7 @@ def test_bitei_is_designed_and_exported(
     qtbot.waitUntil(lambda: room.state.ready is not None, timeout=60_000)
     qtbot.waitUntil(lambda: not room.state.alive, timeout=10_000)
     assert "The target is reached: gap 0.1000 eV" in room.setup.status.text()
-    assert rows(room)["Smallest gap of the zone"] == "0.1000 eV"
+    assert rows(room)["Zone gap"] == "0.1000 eV"
     last = room.state.last
     assert last is not None
     assert float(room.strain.text().split("\n")[2].split("\t")[2].replace("−", "-")) == (

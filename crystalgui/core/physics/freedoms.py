@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import PhysicsError
+from crystalgui.core.physics.magnetic import zeeman
 from crystalgui.core.physics.strain import (
     Allowed,
     Deformable,
@@ -32,8 +33,6 @@ Variable = NDArray[np.float64] | NDArray[np.complex128]
 
 PRESENT = 1e-8
 """Hoppings smaller than this (eV) are absent and stay so."""
-
-_PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 class Freedom(Protocol):
@@ -154,21 +153,12 @@ class Field:
 
     def __init__(self, h: Hoppings, bound: float = 1.0) -> None:
         self.h, self.bound = h, bound
-        order, n = h.assumptions.spin_order, h.n_orbitals
-        if order not in ("blocks", "interleaved") or n % 2:
-            raise PhysicsError(
-                "A Zeeman field needs to know which orbital has which spin.",
-                "Use hoppings with spins in blocks or interleaved.",
-                path=h.source,
-            )
-        half = np.eye(n // 2)
-        self.spin = np.array(
-            [np.kron(s, half) if order == "blocks" else np.kron(half, s) for s in _PAULI]
-        )
         home = np.flatnonzero((h.cells == 0).all(axis=1))
         if len(home) != 1:
             raise PhysicsError("These hoppings have no home cell A = 0.", path=h.source)
         self._home = int(home[0])
+        empty = replace(h, matrices=np.zeros_like(h.matrices))
+        self.spin = np.array([zeeman(empty, axis).matrices[self._home] for axis in np.eye(3)])
 
     def start(self) -> Floats:
         """No field."""
@@ -176,7 +166,7 @@ class Field:
 
     def hoppings(self, x: Variable) -> Hoppings:
         """The Hamiltonian in the field."""
-        return replace(self.h, matrices=self.h.matrices + self.push(x, x))
+        return zeeman(self.h, x.real)
 
     def push(self, x: Variable, dx: Variable) -> Complexes:
         """The field term of ``dx``."""

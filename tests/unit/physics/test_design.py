@@ -285,7 +285,7 @@ def test_impossible_designs_are_refused(changes: dict[str, object], words: str) 
 def test_a_field_needs_spins() -> None:
     h = fu_kane_mele()
     assert np.abs(Field(h).spin[2] - np.diag([1, 1, -1, -1])).max() == 0
-    with pytest.raises(PhysicsError, match="which spin"):
+    with pytest.raises(PhysicsError, match="orbitals are up"):
         Field(replace(h, assumptions=replace(h.assumptions, spin_order="unknown")))
 
 

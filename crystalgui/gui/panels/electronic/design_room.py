@@ -17,8 +17,8 @@ from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
+    QScrollArea,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -33,7 +33,7 @@ from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.design import MovingBandsPlot, TargetPlot
 from crystalgui.gui.state.design import DesignState
 from crystalgui.gui.theme import OKABE_ITO, SPACE, font
-from crystalgui.gui.widgets import Card, Chip, KeyValues, PlainButton, copy_action
+from crystalgui.gui.widgets import Card, Chip, KeyValues, copy_action
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import DesignJob, DesignStep, ErrorInfo
@@ -150,7 +150,7 @@ class DesignRoom(QWidget):
         down = QSplitter(Qt.Orientation.Vertical)
         down.addWidget(upper)
         down.addWidget(lower)
-        for splitter, sizes in ((upper, (580, 420)), (lower, (540, 460)), (down, (560, 440))):
+        for splitter, sizes in ((upper, (580, 420)), (lower, (440, 560)), (down, (560, 440))):
             splitter.setHandleWidth(SPACE[2])
             splitter.setChildrenCollapsible(False)
             for index, size in enumerate(sizes):
@@ -184,14 +184,11 @@ class DesignRoom(QWidget):
         self.result = Card("Result", "", self)
         self.strain = StrainTable(self)
         self.numbers = KeyValues()
-        self.poscar = PlainButton("POSCAR…")
-        self.poscar.setToolTip("Export the strained crystal as a POSCAR")
-        self.csv = PlainButton("CSV…")
-        self.csv.setToolTip("Export every step: loss, value, gap, k and strain")
-        self.open = PlainButton("Open Hamiltonian")
-        self.open.setToolTip("Open what was designed as a file of hoppings")
-        row = QHBoxLayout()
-        row.setSpacing(SPACE[1])
+        self.poscar = Chip(
+            "", False, "Export the strained crystal as a POSCAR", icon_name="crystal"
+        )
+        self.csv = Chip("", False, "Export every step as CSV", icon_name="table")
+        self.open = Chip("", False, "Open the designed Hamiltonian", icon_name="open")
         for button, slot in (
             (self.poscar, self._ask_poscar),
             (self.csv, self._ask_csv),
@@ -199,12 +196,21 @@ class DesignRoom(QWidget):
         ):
             button.clicked.connect(slot)
             button.setEnabled(False)
-            row.addWidget(button)
-        row.addStretch(1)
-        self.result.body.addWidget(self.strain)
-        self.result.body.addWidget(self.numbers)
-        self.result.body.addStretch(1)
-        self.result.body.addLayout(row)
+            self.result.tools.addWidget(button)
+        inner = QWidget()
+        inner.setObjectName("ScrollBody")
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE[1])
+        column.addWidget(self.strain)
+        column.addWidget(self.numbers)
+        column.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inner)
+        self.result.body.addWidget(area)
         return self.result
 
     def actions(self) -> list[ActionInfo]:
@@ -435,7 +441,7 @@ class DesignRoom(QWidget):
             self.numbers.set_rows([])
             return
         gap, k = found.gaps.direct.energy, tuple(found.gaps.direct.k_lower)
-        rows = [("Gap at the start", f"{gap:.4f} eV")]
+        rows = [("Gap before", f"{gap:.4f} eV")]
         if last is not None:
             rows.append(("Gap now", f"{last.gap:.4f} eV"))
             k = last.k
@@ -444,11 +450,11 @@ class DesignRoom(QWidget):
             rows += [("Step", str(last.step)), ("Loss", f"{last.loss:.3g} eV²")]
             if last.field.any():
                 field = ", ".join(_number(1000 * x, 1) for x in last.field)
-                rows.append(("Zeeman field", f"({field}) meV"))
+                rows.append(("Field", f"({field}) meV"))
             if last.change > 0:
-                rows.append(("Hoppings changed by", f"{1000 * last.change:.3g} meV rms"))
+                rows.append(("Hoppings", f"{1000 * last.change:.3g} meV rms change"))
         if self.state.ready is not None:
-            rows.append(("Smallest gap of the zone", f"{self.state.ready.gap:.4f} eV"))
+            rows.append(("Zone gap", f"{self.state.ready.gap:.4f} eV"))
         self.numbers.set_rows(rows)
         job = self.state.job
         self.strain.setVisible(job is None or job.freedom == "strain")
