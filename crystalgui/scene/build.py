@@ -149,21 +149,16 @@ def polygons(
     return data
 
 
-def triangles(vertices: ArrayLike, faces: ArrayLike) -> vtkPolyData:
-    """A smooth surface: (v, 3) corners, (f, 3) ints; every corner gets the mean normal."""
-    at = np.asarray(vertices, dtype=np.float64).reshape(-1, 3)
+def triangles(vertices: ArrayLike, faces: ArrayLike, normals: ArrayLike) -> vtkPolyData:
+    """A smooth surface: (v, 3) corners, (f, 3) ints, (v, 3) normals of any length."""
     three = np.asarray(faces, dtype=np.int64).reshape(-1, 3)
+    away = np.asarray(normals, dtype=np.float64).reshape(-1, 3)
+    length = np.linalg.norm(away, axis=1, keepdims=True)
+    away = away / np.where(length > 0, length, 1.0)
     data = vtkPolyData()
-    data.SetPoints(_points(at))
+    data.SetPoints(_points(vertices))
     data.SetPolys(_cells(np.arange(0, 3 * len(three) + 1, 3), three.ravel()))
-    a, b, c = (at[three[:, i]] for i in range(3))
-    flat = np.cross(b - a, c - a)
-    normals = np.zeros_like(at)
-    for i in range(3):
-        np.add.at(normals, three[:, i], flat)
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    normals /= np.where(length > 0, length, 1.0)
-    array = numpy_to_vtk(np.ascontiguousarray(normals, dtype=np.float32), deep=True)
+    array = numpy_to_vtk(np.ascontiguousarray(away, dtype=np.float32), deep=True)
     data.GetPointData().SetNormals(array)
     return data
 

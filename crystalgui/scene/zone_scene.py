@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.brillouin import KPath, Zone
 
 Marker = tuple[str, ArrayLike, Colour]
-Sheet = tuple[ArrayLike, ArrayLike, Colour]
+Sheet = tuple[ArrayLike, ArrayLike, ArrayLike, Colour]
 NAMED = 12
 """More nodes than this are drawn without their words."""
 
@@ -48,7 +48,7 @@ class ZoneScene(LayeredScene):
         self._markers: list[tuple[str, NDArray[np.float64], Colour]] = []
         self._plane: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._nodes: list[tuple[str, NDArray[np.float64], Colour]] = []
-        self._fermi: list[tuple[NDArray[np.float64], NDArray[np.int64], Colour]] = []
+        self._fermi: list[Sheet] = []
         self._marker_labels: list[Any] = []
         self._node_labels: list[Any] = []
         self._radius = 1.0
@@ -122,11 +122,15 @@ class ZoneScene(LayeredScene):
             self._draw_nodes()
 
     def set_fermi(self, sheets: Sequence[Sheet]) -> None:
-        """Sheets of the Fermi surface: (v, 3) Cartesian in 1/Angstrom, (f, 3) ints, colour."""
-        self._fermi = [
-            (np.asarray(v, dtype=np.float64), np.asarray(f, dtype=np.int64), c)
-            for v, f, c in sheets
-        ]
+        """Sheets of the Fermi surface, or lines of a layer.
+
+        Parameters
+        ----------
+        sheets : sequence of (vertices, faces, normals, colour)
+            (v, 3) Cartesian in 1/Angstrom; (f, 3) triangles or (f, 2)
+            segments; (v, 3), such as velocities.
+        """
+        self._fermi = list(sheets)
         if self._zone is not None:
             self._draw_fermi()
 
@@ -259,11 +263,16 @@ class ZoneScene(LayeredScene):
 
     def _draw_fermi(self) -> None:
         self._take_away(*[name for name in self.actors if name.startswith("fermi")])
-        for number, (vertices, faces, colour) in enumerate(self._fermi):
-            if not len(faces):
+        for number, (vertices, faces, normals, colour) in enumerate(self._fermi):
+            at, sides = np.asarray(vertices), np.asarray(faces)
+            if not len(sides):
                 continue
-            actor = actors.face_actor(build.triangles(vertices, faces), colour, 0.72)
-            actor.GetProperty().SetInterpolationToGouraud()
+            if sides.shape[1] == 2:
+                lines = build.segments(at[sides[:, 0]], at[sides[:, 1]])
+                actor = actors.line_actor(lines, colour, 3.0 * self.ratio)
+            else:
+                actor = actors.face_actor(build.triangles(at, sides, normals), colour, 0.72)
+                actor.GetProperty().SetInterpolationToGouraud()
             self.actors[f"fermi {number}"] = actor
             self.renderer.AddActor(actor)
         self.renderer.SetUseDepthPeeling(bool(self._fermi))

@@ -67,9 +67,9 @@ class ZoneView(QWidget):
         self.scene.set_nodes([(text, k, rgb(c)) for text, k, c in nodes])
         self.canvas.redraw()
 
-    def set_fermi(self, sheets: Sequence[tuple[ArrayLike, ArrayLike, str]]) -> None:
-        """Sheets: (v, 3) corners in 1/Angstrom, (f, 3) triangles, ``"#rrggbb"``."""
-        self.scene.set_fermi([(v, f, rgb(c)) for v, f, c in sheets])
+    def set_fermi(self, sheets: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, str]]) -> None:
+        """Sheets: (v, 3) corners in 1/Angstrom, (f, 3) triangles, normals, ``"#rrggbb"``."""
+        self.scene.set_fermi([(v, f, n, rgb(c)) for v, f, n, c in sheets])
         self.canvas.redraw()
 
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:

@@ -98,7 +98,7 @@ def test_nodes_and_fermi_sheets_come_and_go(scene):
     faces = [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
     scene.set_nodes([])
     before = zone_picture(scene, (150, 120))
-    scene.set_fermi([(corners, faces, warm)])
+    scene.set_fermi([(corners, faces, 5 * corners, warm)])
     data = scene.actors["fermi 0"].GetMapper().GetInput()
     assert data.GetNumberOfPolys() == 8
     normal = data.GetPointData().GetNormals().GetTuple3(4)
@@ -106,5 +106,7 @@ def test_nodes_and_fermi_sheets_come_and_go(scene):
     assert (zone_picture(scene, (150, 120)) != before).any(axis=-1).mean() > 0.02
     scene.set_ink(DARK)
     assert "fermi 0" in scene.actors
+    scene.set_fermi([(corners, [[0, 2], [2, 1], [1, 3], [3, 0]], corners, warm)])
+    assert scene.actors["fermi 0"].GetMapper().GetInput().GetNumberOfLines() == 4
     scene.set_fermi([])
     assert not any(name.startswith("fermi") for name in scene.actors)

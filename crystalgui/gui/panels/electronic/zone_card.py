@@ -280,7 +280,7 @@ class ZoneCard(Card):
         self._sheets = sheets
         if self.view is not None:
             self.view.set_fermi(
-                [(s.vertices, s.faces, class_colour(i)) for i, s in enumerate(sheets)]
+                [(s.vertices, s.faces, s.velocities, class_colour(i)) for i, s in enumerate(sheets)]
             )
         self._describe()
 
