@@ -186,26 +186,26 @@ def _widest_gap(heights: Floats) -> float:
 class LayerSums:
     """H_l(k): hopping from a layer to the l-th next one, for k along the surface.
 
-    Couplings to layers further than any element above ``tolerance`` (eV) are
-    left out; ``dropped`` is the largest norm of that part at sample k-points, eV.
+    Couplings between far layers are left out as long as their norm, a bound
+    of what that changes in any energy, stays below ``tolerance`` (eV);
+    ``dropped`` is that norm at sample k-points.
     """
 
     def __init__(self, h: Hoppings, tolerance: float = 0.0) -> None:
         reach = h.cells[:, 2]
-        size = np.abs(h.matrices).max(axis=(1, 2), initial=0.0)
-        kept = reach[size > tolerance]
-        self.range = int(np.abs(kept).max(initial=0))
         self.n = h.n_orbitals
-        self._terms = []
-        for step in range(self.range + 1):
+        self._terms: list[tuple[Ints, Complexes]] = []
+        norms = []
+        for step in range(int(np.abs(reach).max(initial=0)) + 1):
             some = reach == step
-            flat = h.cells[some] * np.array([1, 1, 0])
-            self._terms.append((flat, h.matrices[some]))
-        self.dropped = 0.0
-        far = np.abs(reach) > self.range
-        if far.any():
-            rest = bloch_sum(h.cells[far], h.matrices[far], _SAMPLES)
-            self.dropped = float(np.linalg.norm(rest, ord=2, axis=(1, 2)).max())
+            flat, matrices = h.cells[some] * np.array([1, 1, 0]), h.matrices[some]
+            self._terms.append((flat, matrices))
+            there = bloch_sum(flat, matrices, _SAMPLES) if some.any() else np.zeros((1, 1, 1))
+            norms.append(float(np.linalg.norm(there, ord=2, axis=(1, 2)).max()))
+        tail = 2 * np.append(np.cumsum(norms[:0:-1])[::-1], 0.0)
+        self.range = int(np.argmax(tail <= tolerance))
+        self.dropped = float(tail[self.range])
+        self._terms = self._terms[: self.range + 1]
 
     def at(self, k: Floats) -> Complexes:
         """H_0 ... H_range at k (m, 2) reduced: (m, range + 1, n, n)."""

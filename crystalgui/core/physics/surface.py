@@ -23,8 +23,6 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complexfloating[Any, Any]]
 
-TOLERANCE = 1e-3
-"""Couplings between far layers below this, eV, do not make principal layers thicker."""
 _STEPS = 60
 _SETTLED = 1e-9
 _CHUNK = 1 << 21
@@ -77,7 +75,7 @@ def surface_spectrum(
     *,
     broadening: float = 0.01,
     cut: float | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     density: float = 30.0,
     threads: int | None = None,
 ) -> SurfaceSpectrum:
@@ -97,7 +95,10 @@ def surface_spectrum(
     cut : float, optional
         Where to cut, as a fraction of the layer; the widest gap by default.
     tolerance : float, eV
-        See `TOLERANCE`.
+        Couplings of far layers are left out while their norm is below it.
+        By default three times the broadening: the norm is a bound for the
+        worst state, a surface state moves by a small part of it.  0 leaves
+        out nothing.
     threads : int, optional
         Over k.
 
@@ -109,7 +110,7 @@ def surface_spectrum(
     if not broadening > 0:
         raise PhysicsError("The broadening must be above 0.", "Use 0.001 to 0.05 eV.")
     stack = layers_of(h, hkl, cut)
-    sums = LayerSums(stack.hoppings, tolerance)
+    sums = LayerSums(stack.hoppings, 3 * broadening if tolerance is None else tolerance)
     count = max(1, sums.range)
     if path is None:
         path = surface_path(stack.hoppings, density)

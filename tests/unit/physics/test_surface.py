@@ -301,6 +301,9 @@ def test_the_surface_dirac_cone_of_bi2se3(shared_data: Path) -> None:
     assert time.process_time() - start < 10
     # Se-Bi-Se-Bi-Se: the cut is between two selenium planes, and one layer is five atoms thick
     assert found.principal == 1
+    whole = surface_spectrum(h, path=[[0.02, 0]], energies=levels, tolerance=0.0)
+    assert whole.principal > 1
+    assert np.abs(whole.left[0] - found.left[1]).max() < 0.02 * whole.left.max()
     for side in (found.left, found.right):
         at = levels[np.argmax(side, axis=1)]
         assert at[0] == pytest.approx(4.265, abs=0.01)
