@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
 
-from crystalgui.core.physics.zoo import cubic, fu_kane_mele, haldane
+from crystalgui.core.physics.zoo import build, cubic, fu_kane_mele, haldane
 from crystalgui.core.resources import examples
 from crystalgui.core.structures.cells import supercell
 from crystalgui.core.structures.files import write_poscar
 from crystalgui.core.structures.hoppings.model import Hoppings
 from crystalgui.core.structures.hoppings.writer import write_hr, write_tb
-from crystalgui.gui.panels.electronic import ElectronicPanel
+from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.panels.electronic import ElectronicPanel, rooms
 from crystalgui.gui.state.project import crystal_of
 from crystalgui.gui.theme import theme
 
@@ -315,3 +319,212 @@ def test_vector_export(opened: ElectronicPanel, tmp_path: Path) -> None:
     assert text.count("<path") + text.count("<polyline") > 20
     opened.slice.plot.save(tmp_path / "slice.pdf")
     assert (tmp_path / "slice.pdf").read_bytes().startswith(b"%PDF")
+
+
+# ------------------------------------------------------------------- weights
+
+
+def test_bands_are_drawn_with_the_weights_of_elements(
+    opened: ElectronicPanel, session: Any, qtbot: Any
+) -> None:
+    card, plot = opened.bands, opened.bands.plot
+    qtbot.waitUntil(lambda: card.made_of is not None, timeout=20_000)
+    assert card.made_of.names == ("Bi", "Te", "I")
+    assert np.allclose(card.made_of.weights.sum(axis=-1), 1)
+    assert not card.legend.isVisibleTo(card)
+    assert plot._fat.count == 0
+    # the hovered band says what it is made of, drawn or not
+    path = opened._view.bands.path
+    row = int(np.argmin(np.abs(path.distance - 1.9)))
+    plot._point((row, 12))
+    share = dict(zip(card.made_of.names, card.made_of.weights[row, 12], strict=True))
+    heavy = max(share, key=share.get)
+    assert f"band 13   {heavy} {100 * share[heavy]:.0f} %" in plot.readout
+    plot._point((-1, -1))
+    card.set_grouping("species")
+    settle(opened, qtbot)
+    assert card.legend.isVisibleTo(card)
+    assert plot._fat.count > 500
+    assert plot.grab().toImage() is not None
+    drawn = plot._fat.count
+    card.legend._chips[0].click()
+    plot.redraw()
+    assert card.legend.inks[0] is None
+    assert 0 < plot._fat.count < drawn
+    card.set_grouping("orbital")
+    qtbot.waitUntil(lambda: len(card.made_of.names) == 9, timeout=20_000)
+    settle(opened, qtbot)
+    card.set_grouping("")
+    settle(opened, qtbot)
+    assert plot._fat.count == 0
+    assert not card.legend.isVisibleTo(card)
+
+
+def test_the_density_of_states_shares_the_energy_axis(opened: ElectronicPanel, qtbot: Any) -> None:
+    card = opened.bands
+    qtbot.waitUntil(lambda: card._dos is not None, timeout=30_000)
+    settle(opened, qtbot)
+    assert card._dos.groups == ("Bi", "Te", "I")
+    assert card._dos.integrated[-1] == pytest.approx(18)
+    card.plot.setYRange(-1.5, 1.0, padding=0)
+    boxes = [p.getPlotItem().getViewBox() for p in (card.plot, card.dos_plot)]
+    # the same energy lies on the same height of the screen
+    heights = []
+    for plot, box in zip((card.plot, card.dos_plot), boxes, strict=True):
+        at = plot.mapFromScene(box.mapViewToScene(QPointF(0.0, -1.0)))
+        heights.append(plot.mapToGlobal(at).y())
+    assert abs(heights[0] - heights[1]) <= 2
+    fermi = opened._filling.gaps.fermi
+    card.dos_plot.redraw()
+    y = card.dos_plot._total.getData()[1]
+    assert y[1] == pytest.approx(card._dos.energies[0] - fermi)
+    card.relative.setChecked(False)
+    card.dos_plot.redraw()
+    assert card.dos_plot._total.getData()[1][1] == pytest.approx(card._dos.energies[0])
+    card.dos.setChecked(False)
+    assert not card.dos_plot.isVisibleTo(card)
+
+
+def test_bands_export_as_figure_and_numbers(
+    opened: ElectronicPanel, qtbot: Any, tmp_path: Path
+) -> None:
+    card = opened.bands
+    qtbot.waitUntil(lambda: card._dos is not None, timeout=30_000)
+    settle(opened, qtbot)
+    card.export.write(tmp_path / "b.csv")
+    text = (tmp_path / "b.csv").read_text()
+    rows = [line for line in text.splitlines() if not line.startswith("#")]
+    assert rows[0].startswith("distance_per_A,k1,k2,k3,E1_eV,")
+    assert rows[0].endswith("w18_I")
+    assert len(rows) == 1 + len(opened._view.bands.path.k)
+    first = [float(x) for x in rows[1].split(",")]
+    assert first[4:22] == pytest.approx(opened._view.bands.energies[0], abs=1e-8)
+    assert "# assumed: lattice from POSCAR" in text
+    dos = (tmp_path / "b-dos.csv").read_text()
+    assert "\nenergy_eV,dos_states_per_eV_cell,integrated_states_per_cell,Bi_states" in dos
+    for kind in ("png", "svg", "pdf"):
+        card.export.write(tmp_path / f"b.{kind}")
+        assert (tmp_path / f"b.{kind}").stat().st_size > 4000
+    assert "lattice from POSCAR" in (tmp_path / "b.svg").read_text()
+
+
+# ---------------------------------------------------------------------- zone
+
+
+def test_nodes_and_fermi_surface_of_a_weyl_semimetal(
+    page: ElectronicPanel, session: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    write_tb(build("weyl"), tmp_path / "w_tb.dat")
+    session.project.open_paths([tmp_path / "w_tb.dat"])
+    qtbot.waitUntil(
+        lambda: page._filling is not None and page.zone_view is not None, timeout=30_000
+    )
+    settle(page, qtbot)
+    page.zone.nodes.click()
+    qtbot.waitUntil(lambda: page.zone.found is not None, timeout=60_000)
+    settle(page, qtbot)
+    scene = page.zone_view.scene
+    found = {text: k for text, k, _ in scene._nodes}
+    assert set(found) == {"+1", "−1"}
+    reciprocal = page._view.zone.reciprocal
+    assert found["−1"] @ np.linalg.inv(reciprocal) == pytest.approx((0, 0, 1 / 6), abs=1e-6)
+    assert "2 nodes, total chirality 0" in page.zone.words.text()
+    assert [text for _, text in page.zone.key.items] == ["χ = +1 (1)", "χ = −1 (1)"]
+    # the slice goes through one of them, and marks it
+    page._show_edge("direct")
+    settle(page, qtbot)
+    assert any(np.allclose(xy, 0, atol=1e-3) for xy, _ in page.slice.plot._marks)
+    page.zone.write(str(tmp_path / "n.csv"))
+    assert "\nk1,k2,k3,energy_eV,chirality,kind" in (tmp_path / "n.csv").read_text()
+    page.zone.fermi.click()
+    page.zone.level.setValue(-2.0)
+    qtbot.waitUntil(lambda: bool(page.zone._sheets), timeout=60_000)
+    assert "fermi 0" in scene.actors
+    assert ("#0072b2", "band 1") in page.zone.key.items
+    page.zone.fermi.click()
+    page.zone.nodes.click()
+    assert not {"fermi 0", "nodes"} & set(scene.actors)
+    assert page.zone.key.items == []
+    settle(page, qtbot)
+
+
+# --------------------------------------------------------------------- rooms
+
+
+class Played(QWidget):
+    """A room that writes down what it is asked."""
+
+    k_points = Signal(object)
+
+    def __init__(self, session: Any, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.begun: list[tuple[Any, int]] = []
+
+    def begin(self, h: Any, occupied: int, file: Any) -> None:
+        self.begun.append((h, occupied))
+
+    def actions(self) -> list[ActionInfo]:
+        return [ActionInfo("played.one", "One", lambda: None)]
+
+
+class Broken(QWidget):
+    """A room that cannot be made."""
+
+    def __init__(self, session: Any, parent: QWidget) -> None:
+        super().__init__(parent)
+        raise ValueError("no room")
+
+
+@pytest.fixture
+def played_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, made in (("played_room", Played), ("broken_room", Broken)):
+        module = ModuleType(f"{rooms.__package__}.{name}")
+        module.Room = made
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    table = (
+        rooms.ROOMS[0],
+        rooms.RoomInfo("Played", "played_room:Room"),
+        rooms.RoomInfo("Broken", "broken_room:Room"),
+    )
+    monkeypatch.setattr(rooms, "ROOMS", table)
+
+
+def test_rooms_are_made_when_shown_and_begin_when_stale(
+    played_rooms: None, session: Any, qtbot: Any
+) -> None:
+    page = ElectronicPanel(session)
+    page.show()
+    added: list[str] = []
+    page.actions_added.connect(lambda rows: added.extend(row.id for row in rows))
+    session.project.open_paths([BITEI])
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    assert page.rooms.room("played") is None
+    tabs = {row.id: row for row in page.actions() if row.id.startswith("electronic.room")}
+    assert [row.shortcut for row in tabs.values()] == ["Alt+1", "Alt+2", "Alt+3"]
+    tabs["electronic.room.played"].callback()
+    qtbot.waitUntil(lambda: page.rooms.room("played") is not None)
+    room = page.rooms.room("played")
+    assert room.begun == [(page._hoppings, 12)]
+    assert added == ["played.one"]
+    # marks of the visible room only
+    room.k_points.emit([(np.array([0.1, 0.2, 0.3]), "W", "#d55e00")])
+    qtbot.waitUntil(lambda: page.zone_view is not None)
+    qtbot.waitUntil(lambda: "W" in [m[0] for m in page.zone_view.scene._markers])
+    page.rooms.show_room("bands")
+    qtbot.waitUntil(lambda: "W" not in [m[0] for m in page.zone_view.scene._markers])
+    # hidden: not bothered; shown again: it begins with what is new
+    page.bands.occupied.setValue(10)
+    qtbot.waitUntil(lambda: page._filling.gaps.occupied == 10, timeout=20_000)
+    assert len(room.begun) == 1
+    qtbot.keyClick(page.rooms.tabs, Qt.Key.Key_Right)
+    assert room.begun[1:] == [(page._hoppings, 10)]
+    page.rooms.show_room("bands")
+    page.rooms.show_room("played")
+    assert len(room.begun) == 2
+    page.rooms.show_room("broken")
+    qtbot.waitUntil(lambda: page.rooms.room("broken") is not None)
+    assert page.rooms.stack.currentWidget()._title.text() == "Broken could not be opened"
+    page.rooms.show_room("bands")
+    settle(page, qtbot)
+    page.close()
+    page.deleteLater()

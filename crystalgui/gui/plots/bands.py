@@ -228,7 +228,8 @@ class BandsPlot(Plot):
         if weights is None or not any(self._inks):
             self._fat.set_weights(np.zeros(1), np.zeros((1, 1)), np.zeros((1, 1, 0)), ())
             return
-        step = max(1, round(len(weights) / DISCS))
+        shown = sum(ink is not None for ink in self._inks)
+        step = max(1, round(len(weights) / (DISCS * min(shown, 3))))
         chosen = np.unique(np.r_[0 : len(weights) : step, len(weights) - 1])
         x, y = bands.path.distance[chosen], bands.energies[chosen] - zero
         self._fat.set_weights(x, y, weights[chosen], self._inks)

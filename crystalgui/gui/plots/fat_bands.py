@@ -25,6 +25,7 @@ SMALLEST = 0.04
 class FatBands(pg.GraphicsObject):
     """One pass of points for each colour and size, the largest below.
 
+    The groups take turns along the path, so that none hides behind another.
     Points of one pen are drawn in one call, so that thousands of them pan
     and zoom without a delay; in a vector figure they stay discs.
     """
@@ -54,11 +55,12 @@ class FatBands(pg.GraphicsObject):
         self.prepareGeometryChange()
         wide = np.broadcast_to(x[:, None], y.shape)
         found = []
-        for g, ink in enumerate(inks):
-            if ink is None:
-                continue
+        shown = [g for g, ink in enumerate(inks) if ink is not None]
+        for turn, g in enumerate(shown):
+            ink = str(inks[g])
             size = np.ceil(STEPS * np.sqrt(np.clip(weights[..., g], 0, 1))).astype(int)
             size[weights[..., g] < SMALLEST] = 0
+            size[np.arange(len(x)) % len(shown) != turn] = 0
             for step in range(1, STEPS + 1):
                 chosen = size == step
                 if chosen.any():

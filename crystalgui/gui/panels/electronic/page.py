@@ -359,6 +359,8 @@ class ElectronicPanel(QWidget):
         if view is None:
             return text
         named = np.array([k for _, k in view.bands.path.points]) @ view.zone.reciprocal
+        if self.zone.found is not None:
+            named = np.concatenate([named, *(k[None] for k, _ in self.zone.found.points)])
         return "" if np.linalg.norm(named - cart, axis=1).min() < 0.05 else text
 
     def closeEvent(self, event: QCloseEvent) -> None:
