@@ -27,7 +27,7 @@ from crystalgui.core.physics.bloch import (
 )
 from crystalgui.core.physics.brillouin import reciprocal_of
 from crystalgui.core.physics.gaps import default_mesh
-from crystalgui.core.physics.weights import Group, _shared
+from crystalgui.core.physics.weights import Group, shared_weights
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -200,7 +200,7 @@ def _mesh_weights(
             np.add.at(plane, where.ravel(), phase[:, None, None] * half)
             e, c = np.linalg.eigh(plane_sum(rest, plane, axes[1], axes[2]))
             w = np.swapaxes(c.real**2 + c.imag**2, -1, -2) @ fold
-            flat = _shared(e.reshape(-1, n), w.reshape(-1, n, len(groups)), 1e-3)
+            flat = shared_weights(e.reshape(-1, n), w.reshape(-1, n, len(groups)), 1e-3)
             levels[i], weights[i] = e, flat.reshape(w.shape)
 
     over_chunks(part, mesh[0], 1, threads)

@@ -273,13 +273,13 @@ def _folded(
         e, c = np.linalg.eigh(s + s.conj().swapaxes(-1, -2))
         w = np.swapaxes(c.real**2 + c.imag**2, -1, -2) @ fold
         levels[rows] = e
-        weights[rows] = _shared(e, w, degenerate)
+        weights[rows] = shared_weights(e, w, degenerate)
 
     over_chunks(part, len(k), 128, threads)
     return levels, weights
 
 
-def _shared(levels: Floats, weights: Floats, degenerate: float) -> Floats:
+def shared_weights(levels: Floats, weights: Floats, degenerate: float) -> Floats:
     """Means over multiplets: levels (m, n) ascending, weights (m, n, g)."""
     m, n = levels.shape
     new = np.ones((m, n), dtype=bool)
