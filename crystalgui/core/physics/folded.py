@@ -61,9 +61,11 @@ class Folded:
     blocks: Complexes
     n: int
 
-    def lines(self, t: Floats) -> Complexes:
-        """(l, b, n (n + 1) / 2): the harmonics along the lines at t (l,)."""
+    def lines(self, t: Floats, *, slope: bool = False) -> Complexes:
+        """(l, b, n (n + 1) / 2): the harmonics along the lines at t (l,), or their d/dt."""
         phase = np.exp(2j * np.pi * np.outer(t, self.p))
+        if slope:
+            phase *= 2j * np.pi * self.p
         flat = phase @ self.blocks.reshape(len(self.p), -1)
         return np.asarray(flat.reshape(len(t), len(self.q), -1))
 
