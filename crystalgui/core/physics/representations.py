@@ -55,6 +55,8 @@ class Representation:
         D, unitary; D^2 = 1 for inversion and -1 for the mirror of a spinor.
     shifts : (n, 3) int64
         S_j: orbital j of the home cell goes to the cell S_j.
+    site : (n,) int64
+        Site of each orbital.
     residual : float, eV
         max |D H(A) D^dagger - H(A')|.
     freedom : int
@@ -65,6 +67,7 @@ class Representation:
     operation: Operation
     matrix: Complexes
     shifts: Ints
+    site: Ints
     residual: float
     freedom: int = 1
 
@@ -151,7 +154,7 @@ def _orbitals(h: Hoppings, reversal: TimeReversal | None) -> Orbitals:
         sites = from_centres(h, h.centres[first])
         return Orbitals(sites=sites, spatial=spatial, spin=spin, reversal=reversal)
     found: list[tuple[float, Orbitals]] = []
-    for folded in (index, index % (n // 2)) if order == "unknown" and n % 2 == 0 else (spatial,):
+    for folded in [index, index % (n // 2)] if order == "unknown" and n % 2 == 0 else (spatial,):
         for sites in assignments(h, int(folded.max()) + 1):
             made = Orbitals(sites=sites, spatial=folded, spin=spin, reversal=reversal)
             found.append((_score(h, made), made))
@@ -215,9 +218,9 @@ def _rows(cells: Ints, wanted: Ints) -> Ints:
     span = int(np.abs(cells).max(initial=0))
     table = np.full((2 * span + 1,) * 3, -1, dtype=np.int64)
     table[tuple((cells + span).T)] = np.arange(len(cells))
-    inside = (np.abs(wanted) <= span).all(axis=-1)
+    inside = np.asarray((np.abs(wanted) <= span).all(axis=-1))
     safe = np.where(inside[..., None], wanted, 0) + span
-    return np.where(inside, table[safe[..., 0], safe[..., 1], safe[..., 2]], -1)
+    return np.asarray(np.where(inside, table[safe[..., 0], safe[..., 1], safe[..., 2]], -1))
 
 
 def _image_rows(h: Hoppings, rows: Ints, operation: Operation, shift: Ints) -> Ints:
@@ -331,6 +334,7 @@ def _solve(
         operation=operation,
         matrix=matrix,
         shifts=found[1][known.site],
+        site=known.site,
         residual=np.inf,
         freedom=space.freedom,
     )

@@ -180,7 +180,7 @@ def integer_direction(vector: Floats | Ints) -> Ints:
     for scale in range(1, 13):
         if np.abs(v * scale - np.rint(v * scale)).max() < 1e-6:
             whole = np.rint(v * scale).astype(np.int64)
-            return whole * int(np.sign(whole[np.flatnonzero(whole)[0]]))
+            return np.asarray(whole * int(np.sign(whole[np.flatnonzero(whole)[0]])))
     raise ValueError("not a rational direction")
 
 
@@ -222,7 +222,7 @@ def _whole(centres: Floats, atoms: Floats, site: Ints) -> Floats:
     gauge in which no crystal symmetry is found.
     """
     first = np.array([np.flatnonzero(site == a)[0] for a in range(len(atoms))])
-    return np.rint(centres[first] - atoms)
+    return np.asarray(np.rint(centres[first] - atoms))
 
 
 def _bond(frac: Floats, lattice: Floats) -> float:
