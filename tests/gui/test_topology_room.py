@@ -21,6 +21,7 @@ from crystalgui.core.physics.brillouin import fold, reciprocal_of
 from crystalgui.core.physics.certificate import LABELS, Certificate
 from crystalgui.core.reports.certificate import wrapped_line
 from crystalgui.core.reports.typography import PHASE_COLOURS as PRINTED
+from crystalgui.core.resources import examples
 from crystalgui.gui.panels.electronic import topology_room
 from crystalgui.gui.panels.electronic.topology_room import TopologyRoom
 from crystalgui.gui.theme import OKABE_ITO, PHASE_COLOURS, phase_colour, theme
@@ -122,6 +123,7 @@ def test_the_badge_says_how_sure(
     room.begin(h, 2, None)
     shown(room, qtbot)
     assert room.card.headline.status.tone == tone
+    assert room.card.headline.status.isHidden() == (label == status)  # never said twice
     assert room.card.headline.ink == phase_colour(label)
 
 
@@ -147,8 +149,8 @@ def test_nodes_sort_copy_and_are_marked(room: TopologyRoom, qtbot: Any, monkeypa
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=where)
     assert room._session.selection.k == pytest.approx(tuple(made.nodes[3].k))
     assert room.card.checks.text().splitlines()[1].startswith("failed\tslices\t–")
-    assert room.flow.plot.isHidden()
-    assert "nodes" in room.flow.nothing.text()
+    assert room.flow.isHidden()
+    assert dict(room.card.facts.rows)["Charge centres"] == "not followed: bands touch at the nodes"
 
 
 def test_answers_for_another_filling_are_dropped(
@@ -325,3 +327,25 @@ def test_no_index_is_read_off_a_flow_that_did_not_converge(
     assert room.flow._limits["pos"].text() == "pos 0.5 ≥ 0.01"
     assert room.flow._limits["pos"].property("role") == "bad"
     assert room.flow._limits["move"].property("role") == "good"
+
+
+def test_the_real_lane_certifies_an_example(window: Any, session: Any, qtbot: Any) -> None:
+    session.project.open_paths([examples() / "hoppings" / "kane-mele" / "kane-mele_hr.dat"])
+    qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
+    window.show_page("electronic")
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    rooms = window.page_widget("electronic").rooms
+    qtbot.waitUntil(lambda: window.page_widget("electronic")._filling is not None, timeout=20_000)
+    rooms.show_room("topology")
+    qtbot.waitUntil(lambda: rooms.room("topology") is not None, timeout=20_000)
+    room = rooms.room("topology")
+    made = shown(room, qtbot)
+    assert (made.label, made.status) == ("topological insulator", "converged")
+    assert made.z2_text == "1"
+    assert session.project.current.badge == "TI"
+    assert room.flow.answer.text() == "Z₂ = 1"
+    assert {row.id for row in room.actions()} == {
+        "topology.certify",
+        "topology.copy",
+        "topology.export",
+    }

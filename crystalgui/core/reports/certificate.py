@@ -194,6 +194,18 @@ def surface_words(surface: Surface) -> str:
     return "(" + ", ".join(parts) + ")"
 
 
+def no_flow(certificate: Certificate) -> str:
+    """Why no plane was followed; empty where one was, or where a Chern number has its plane."""
+    c = certificate
+    if c.flows or (c.indices.chern is not None and c.dimension > 1):
+        return ""
+    if c.dimension == 1:
+        return "a line has no plane to follow them on"
+    if c.nodes:
+        return "not followed: bands touch at the nodes"
+    return "not followed: the gap is not resolved" if c.label == "undefined" else "not followed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowReading:
     """What the charge centres of a surface say, read like a physicist does.

@@ -38,6 +38,7 @@ from crystalgui.core.reports.certificate import (
     facts,
     gap_rows,
     index_rows,
+    no_flow,
     node_cells,
     parity_rows,
     parity_title,
@@ -146,7 +147,7 @@ class Headline(QFrame):
         """Another answer."""
         self._ink = phase_colour(label)
         self.label.setText(sentence(label))
-        self.status.set_word(status, TONES.get(status, "muted"))
+        self.status.set_word(status if status != label else "", TONES.get(status, "muted"))
         self.remark.setText(sentence(remark))
         self.remark.setVisible(bool(remark))
         self.setAccessibleName(f"{label}, {status}")
@@ -315,7 +316,7 @@ class CertificateCard(Card):
         self.certificate: Certificate | None = None
         self.copy = Chip("JSON", False, "Copy the certificate as JSON", icon_name="copy")
         self.copy.clicked.connect(lambda: copy_text(self.json_text()))
-        self.export = Chip("Export…", False, "Write the certificate as JSON or CSV")
+        self.export = Chip("", False, "Export the certificate as JSON or CSV", icon_name="export")
         self.export.clicked.connect(self.export_wanted)
         self.tools.addWidget(self.copy)
         self.tools.addWidget(self.export)
@@ -386,7 +387,8 @@ class CertificateCard(Card):
         self.headline.show_phase(c.label, c.status, c.remark)
         self.indices.set_rows(index_rows(c))
         self.gaps.set_rows(gap_rows(c))
-        self.facts.set_rows(facts(c))
+        reason = no_flow(c)
+        self.facts.set_rows(facts(c) + ([("Charge centres", reason)] if reason else []))
         self.nodes.fill(
             [
                 (node_cells(n), (_order(n.k), n.energy, n.chirality, n.kind, n.degeneracy))

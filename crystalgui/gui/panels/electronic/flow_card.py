@@ -13,6 +13,7 @@ from crystalgui.core.reports.certificate import (
     flow_csv,
     flow_rows,
     minus,
+    no_flow,
     read_flow,
     worst_passed,
 )
@@ -96,7 +97,9 @@ class FlowCard(Card):
         self._flows = certificate.flows
         self.export.set_source(h)
         if not self._flows:
-            self.clear(_no_flow(certificate))
+            self.clear(
+                no_flow(certificate) or "The planes of the Chern numbers are being followed…"
+            )
             return
         before = self.planes.currentText()
         names = [name for name, _ in self._flows]
@@ -191,14 +194,3 @@ def _telling(flows: tuple[tuple[str, WilsonFlow], ...]) -> int:
         if reading.crossed % 2 if reading.half else reading.winding:
             return index
     return 0
-
-
-def _no_flow(certificate: Certificate) -> str:
-    """Why there is no flow to show."""
-    if certificate.label == "undefined":
-        return "The gap is not resolved: charge centres are not defined."
-    if certificate.nodes:
-        return "No plane was followed: the bands touch at the nodes."
-    if certificate.dimension == 1:
-        return "One dimension has no plane; the Zak phase stands in the certificate."
-    return "No plane was followed for this Hamiltonian; Chern numbers need no charge centres."

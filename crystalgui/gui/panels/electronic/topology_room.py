@@ -173,21 +173,21 @@ class TopologyRoom(QWidget):
             "restore T", True, "Restore time reversal that the file breaks slightly, and say so"
         )
         self.again = Chip(
-            "Certify again", False, "Compute the certificate with these options",
+            "Certify", False, "Compute the certificate again, with these options",
             icon_name="refresh",
         )  # fmt: skip
         self.again.clicked.connect(self.certify_again)
         self.card.tools.insertWidget(0, self.again)
-        for label, widget in (("dim", self.dimension), ("gap >", self.tolerance)):
-            group = QWidget()
-            row = QHBoxLayout(group)
-            row.setContentsMargins(0, 0, 0, 0)
-            row.setSpacing(SPACE[0])
-            words = QLabel(label)
-            words.setProperty("role", "muted")
-            row.addWidget(words)
-            row.addWidget(widget)
-            flow.addWidget(group)
+        group = QWidget()
+        row = QHBoxLayout(group)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE[0])
+        words = QLabel("gap >")
+        words.setProperty("role", "muted")
+        row.addWidget(words)
+        row.addWidget(self.tolerance)
+        flow.addWidget(self.dimension)
+        flow.addWidget(group)
         for widget in (self.nodes, self.symmetrise):
             flow.addWidget(widget)
         return holder
@@ -351,7 +351,7 @@ class TopologyRoom(QWidget):
         self._known[question] = certificate
         if self.card.certificate is before:
             self.card.certificate = certificate
-            self.flow.show_certificate(certificate, question.h)
+            self._show_flow(certificate)
 
     def _failed(self, question: Question, error: ErrorInfo) -> None:
         if question != self._asked:
@@ -377,10 +377,16 @@ class TopologyRoom(QWidget):
         self.waiting.hide()
         self.card.show_certificate(certificate)
         self.card.set_title("Certificate", f"{certificate.seconds:.2f} s")
-        self.flow.show_certificate(certificate, self._h)
+        self._show_flow(certificate)
         self.k_points.emit(self._marks(certificate))
         if self._file is not None:
             self._session.project.set_badge(self._file, BADGES[certificate.label])
+
+    def _show_flow(self, certificate: Certificate) -> None:
+        """The flow; its place goes to the certificate where no plane was followed."""
+        self.flow.show_certificate(certificate, self._h)
+        awaited = certificate.indices.chern is not None and certificate.dimension > 1
+        self.flow.setVisible(bool(certificate.flows) or awaited)
 
     def _marks(self, certificate: Certificate) -> list[tuple[np.ndarray, str, str]]:
         """Nodes in the first zone, for the zone in 3D."""
