@@ -289,6 +289,31 @@ def test_a_field_needs_spins() -> None:
         Field(replace(h, assumptions=replace(h.assumptions, spin_order="unknown")))
 
 
+def test_requests_and_answers_cross_between_processes() -> None:
+    from multiprocessing import Pipe
+
+    here, there = Pipe()
+    for message in (GAP, *run(replace(GAP, value=0.28))[1]):
+        here.send(message)
+        arrived = there.recv()
+        assert type(arrived) is type(message)
+        if isinstance(message, DesignReady):
+            assert (arrived.history == message.history).all()
+
+
+@pytest.mark.data
+def test_real_hoppings_are_designed(shared_data: Path) -> None:
+    """The gap of Bi2Se3, by tiny changes of half a million hoppings."""
+    source = shared_data / "hoppings" / "Bi2Se3" / "wannier90_hr.dat.gz"
+    ready, _ = run(
+        replace(GAP, model="", source=source, freedom="hoppings", value=0.3, occupied=18)
+    )
+    assert ready.reached
+    assert ready.history[0, 3] > 0.4
+    assert ready.gap == pytest.approx(0.3, abs=2e-4)
+    assert ready.last.change < 1e-4
+
+
 def test_the_worker_knows_the_job() -> None:
     from crystalgui.engine.work import resolve
 
