@@ -370,7 +370,9 @@ def take_slice(
     ring = 1.5 * max(x[1] - x[0], y[1] - y[0])
     where = _excess(plane.outline, grid) <= ring
     if request.quantity == "curvature":
-        values = curvature_on_plane(h, plane, grid, request.band, where)
+        from crystalgui.core.physics.berry import curvature_on_plane
+
+        values = curvature_on_plane(h, plane, x, y, request.band, where=where, threads=threads)
         return SliceImage(request=request, plane=plane, x=x, y=y, values=values)
     found = mirrors(h, plane, x, y)
     needed = representatives(where, found)
@@ -380,33 +382,6 @@ def take_slice(
     if request.quantity == "gap":
         values = levels[..., request.band] - values
     return SliceImage(request=request, plane=plane, x=x, y=y, values=values)
-
-
-def curvature_on_plane(
-    h: Hoppings, plane: Plane, xy: Floats, occupied: int, where: NDArray[np.bool_]
-) -> Floats:
-    """Berry curvature along the normal of a plane.
-
-    Parameters
-    ----------
-    h : Hoppings
-    plane : Plane
-    xy : (nx, ny, 2), 1/Angstrom
-    occupied : int
-        Of so many lowest bands together.
-    where : (nx, ny) bool
-        Points to compute; the others are NaN.
-
-    Returns
-    -------
-    (nx, ny) float64, Angstrom^2
-    """
-    from crystalgui.core.physics.berry import berry_curvature
-
-    values = np.full(xy.shape[:2], np.nan)
-    vector = np.asarray(berry_curvature(h, plane.reduced(xy[where]), occupied))
-    values[where] = vector @ plane.normal
-    return values
 
 
 def points_on(plane: Plane, path: KPath, tolerance: float = 1e-4) -> list[tuple[str, Floats]]:
