@@ -528,3 +528,31 @@ def test_rooms_are_made_when_shown_and_begin_when_stale(
     settle(page, qtbot)
     page.close()
     page.deleteLater()
+
+
+def test_berry_curvature_on_the_slice(page: ElectronicPanel, session: Any, qtbot: Any) -> None:
+    session.project.open_paths([examples() / "hoppings" / "haldane" / "haldane_hr.dat"])
+    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    settle(page, qtbot)
+    card = page.slice
+    assert not card.log.isVisibleTo(card)
+    card.quantity.setCurrentIndex(card.quantity.findData("curvature"))
+    qtbot.waitUntil(lambda: card.cut.image.request.n == 120, timeout=20_000)
+    settle(page, qtbot)
+    assert card.subtitle == "(001) at 0.000, Berry curvature of bands 1–1"
+    assert card.band.maximum() == 1
+    low, high = card.plot.limits
+    assert low == -high
+    assert card.log.isVisibleTo(card)
+    assert 0 < card.plot.scale < high
+    image = card.plot._image._image
+    middle = image.pixelColor(image.width() // 2, image.height() // 2)
+    corner = image.pixelColor(image.width() // 2, 1)
+    assert middle.lightness() > corner.lightness()  # no curvature at the centre, most at K
+    card.log.click()
+    card.plot.redraw()
+    assert card.plot.scale is None
+    box = card.plot.getPlotItem().getViewBox()
+    where = card.plot.mapFromScene(box.mapViewToScene(QPointF(0.3, 0.2)))
+    QTest.mouseMove(card.plot.viewport(), where)
+    qtbot.waitUntil(lambda: "Å²" in card.plot.readout)

@@ -23,7 +23,7 @@ from crystalgui.core.physics.slices import (
     points_on,
     take_slice,
 )
-from crystalgui.core.physics.zoo import bitei, cubic, fu_kane_mele
+from crystalgui.core.physics.zoo import bitei, cubic, fu_kane_mele, haldane
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 PLANES = [(0, 0, 1), (1, 0, 0), (1, 1, 1), (2, -1, 3), (0, -2, 4), (1, 2, 0)]
@@ -230,3 +230,23 @@ def test_a_broken_mirror_is_not_used() -> None:
     assert any(mirrors(h, plane, x, x))
     assert mirrors(near, plane, x, x) == (False, False, False)
     assert mirrors(h, plane, x + 0.1, x + 0.1) == (False, False, False)
+
+
+def test_the_curvature_of_a_slice_adds_up_to_the_chern_number() -> None:
+    h = haldane()
+    image = take_slice(h, Slice(quantity="curvature", band=1, n=120))
+    assert (image.unit, image.signed) == ("Å²", True)
+    low, high = image.limits
+    assert low == -high
+    assert high == pytest.approx(np.nanmax(np.abs(image.values[image.inside])))
+    cell = (image.x[1] - image.x[0]) * (image.y[1] - image.y[0])
+    total = image.values[image.inside].sum() * cell / (2 * np.pi)
+    assert total == pytest.approx(-1, abs=0.03)
+    # half of what is seen lies between the innermost levels; both signs are drawn
+    levels = {line.level for line in contours(image)}
+    assert levels
+    assert max(abs(level) for level in levels) < high
+    assert contours_csv(image, contours(image)).startswith("level_A2,line,")
+    assert slice_csv(image).splitlines()[0].endswith("value_A2")
+    with pytest.raises(PhysicsError, match="no curvature of band 2"):
+        take_slice(h, Slice(quantity="curvature", band=2))

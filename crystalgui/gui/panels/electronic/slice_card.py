@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
 
 COARSE, FINE = 64, 160
-SLOW, FINE_SLOW = 32, 96
+SLOW, FINE_SLOW = 48, 120
 """Points along a side: at once, and when the controls rest; a curvature needs eigenvectors."""
 STEPS = 1000
 
