@@ -38,6 +38,12 @@ def reciprocal_basis(h: Hoppings) -> Floats:
     return reciprocal_of(np.eye(3) if h.lattice is None else h.lattice)
 
 
+def wrap(k: Floats) -> Floats:
+    """Reduced k (..., 3) moved to (-1/2, 1/2]."""
+    wrapped = k - np.ceil(k - 0.5 - 1e-7)
+    return np.asarray(np.round(wrapped, 12) + 0.0)
+
+
 def gap_at(h: Hoppings, occupied: int, k: Floats) -> Floats:
     """E(occupied + 1) - E(occupied) in eV at k (..., 3) reduced; (...)."""
     e = energies(h, k.reshape(-1, 3))

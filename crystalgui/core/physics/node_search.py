@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.physics.bloch import energies, grid_energies
+from crystalgui.core.physics.gaps import default_mesh
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_SPACING, _FINE_SPACING = 0.16, 0.11
 _SLOPE_MARGIN = 1.3
 _MOST_STARTS = 400
 
@@ -46,6 +48,15 @@ class Suspects:
     cells: int
     complete: bool
     mesh: tuple[int, int, int]
+
+
+def search_mesh(h: Hoppings, dimension: int, *, finer: bool = False) -> tuple[int, int, int]:
+    """A first mesh; 1 in the directions in which least hops, beyond ``dimension``."""
+    mesh = np.array(default_mesh(h, _FINE_SPACING if finer else _SPACING))
+    size = np.abs(h.matrices).max(axis=(1, 2), initial=0)
+    weight = [float(size[h.cells[:, axis] != 0].max(initial=0)) for axis in range(3)]
+    mesh[np.argsort(weight)[: 3 - dimension]] = 1
+    return int(mesh[0]), int(mesh[1]), int(mesh[2])
 
 
 def suspects(

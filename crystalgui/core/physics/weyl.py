@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from crystalgui.core.physics.bloch import energies
 from crystalgui.core.physics.certificate import Check, Node, NodeKind
 from crystalgui.core.physics.chirality import charge, linear_node
-from crystalgui.core.physics.descent import CLOSED, descend, gap_at, reciprocal_basis, settle
-from crystalgui.core.physics.gaps import RESOLVED, check_occupation, default_mesh
-from crystalgui.core.physics.node_search import Suspects, suspects
+from crystalgui.core.physics.descent import CLOSED, descend, gap_at, reciprocal_basis, settle, wrap
+from crystalgui.core.physics.gaps import RESOLVED, check_occupation
+from crystalgui.core.physics.node_search import Suspects, search_mesh, suspects
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,6 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Mesh = tuple[int, int, int]
 
-_SPACING, _FINE_SPACING = 0.16, 0.11
 _SOFT = 0.1
 _TESTED = 16
 _SHOWN = 8
@@ -96,19 +95,11 @@ def find_nodes(
         Start from a finer mesh and divide further.
     """
     check_occupation(h, occupied)
-    mesh = mesh or _mesh(h, dimension, finer)
+    mesh = mesh or search_mesh(h, dimension, finer=finer)
     group = np.eye(3, dtype=np.int64)[None] if group is None else np.asarray(group)
     more = {"levels": 5, "most": 60_000} if finer else {}
     found = suspects(h, occupied, mesh, group, **more)
     return _Search(h, occupied, group, found, gap_tolerance).result(time_reversal)
-
-
-def _mesh(h: Hoppings, dimension: int, finer: bool) -> Mesh:
-    mesh = np.array(default_mesh(h, _FINE_SPACING if finer else _SPACING))
-    size = np.abs(h.matrices).max(axis=(1, 2), initial=0)
-    weight = [float(size[h.cells[:, axis] != 0].max(initial=0)) for axis in range(3)]
-    mesh[np.argsort(weight)[: 3 - dimension]] = 1
-    return int(mesh[0]), int(mesh[1]), int(mesh[2])
 
 
 class _Search:
@@ -146,7 +137,7 @@ class _Search:
             nodes=tuple(everything),
             smallest_gap=lowest,
             k_smallest=k_lowest,
-            unresolved=tuple(_wrap(q) for q in unresolved),
+            unresolved=tuple(wrap(q) for q in unresolved),
             checks=(self._resolves(bool(extended)), *checks),
             mesh=self.found.mesh,
             extended=extended,
@@ -270,7 +261,7 @@ class _Search:
         elif not crossing and high - low == 4 and not value:
             kind = "Dirac"
         return Node(
-            k=_wrap(k),
+            k=wrap(k),
             energy=float(e[low:high].mean()),
             chirality=value,
             kind=kind,
@@ -376,10 +367,4 @@ def _smallest(nodes: list[Node], open_k: Floats, open_gap: Floats) -> tuple[floa
         best = min(nodes, key=lambda node: node.gap)
         return max(0.0, best.gap), best.k
     lowest = int(open_gap.argmin())
-    return float(open_gap[lowest]), _wrap(open_k[lowest])
-
-
-def _wrap(k: Floats) -> Floats:
-    """To (-1/2, 1/2]."""
-    wrapped = k - np.ceil(k - 0.5 - 1e-7)
-    return np.asarray(np.round(wrapped, 12) + 0.0)
+    return float(open_gap[lowest]), wrap(open_k[lowest])

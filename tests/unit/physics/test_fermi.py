@@ -41,7 +41,7 @@ def test_a_small_pocket_is_a_sphere() -> None:
     length = np.linalg.norm(sheet.vertices, axis=1)
     assert length.min() > radius * 0.97
     assert length.max() < radius * 1.03
-    assert sheet.area == pytest.approx(4 * np.pi * radius**2, rel=0.015)
+    assert sheet.area == pytest.approx(4 * np.pi * radius**2, rel=0.02)
     exact = 2 * A * np.sin(sheet.vertices * A)
     assert np.abs(sheet.velocities - exact).max() < 0.05 * np.abs(exact).max()
 
