@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import energies
-from crystalgui.core.physics.brillouin import FLAT
+from crystalgui.core.physics.brillouin import _flat_axes
 from crystalgui.core.physics.representations import (
     Orbitals,
     Representation,
@@ -64,10 +64,8 @@ def live_axes(h: Hoppings) -> tuple[int, ...]:
     PhysicsError
         When nothing hops at all.
     """
-    size = np.abs(h.matrices).max(axis=(1, 2), initial=0)
-    limit = FLAT * max(1.0, float(size.max(initial=0)))
-    moving = h.cells[size > limit]
-    live = tuple(i for i in range(3) if len(moving) and moving[:, i].any())
+    flat = _flat_axes(h)
+    live = tuple(axis for axis in range(3) if axis not in flat)
     if not live:
         raise PhysicsError(
             "These hoppings have no dispersion: only the cell A = 0 is there.",
