@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from crystalgui import cli
+from crystalgui.cli import files
 from crystalgui.__main__ import main
 from crystalgui.core.resources import models_folder
 from tests.bad_input import ARCHIVES, CRYSTALS, FOLDER, GOOD_HR, HOPPINGS, NACL, SYMBOLS, Case
@@ -448,7 +448,7 @@ def test_a_defect_is_one_line_and_a_log(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(cli, "_existing", broken)
+    monkeypatch.setattr(files, "existing", broken)
     assert main(["info", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert len(err.strip().splitlines()) == 1
