@@ -142,7 +142,7 @@ def test_nodes_sort_copy_and_are_marked(room: TopologyRoom, qtbot: Any, monkeypa
     assert np.allclose(marks[0][0], folded)
     table = room.card.nodes
     assert room.card._titles["Nodes"].text() == "Nodes (4)"
-    assert table.text().splitlines()[1] == "(0.0490, 0.4956, 0.5436)\t0.0000\t+1\tWeyl\t2"
+    assert table.text().splitlines()[1] == "(0.0490, 0.4956, 0.5436)\t0.0000\t+1\tWeyl"
     table.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     assert table.text().splitlines()[1].startswith("(−0.0490, 0.5044, 0.4564)\t0.0300")
     where = table.visualRect(table.rows.index(0, 0)).center()

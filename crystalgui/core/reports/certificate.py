@@ -35,7 +35,7 @@ BADGES: dict[str, str] = {
 }
 """The label in one word, for lists."""
 
-NODE_HEAD = ("k", "E (eV)", "χ", "kind", "bands")
+NODE_HEAD = ("k", "E (eV)", "χ", "kind")
 PARITY_HEAD = ("TRIM", "odd", "gap (eV)")
 CSV_HEAD = ("record", "name", "value", "unit", "passed", "k1", "k2", "k3", "chirality", "text")
 WORST = {
@@ -117,7 +117,7 @@ def node_cells(node: Node) -> tuple[str, ...]:
     from crystalgui.core.physics.overview import k_text
 
     energy = minus(f"{node.energy + 0.0:.4f}")
-    return (k_text(node.k), energy, charge(node.chirality), node.kind, str(node.degeneracy))
+    return (k_text(node.k), energy, charge(node.chirality), node.kind)
 
 
 def charge(chirality: int) -> str:
@@ -332,7 +332,15 @@ def certificate_csv(certificate: Certificate) -> str:
             _line("gap", "conduction bottom", repr(float(edge.upper)), "eV", k=edge.k_upper),
         ]
     lines += [
-        _line("node", n.kind, repr(float(n.energy)), "eV", k=n.k, chirality=n.chirality)
+        _line(
+            "node",
+            n.kind,
+            repr(float(n.energy)),
+            "eV",
+            k=n.k,
+            chirality=n.chirality,
+            text=f"{n.degeneracy} bands meet; gap left {n.gap:.1e} eV",
+        )
         for n in c.nodes
     ]
     if c.parities is not None:

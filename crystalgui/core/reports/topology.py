@@ -128,7 +128,7 @@ def topology(certificate: Certificate, head: str, name: str) -> Blocks:
         first.append(pdf.side_by_side(left, pdf.key_values(facts, width, 92), ONE[0]))
         blocks: Blocks = [KeepTogether(first)]
     else:
-        first.append(pdf.key_values(facts))
+        first.append(pdf.key_values(facts, key=176))
         blocks = [KeepTogether(first)]
     if len(c.flows) > 1:
         lines = -(-len(c.flows) // COLUMNS)
@@ -142,10 +142,10 @@ def _nodes(c: Certificate) -> Blocks:
     if not c.nodes:
         return []
     rows = [node_cells(node) for node in c.nodes[:MOST_NODES]]
-    widths = (190.0, 90.0, 60.0, 80.0, pdf.WIDTH - 420)
+    widths = (190.0, 90.0, 60.0, pdf.WIDTH - 340)
     blocks: Blocks = [
         pdf.text("NODES", "h2"),
-        pdf.grid(NODE_HEAD, rows, widths, right=(1, 2, 4)),
+        pdf.grid(NODE_HEAD, rows, widths, right=(1, 2)),
     ]
     if len(c.nodes) > MOST_NODES:
         blocks.append(pdf.text(f"and {len(c.nodes) - MOST_NODES:,} more nodes", "caption"))

@@ -243,14 +243,14 @@ class SmallTable(QTableView):
         self.setShowGrid(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(20)
+        header.setStretchLastSection(True)
         self.setSortingEnabled(True)
         copy_action(self, self.text)
 
@@ -390,10 +390,7 @@ class CertificateCard(Card):
         reason = no_flow(c)
         self.facts.set_rows(facts(c) + ([("Charge centres", reason)] if reason else []))
         self.nodes.fill(
-            [
-                (node_cells(n), (_order(n.k), n.energy, n.chirality, n.kind, n.degeneracy))
-                for n in c.nodes
-            ]
+            [(node_cells(n), (_order(n.k), n.energy, n.chirality, n.kind)) for n in c.nodes]
         )
         for row, node in enumerate(c.nodes):
             self.nodes.mark(row, node_colour(node))
