@@ -118,7 +118,7 @@ def chirality(
             return flux
         if flux.gap <= 1e-9:
             return flux
-        if flux.largest < ADMISSIBLE / 3:
+        if flux.largest < ADMISSIBLE / 2:
             return flux
         best = flux
     assert best is not None

@@ -154,6 +154,21 @@ def test_a_magnetic_field_splits_a_dirac_point_into_weyl_points() -> None:
     assert passed(search)
 
 
+def test_the_nodes_of_na3bi_and_what_a_zeeman_term_makes_of_them() -> None:
+    """Fourfold at kz = +-.0903 1/A; with an exchange field a pair of Weyl points each."""
+    h = zoo.na3bi()
+    search = find_nodes(h, 2, group=EVEN, time_reversal=True)
+    assert h.lattice is not None
+    height = sorted(float(2 * np.pi / h.lattice[2, 2] * node.k[2]) for node in search.nodes)
+    assert height == pytest.approx([-0.09034, 0.09034], abs=5e-4)
+    assert kinds(search) == {"Dirac"}
+    assert passed(search)
+    field = find_nodes(zoo.na3bi(zeeman=0.02), 2)
+    assert kinds(field) == {"Weyl"}
+    assert sorted(node.chirality for node in field.nodes) == [-1, -1, 1, 1]
+    assert passed(field)
+
+
 @pytest.mark.parametrize(
     "h", [zoo.bitei_p22(0.0), zoo.bitei_p22(2.0), zoo.cubic(), zoo.fu_kane_mele(staggered=0.1)]
 )
