@@ -9,6 +9,8 @@ the symmetries of the crystal then hold.
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -115,14 +117,25 @@ class Sites:
 
     def operations(self) -> tuple[Operation, ...]:
         """Operations of the space group of the sites, the identity first."""
+        rotations, translations = space_group(self.lattice, self.frac, self.types)
+        made = [named(w, t) for w, t in zip(rotations, translations, strict=True)]
+        return tuple(sorted(made, key=lambda o: o.kind != "identity"))
+
+
+def space_group(lattice: Floats, frac: Floats, types: Ints) -> tuple[Ints, Floats]:
+    """Rotations (g, 3, 3) and translations (g, 3) of a crystal; the identity if spglib fails."""
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # its C library writes to the console
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         import spglib
 
-        cell = (self.lattice, self.frac, self.types.tolist())
-        found = spglib.get_symmetry(cell, symprec=SYMPREC)
-        if found is None:
-            found = {"rotations": np.eye(3, dtype=int)[None], "translations": np.zeros((1, 3))}
-        made = [named(w, t) for w, t in zip(found["rotations"], found["translations"], strict=True)]
-        return tuple(sorted(made, key=lambda o: o.kind != "identity"))
+        try:
+            found = spglib.get_symmetry((lattice, frac, types.tolist()), symprec=SYMPREC)
+        except spglib.SpglibError:
+            found = None
+    if found is None:
+        return np.eye(3, dtype=np.int64)[None], np.zeros((1, 3))
+    return found["rotations"].astype(np.int64), found["translations"]
 
 
 def named(rotation: NDArray[np.int32] | Ints, translation: Floats) -> Operation:

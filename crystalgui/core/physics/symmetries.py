@@ -29,7 +29,7 @@ from crystalgui.core.physics.reversal import (
     symmetrised,
     time_reversal,
 )
-from crystalgui.core.physics.sites import Operation, Sites
+from crystalgui.core.physics.sites import Operation, Sites, space_group
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -109,13 +109,9 @@ def spectral_group(h: Hoppings, tolerance: float = 1e-6) -> Ints:
 
 def _holohedry(h: Hoppings) -> Ints:
     """Integer matrices on reduced k that keep lengths; the identity first."""
-    import spglib
-
     lattice = np.eye(3) if h.lattice is None else h.lattice
-    found = spglib.get_symmetry((lattice, np.zeros((1, 3)), [1]), symprec=0.02)
-    if found is None:
-        return np.stack([np.eye(3), -np.eye(3)]).astype(np.int64)
-    turned = np.rint(np.linalg.inv(found["rotations"])).astype(np.int64)
+    rotations, _ = space_group(lattice, np.zeros((1, 3)), np.ones(1, dtype=np.int64))
+    turned = np.rint(np.linalg.inv(rotations)).astype(np.int64)
     matrices = np.unique(turned.transpose(0, 2, 1), axis=0)
     first = (matrices != np.eye(3, dtype=np.int64)).any(axis=(1, 2))
     return np.asarray(matrices[np.argsort(first, kind="stable")])

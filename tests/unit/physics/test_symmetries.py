@@ -11,7 +11,7 @@ import pytest
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import energies, hamiltonian
 from crystalgui.core.physics.intertwiners import with_power
-from crystalgui.core.physics.sites import integer_direction
+from crystalgui.core.physics.sites import integer_direction, space_group
 from crystalgui.core.physics.symmetries import (
     GENERIC_K,
     TimeReversal,
@@ -296,3 +296,12 @@ def test_first_principles(shared_data: Path) -> None:
     assert not found.holds
     assert found.residual == pytest.approx(0.1, abs=0.02)
     assert time_reversal(symmetrised(wse2, found)).holds
+
+
+def test_atoms_that_overlap() -> None:
+    """The search of the crystal fails; the identity is left."""
+    frac = np.array([[0.0, 0, 0], [0, 0, 1e-4]])
+    rotations, translations = space_group(np.eye(3), frac, np.array([1, 1]))
+    assert (rotations == np.eye(3)).all()
+    assert len(rotations) == len(translations) == 1
+    assert len(space_group(np.eye(3), frac[:1], np.array([1]))[0]) == 48
