@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from crystalgui.cli import files
+from crystalgui.cli import files, terminal
 from crystalgui.__main__ import main
 from crystalgui.core.resources import models_folder
 from tests.bad_input import ARCHIVES, CRYSTALS, FOLDER, GOOD_HR, HOPPINGS, NACL, SYMBOLS, Case
@@ -453,7 +453,7 @@ def test_a_defect_is_one_line_and_a_log(
     err = capsys.readouterr().err
     assert len(err.strip().splitlines()) == 1
     assert "nobody thought of this" in err
-    assert "Traceback" in cli._log_file().read_text()
+    assert "Traceback" in terminal.log_file().read_text()
 
 
 def test_the_program_itself_ends_with_two(tmp_path: Path) -> None:
