@@ -423,18 +423,22 @@ class Run:
 
     def _ready(self, reached: bool, reason: str, seconds: float) -> DesignReady:
         found = gaps(self.h, self.occupied).direct
+        gap, k = found.energy, found.k_lower
+        watched = float(direct_gap(self.h, self.k[None], self.occupied)[0])
+        if watched < gap:  # a closing point, better known from following it
+            gap, k = watched, self.k
         out = self.job.out
         if out is not None:
             from crystalgui.core.structures.hoppings.compact import write_compact
 
             out.parent.mkdir(parents=True, exist_ok=True)
             write_compact(self.h, out)
-        k1, k2, k3 = (float(x) for x in found.k_lower)
+        k1, k2, k3 = (float(x) for x in k)
         return DesignReady(
             reached=reached,
             reason=reason,
             last=self._event(),
-            gap=found.energy,
+            gap=gap,
             k=(k1, k2, k3),
             seconds=seconds,
             history=np.array(self.history),
