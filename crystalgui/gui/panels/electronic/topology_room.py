@@ -163,7 +163,7 @@ class TopologyRoom(QWidget):
         self.tolerance.setSingleStep(1e-4)
         self.tolerance.setValue(1e-4)
         self.tolerance.setSuffix(" eV")
-        self.tolerance.setFixedWidth(94)
+        self.tolerance.setFixedWidth(100)
         self.tolerance.setKeyboardTracking(False)
         self.tolerance.setAccessibleName("Gap tolerance in eV")
         self.tolerance.setToolTip("A smaller direct gap counts as not resolved")
