@@ -244,6 +244,14 @@ def _fu_kane(h: Hoppings, reversal: TimeReversal, evidence: Evidence) -> None:
     except PhysicsError as error:
         evidence.check("parities", None, "not sharp", error.title)
         return
+    if evidence.gap < 2 * pairs.deviation:
+        evidence.check(
+            "parities",
+            None,
+            pairs.deviation,
+            "Inversion is broken (eV) by as much as the gap; its eigenvalues decide nothing.",
+        )
+        return
     evidence.parities = pairs
     evidence.index(z4=pairs.z4)
     flow = evidence.indices.z2
