@@ -8,7 +8,7 @@ frozen values, so that a thread can call them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -81,11 +81,15 @@ class Filling:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Cut:
-    """A zone slice, its level lines and the named points on it."""
+    """A zone slice, its level lines and the named points on it.
+
+    ``note`` says what had to be assumed for this quantity.
+    """
 
     image: SliceImage
     contours: tuple[Contour, ...]
     points: tuple[tuple[str, Floats], ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -203,13 +207,31 @@ def images_in(k: Floats, polyhedron: Zone) -> Floats:
     return np.asarray(at[inside])
 
 
+def centred(h: Hoppings) -> tuple[Hoppings, str]:
+    """The Hamiltonian with orbital centres, which maps of Berry curvature depend on.
+
+    Where the files name none they are the atoms that own the orbitals; the
+    text says so, or that they are not known.
+    """
+    if h.centres is not None:
+        return h, "orbital centres from the files"
+    found = owners(h)
+    if found.atoms is None or h.frac is None or min(found.atoms) < 0:
+        return h, "orbital centres unknown: the map depends on the choice of cell (lattice gauge)"
+    return replace(h, centres=h.frac[list(found.atoms)]), "orbital centres at the atoms"
+
+
 def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:
     """A zone slice with contours and points."""
+    note = ""
+    if request.quantity == "curvature":
+        h, note = centred(h)
     image = take_slice(h, request, view.zone)
     return Cut(
         image=image,
         contours=tuple(contours(image)),
         points=tuple(points_on(image.plane, view.bands.path)),
+        note=note,
     )
 
 

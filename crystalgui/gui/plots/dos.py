@@ -80,6 +80,7 @@ class DosPlot(Plot):
             return
         tokens = theme().tokens
         self._level.setPen(pg.mkPen(tokens.muted, width=1, style=Qt.PenStyle.DashLine))
+        self.getAxis("bottom").setTickDensity(0.5)
         self._total.setPen(pg.mkPen(tokens.muted, width=1))
         self._total.setBrush(pg.mkBrush(QColor(tokens.quiet)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QActionGroup
+from PySide6.QtGui import QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSpinBox, QSplitter, QToolButton, QWidget
 
 from crystalgui.gui.panels.electronic.export import ExportChip
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.engine.lane import Lane
 
+ROOMY = 500
+"""Width of a card with room for every word, pixels."""
 GROUPINGS = (("", "Off"), ("species", "By element"), ("atom", "By atom"), ("orbital", "By orbital"))
 
 
@@ -56,7 +58,7 @@ class BandsCard(Card):
         self.dos_plot.setAccessibleName("Density of states")
         self.legend = Legend(self)
         self.legend.changed.connect(self._dress_groups)
-        label = QLabel("occupied")
+        self._occupied_label = label = QLabel("occupied")
         label.setProperty("role", "muted")
         self.occupied = QSpinBox(self)
         self.occupied.setAccessibleName("Number of occupied bands")
@@ -100,6 +102,11 @@ class BandsCard(Card):
         self.body.addWidget(self.legend)
         self.body.addWidget(self._plots(), 1)
         self.body.addWidget(self.caption)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A narrow card has no room for words beside the filling."""
+        super().resizeEvent(event)
+        self._occupied_label.setVisible(event.size().width() >= ROOMY)
 
     def _plots(self) -> QSplitter:
         both = QSplitter(Qt.Orientation.Horizontal, self)
@@ -264,7 +271,7 @@ def gap_arrow(view: Overview, filling: Filling) -> GapArrow | None:
     where = k_text(gap.k_lower, 3)
     if found.kind == "indirect":
         where += f" → {k_text(gap.k_upper, 3)}"
-    text += f"\n{where}" + ("" if filling.on_path else ", off the path")
+    text += ("" if filling.on_path else ", off the path") + f"\n{where}"
     return GapArrow(
         x_lower=float(distance[low if filling.on_path else high]),
         x_upper=float(distance[high]),

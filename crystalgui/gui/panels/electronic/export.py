@@ -90,7 +90,9 @@ class ExportChip(Chip):
     def write(self, path: Path) -> None:
         """Write the figure or the numbers to ``path``."""
         if path.suffix.lower() == ".csv":
-            top = header(self._hoppings, f"{self._card.title}: {self._card.subtitle}")
+            top = header(
+                self._hoppings, f"{self._card.title}: {self._card.subtitle}", self._caption
+            )
             write_atomic(path, top + self._table())
             for word, text in self._more().items():
                 if text:

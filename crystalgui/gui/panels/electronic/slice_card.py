@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 from crystalgui.core.physics.slices import Slice
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.slice import ColourBar, SlicePlot
-from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, FlowLayout
+from crystalgui.gui.theme import SPACE, font
+from crystalgui.gui.widgets import Card, Chip, ElidedLabel, FlowLayout
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Cut, Overview
@@ -49,6 +49,7 @@ class SliceCard(Card):
         self._reach = 0.5
         self._bands = 1
         self.cut: Cut | None = None
+        self._hoppings: Hoppings | None = None
         self.plot = SlicePlot(self)
         self.plot.setAccessibleName("Zone slice")
         self.bar = ColourBar(self)
@@ -77,6 +78,12 @@ class SliceCard(Card):
         self.body.addLayout(middle, 1)
         self.body.addWidget(self._plane_row())
         self.body.addLayout(self._offset_row())
+        self.caption = ElidedLabel()
+        self.caption.setProperty("role", "muted")
+        small = font("text")
+        small.setPixelSize(11)
+        self.caption.setFont(small)
+        self.body.addWidget(self.caption)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(180)
@@ -87,7 +94,6 @@ class SliceCard(Card):
         holder = QWidget(self)
         flow = FlowLayout(holder)
         row = _group(flow)
-        row.addWidget(_muted("plane"))
         self.hkl: list[QSpinBox] = []
         for name, value in zip("hkl", (0, 0, 1), strict=True):
             box = QSpinBox(self)
@@ -95,7 +101,7 @@ class SliceCard(Card):
             box.setValue(value)
             box.setAccessibleName(f"Plane index {name}")
             box.setToolTip("Plane h k₁ + k k₂ + l k₃ = offset, normal to h a + k b + l c")
-            box.setFixedWidth(50)
+            box.setFixedWidth(46)
             box.valueChanged.connect(self._plane_changed)
             row.addWidget(box)
             self.hkl.append(box)
@@ -128,7 +134,7 @@ class SliceCard(Card):
         self.quantity.addItem("gap", "gap")
         self.quantity.addItem("energy", "energy")
         self.quantity.addItem("curvature", "curvature")
-        self.quantity.setFixedWidth(104)
+        self.quantity.setFixedWidth(116)
         self.quantity.setAccessibleName("Quantity")
         self.quantity.setToolTip(
             "Direct gap above a band, energy of a band, or Berry curvature of all bands up to it"
@@ -243,6 +249,7 @@ class SliceCard(Card):
         extent = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
         self.plot.set_slice(cut.image, cut.contours, cut.points, extent)
         self._show_bar()
+        self._say(cut.note)
         hkl = "".join(f"{abs(x)}̅" if x < 0 else str(x) for x in plane.hkl)
         name = f"band {asked.band}"
         self.log.setVisible(cut.image.signed)
@@ -282,7 +289,14 @@ class SliceCard(Card):
 
     def set_source(self, h: Hoppings) -> None:
         """Whose slices these are."""
-        self.export.set_source(h)
+        self._hoppings = h
+        self._say("")
+
+    def _say(self, note: str) -> None:
+        h = self._hoppings
+        said = h.assumptions.sentence() if h is not None else ""
+        self.caption.setText(" · ".join(part for part in (note, said) if part))
+        self.export.set_source(h, self.caption.text())
 
     def contour_table(self) -> str:
         """Level lines as CSV."""
