@@ -146,7 +146,6 @@ def valley(folded: Folded, occupied: int, start: Floats, reach: Floats) -> tuple
         trial = best + _PATTERN * radius
         gap = _gaps(folded, occupied, trial)
         pick = int(gap.argmin())
-        inside = np.abs(_PATTERN[pick]).max() < 2 or gap[pick] >= lowest
         centre = best
         if gap[pick] < lowest:
             lowest, best = float(gap[pick]), trial[pick]
@@ -154,7 +153,7 @@ def valley(folded: Folded, occupied: int, start: Floats, reach: Floats) -> tuple
         value = float(_gaps(folded, occupied, fitted[None])[0])
         if value < lowest:
             lowest, best = value, fitted
-        if inside:
+        if np.abs((best - centre) / np.maximum(radius, 1e-300)).max() < 1.5:
             radius = radius / 2.5
         idle = idle + 1 if lowest > 0.999 * before else 0
         if idle > 3 or radius.max() < 1e-10:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.physics.bloch import one_blas_thread
-from crystalgui.core.physics.folded import Folded, Surface, fold, valley
+from crystalgui.core.physics.folded import Surface, fold, valley
 from crystalgui.core.physics.gaps import check_occupation
 from crystalgui.core.physics.lines import Line, Refinement, circular_distance
 from crystalgui.core.structures.hoppings.model import Hoppings
@@ -134,9 +134,8 @@ def flow(
     """
     check_occupation(h, occupied)
     options = options or Convergence()
-    folded = fold(h, surface)
     refinement = Refinement(
-        folded,
+        fold(h, surface),
         occupied,
         pos_tol=options.pos_tol,
         points=(options.points[0], options.points[-1]),
@@ -155,7 +154,7 @@ def flow(
             known = {(pair.first, pair.last): pair for pair in pairs}
             lowest = min(line.smallest for line in lines)
             if any(pair.resolution > 1 for pair in pairs) and lowest < polished / 2:
-                polished = _bottom(folded, occupied, lines)
+                polished = _bottom(refinement, lines)
             narrow = [
                 pair
                 for pair in pairs
@@ -167,7 +166,7 @@ def flow(
             lines += refinement.compute(np.array([pair.middle for pair in narrow]))
             lines.sort(key=lambda line: line.t)
         if lowest < polished and any(pair.resolution > 1 for pair in pairs):
-            polished = _bottom(folded, occupied, lines)
+            polished = _bottom(refinement, lines)
     smallest = min(lowest, polished)
     return _result(surface, lines, pairs, options, smallest, smallest >= gap_tolerance)
 
@@ -204,13 +203,16 @@ def _clearance(centres: Floats, gap: float) -> float:
     return float(np.abs(apart - np.round(apart)).min())
 
 
-def _bottom(folded: Folded, occupied: int, lines: list[Line]) -> float:
+def _bottom(refinement: Refinement, lines: list[Line]) -> float:
     """The direct gap at the bottom of the valley around the smallest one known, eV."""
     lowest = min(lines, key=lambda line: line.smallest)
     apart = np.abs(np.array([line.t for line in lines]) - lowest.t)
     reach = float(apart[apart > 0].min()) if len(lines) > 1 else 1.0
     start = np.array([lowest.t, lowest.s[lowest.gap.argmin()]])
-    return valley(folded, occupied, start, np.array([reach, float(lowest.steps.min())]))[0]
+    # As far along the line as makes the same difference to the gap.
+    along = max(float(lowest.steps.min()), reach * refinement.rates[1] / refinement.rates[0])
+    reaches = np.array([reach, min(along, 0.1)])
+    return valley(refinement.folded, refinement.occupied, start, reaches)[0]
 
 
 def _result(

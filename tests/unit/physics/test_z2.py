@@ -42,11 +42,10 @@ def test_kane_mele(staggered: float, rashba: float, nu: int) -> None:
 @pytest.mark.parametrize("rashba", [0.209, 0.215, 0.25, 0.3, 0.5])
 def test_the_gapless_kane_mele_phase_has_no_index(rashba: float) -> None:
     found = z2(kane_mele(staggered=0, rashba=rashba), 2, 2)
-    assert found.status in ("undefined", "unresolved")
-    assert found.indices is None
+    assert (found.status, found.indices) == ("undefined", None)
     assert found.planes[0][1].value is None
-    if rashba >= 0.25:
-        assert found.status == "undefined"
+    # It is seen on the first lines, not after long refinement.
+    assert len(found.planes[0][1].flow.t) < 20
 
 
 @pytest.mark.parametrize(
