@@ -15,6 +15,7 @@ from crystalgui.core.physics.slices import Slice
 from crystalgui.core.physics.zoo import (
     bhz,
     bitei,
+    bitei_p22,
     cubic,
     fu_kane_mele,
     haldane,
@@ -129,8 +130,8 @@ def test_ssh() -> None:
     ("x", "wanted", "tolerance"),
     [(0, 0.284, 1e-3), (0.5, 0.200, 1e-3), (1, 0.0745, 1e-3), (1.2, 0.012, 5e-4), (2, 0.1, 1e-3)],
 )
-def test_bitei(x: float, wanted: float, tolerance: float) -> None:
-    h = bitei(x)
+def test_bitei_with_the_older_set(x: float, wanted: float, tolerance: float) -> None:
+    h = bitei_p22(x)
     found = gaps(h, 12)
     assert found.direct.energy == pytest.approx(wanted, abs=tolerance)
     assert abs(abs(found.direct.k_lower[2]) - 0.5) < 0.02
@@ -148,7 +149,7 @@ def test_bitei(x: float, wanted: float, tolerance: float) -> None:
 
 def test_kramers_pairs_of_the_models_with_time_reversal() -> None:
     trim = np.array(np.meshgrid([0, 0.5], [0, 0.5], [0, 0.5])).reshape(3, -1).T
-    for h in (bitei(), fu_kane_mele(), kane_mele(rashba=0.05), bhz(), cubic()):
+    for h in (bitei(), bitei_p22(), fu_kane_mele(), kane_mele(rashba=0.05), bhz(), cubic()):
         assert h.assumptions.spin_order == "blocks"
         p, s = partner(h.n_orbitals, "blocks")
         m = hamiltonian(h, trim)
@@ -200,7 +201,7 @@ def test_zirconium_telluride_touches(shared_data: Path) -> None:
 
 
 def test_overview_filling_and_cut() -> None:
-    h = bitei()
+    h = bitei_p22()
     view = overview(h)
     assert isinstance(view, Overview)
     assert (view.occupied, view.reason) == (12, "occupation stated by the input")

@@ -1,16 +1,17 @@
 """BiTeI under pressure: 18 p orbitals, Slater-Koster hopping and spin-orbit coupling.
 
-No first-principles hoppings of BiTeI are published, so this set was fitted
+No first-principles hoppings of BiTeI are published, so the sets were fitted
 for this project to the known sequence trivial insulator -> gap closing near A
 -> strong topological insulator (Bahramy et al., Nature Commun. 3, 679
 (2012)).  The two-centre integrals follow Slater and Koster, Phys. Rev. 94,
-1498 (1954).  The set `P22` has a Rashba offset smaller than the measured one.
+1498 (1954).  `FIT` has the measured Rashba splitting too (`bitei_fit` made it,
+`bitei_facts` measures it, ``resources/recipes/bitei-fit.json`` keeps both);
+`P22` is an older set with hardly any.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,18 @@ P22 = BiTeIParameters(
 )
 
 
+FIT = BiTeIParameters(
+    onsite=(-4.3296, -5.7849, -8.0007),
+    spin_orbit=(1.2988, 0.5252, 0.6326),
+    crystal_field=(-0.8345, 1.9477, 0.8275),
+    sigma=2.0698,
+    pi=-0.6187,
+    sigma_decay=0.8749,
+    pi_decay=0.3363,
+    factors=(1.1553, 1.2921, 0.6063, 0.4419, 0.9564, 0.9381),
+)
+
+
 def structure(x: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lattice (3, 3) in Angstrom and positions (3, 3) of Bi, Te, I at reduced pressure x."""
     a, c = A0 * (1 - 0.021 * x), C0 * (1 - 0.05 * x)
@@ -87,26 +100,22 @@ def bonds(x: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.fl
     """Each bond within the cut-off once: cells (b, 3), atoms (b, 2) and vectors (b, 3)."""
     lattice, frac = structure(x)
     cart = frac @ lattice
-    cells, atoms, vectors = [], [], []
-    for cell in product(range(-3, 4), range(-3, 4), range(-2, 3)):
-        if cell < (0, 0, 0):
-            continue
-        for i, j in product(range(3), range(3)):
-            if not any(cell) and j <= i:
-                continue
-            bond = np.array(cell) @ lattice + cart[j] - cart[i]
-            if np.linalg.norm(bond) <= CUT_OFF:
-                cells.append(cell)
-                atoms.append((i, j))
-                vectors.append(bond)
-    return np.array(cells, dtype=np.int64), np.array(atoms, dtype=np.int64), np.array(vectors)
+    steps = np.indices((7, 7, 5)).reshape(3, -1).T - [3, 3, 2]
+    half = np.asarray(steps[len(steps) // 2 :])
+    pairs = np.indices((3, 3)).reshape(2, -1).T
+    vectors = (half @ lattice)[:, None] + (cart[pairs[:, 1]] - cart[pairs[:, 0]])[None]
+    near = np.linalg.norm(vectors, axis=-1) <= CUT_OFF
+    near[0] &= pairs[:, 1] > pairs[:, 0]
+    cell, pair = np.nonzero(near)
+    return half[cell].astype(np.int64), pairs[pair].astype(np.int64), np.asarray(vectors[near])
 
 
 def blocks(
     parameters: BiTeIParameters, atoms: NDArray[np.int64], vectors: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """p-p blocks (b, 3, 3) in eV of bonds, orbitals in the order x, y, z."""
-    factor = np.array([parameters.factor(int(i), int(j)) for i, j in atoms])
+    table = np.array([[parameters.factor(i, j) for j in range(3)] for i in range(3)])
+    factor = table[atoms[:, 0], atoms[:, 1]]
     r = np.linalg.norm(vectors, axis=1)
     n = vectors / r[:, None]
     factor = factor / (1 + np.exp((r - FADE) / FADE_WIDTH))
@@ -158,15 +167,16 @@ def bitei_with(parameters: BiTeIParameters, x: float = 0.0, name: str = "") -> H
     )
 
 
-def bitei_p22(x: float = 0.0) -> Hoppings:
-    """BiTeI with the parameter set `P22`: gap .284 eV, closing near x = 1.2, hardly any Rashba.
+def bitei(x: float = 0.0) -> Hoppings:
+    """BiTeI at reduced pressure ``x``: trivial, Weyl (1.42 < x < 1.50), topological (1;001).
 
     18 orbitals: Bi, Te, I with p_x, p_y, p_z each, all up, then all down; 12
     occupied.  a = 4.3402 (1 - .021 x), c = 6.8217 (1 - .05 x) Angstrom.
+    Parameters `FIT`.
     """
-    return bitei_with(P22, x)
+    return bitei_with(FIT, x)
 
 
-def bitei(x: float = 0.0) -> Hoppings:
-    """BiTeI at reduced pressure ``x`` (0: ambient); see `bitei_p22`."""
-    return bitei_with(P22, x)
+def bitei_p22(x: float = 0.0) -> Hoppings:
+    """As `bitei`, with the set `P22`: gap .284 eV, closing near x = 1.2, hardly any Rashba."""
+    return bitei_with(P22, x, " P22")

@@ -30,7 +30,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         folder="bitei",
         file="bitei_hr.dat.gz",
-        text="BiTeI at ambient pressure, 18 p orbitals: a trivial insulator, gap 0.28 eV near A.",
+        text="BiTeI at ambient pressure, 18 p orbitals: trivial, gap 0.31 eV near A, Rashba bands.",
     ),
     Example(
         folder="bitei-pressure",
