@@ -9,6 +9,7 @@ the gap stays open, a parabola through gap^2 finds its minimum.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -179,39 +180,77 @@ def settle(
     radius: float,
     *,
     live: NDArray[np.bool_] | None = None,
-    rounds: int = 7,
+    rounds: int = 9,
 ) -> tuple[Floats, Floats]:
     """Minima of an open gap near k (s, 3): parabolas through gap^2 on shrinking stencils.
 
     ``radius`` in 1/Angstrom is the first stencil.  Returns k (s, 3), gap (s,) eV.
     """
-    basis = reciprocal_basis(h)
-    rows = np.linalg.svd(basis if live is None else basis[live])[2][
-        : 3 if live is None else live.sum()
-    ]
-    grid = np.array(list(product((-1.0, 0.0, 1.0), repeat=len(rows))))
-    i, j = np.triu_indices(len(rows))
+
+    def square(at: Floats) -> Floats:
+        return gap_at(h, occupied, at) ** 2
+
+    k, value = minimise(square, k, radius, reciprocal_basis(h), live=live, rounds=rounds)
+    return k, np.sqrt(value)
+
+
+def minimise(
+    function: Callable[[Floats], Floats],
+    k: Floats,
+    radius: float,
+    basis: Floats,
+    *,
+    live: NDArray[np.bool_] | None = None,
+    rounds: int = 9,
+) -> tuple[Floats, Floats]:
+    """Local minima of a function of k near many starts at once.
+
+    Newton's method with derivatives from a parabola through a stencil of 3^d
+    points that shrinks in each round.  The lowest point of the stencil is
+    taken when the parabola misses, so that kinks only make it slower.
+
+    Parameters
+    ----------
+    function : (..., 3) reduced k -> (...)
+    k : (s, 3), reduced
+    radius : float, 1/Angstrom
+        Of the first stencil.
+    basis : (3, 3), 1/Angstrom
+        Rows: reciprocal vectors.
+    live : (3,) bool, optional
+        Reduced directions in which k may move.
+    rounds : int
+
+    Returns
+    -------
+    k (s, 3) reduced, value (s,)
+    """
+    d = 3 if live is None else int(live.sum())
+    rows = np.linalg.svd(basis if live is None else basis[live])[2][:d]
+    grid = np.array(list(product((-1.0, 0.0, 1.0), repeat=d)))
+    i, j = np.triu_indices(d)
     fit = np.linalg.pinv(
         np.concatenate([np.ones((len(grid), 1)), grid, grid[:, i] * grid[:, j]], 1)
     )
     to_reduced = rows @ np.linalg.inv(basis)
-    k, gap = k.copy(), gap_at(h, occupied, k)
+    k, lowest = k.copy(), function(k)
+    if not d:
+        return k, lowest
     for _ in range(rounds):
         trial = k[:, None] + radius * grid @ to_reduced
-        value = gap_at(h, occupied, trial)
-        found = (value**2) @ fit.T
-        d = len(rows)
+        value = function(trial)
+        found = value @ fit.T
         hessian = np.zeros((len(k), d, d))
         hessian[:, i, j] += found[:, 1 + d :]
         hessian[:, j, i] += found[:, 1 + d :]
-        lowest, axes = np.linalg.eigh(hessian)
-        floor = 1e-3 * np.abs(lowest).max(axis=1, keepdims=True) + 1e-300
-        inner = np.einsum("sab,sa->sb", axes, found[:, 1 : 1 + d]) / np.maximum(lowest, floor)
+        curvature, axes = np.linalg.eigh(hessian)
+        floor = 1e-3 * np.abs(curvature).max(axis=1, keepdims=True) + 1e-300
+        inner = np.einsum("sab,sa->sb", axes, found[:, 1 : 1 + d]) / np.maximum(curvature, floor)
         step = -np.einsum("sab,sb->sa", axes, inner)
         step /= np.maximum(1, np.abs(step).max(axis=1) / 2)[:, None]
         trial = np.concatenate([trial, k[:, None] + radius * (step @ to_reduced)[:, None]], axis=1)
-        value = np.concatenate([value, gap_at(h, occupied, trial[:, -1:])], axis=1)
+        value = np.concatenate([value, function(trial[:, -1:])], axis=1)
         best = value.argmin(axis=1)
-        k, gap = trial[np.arange(len(k)), best], value[np.arange(len(k)), best]
+        k, lowest = trial[np.arange(len(k)), best], value[np.arange(len(k)), best]
         radius *= 0.45
-    return k, gap
+    return k, lowest

@@ -182,7 +182,7 @@ def _divide(
     return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
 
 
-def _lowest(gap: Floats, count: int = 6) -> Integers:
+def _lowest(gap: Floats, count: int = 12) -> Integers:
     """Mesh indices of the lowest local minima (different in value)."""
     lowest = np.ones(gap.shape, dtype=bool)
     for shift in product((-1, 0, 1), repeat=3):

@@ -11,6 +11,7 @@ chirality.  The charges must cancel (Nielsen and Ninomiya, Nucl. Phys. B 185,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ Mesh = tuple[int, int, int]
 _SOFT = 0.1
 _TESTED = 16
 _SHOWN = 8
-_SETTLED = 24
+_SETTLED = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -161,16 +162,23 @@ class _Search:
         """Local minima of the gap; the lowest and the doubtful open ones are settled."""
         k, gap = self._descend(self.found.k, self.step)
         zero = gap < CLOSED
-        if zero.all():
-            return k, gap
+        if not zero.any():
+            # Around a Kramers pair the gap has kinks, and several minima side by side.
+            around = np.array(list(product(*[(-0.4, 0.4) if x else (0.0,) for x in self.live])))
+            k = np.concatenate([k, k[gap.argmin()] + around / np.array(self.found.mesh)])
+            gap = np.append(gap, np.full(len(around), gap.min()))
+            zero = np.zeros(len(k), dtype=bool)
         limit = 10 * self.tolerance if zero.any() else max(1.5 * gap.min(), 10 * self.tolerance)
-        lowest = np.sort(gap[~zero])[:_SETTLED][-1]
-        near = ~zero & (gap < min(limit, lowest + 1e-12))
-        if near.any():
-            settled, value = settle(self.h, self.occupied, k[near], self.step / 8, live=self.live)
-            k[near], gap[near] = settled, value
-            doubtful = near & (gap < 10 * self.tolerance)
+        near = np.flatnonzero(~zero & (gap < limit))
+        near = near[np.argsort(gap[near], kind="stable")[:_SETTLED]]
+        if len(near):
+            k[near], gap[near] = settle(
+                self.h, self.occupied, k[near], self.step / 3, live=self.live
+            )
+            doubtful = near[gap[near] < 10 * self.tolerance]
             k[doubtful], gap[doubtful] = self._descend(k[doubtful], self.step / 50)
+        if not zero.any():
+            gap = gap_at(self.h, self.occupied, k)
         return k, gap
 
     # --- which touchings are the same -----------------------------------------------------
