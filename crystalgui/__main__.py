@@ -11,7 +11,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-COMMANDS = ("info", "bands", "topology", "train", "classify", "report", "doctor", "bench")
+COMMANDS = (
+    "info",
+    "bands",
+    "topology",
+    "phases",
+    "design",
+    "train",
+    "classify",
+    "report",
+    "doctor",
+    "bench",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

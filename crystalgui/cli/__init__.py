@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from crystalgui.cli import files, learning, machine
+from crystalgui.cli.design import design, phases
 from crystalgui.cli.terminal import fail, log_file, sentence
 from crystalgui.cli.topology import topology
 from crystalgui.core.errors import CrystalError
@@ -31,6 +32,8 @@ for _command in (
     files.info,
     files.bands,
     topology,
+    phases,
+    design,
     learning.classify,
     learning.train,
     learning.report,

@@ -90,3 +90,54 @@ def test_a_path_between_two_files(tmp_path: Path, capsys: Captured) -> None:
 )
 def test_bad_words_are_one_line(words: list[str], said: str, capsys: Captured) -> None:
     assert said in fails(words, capsys)
+
+
+def test_a_strain_is_designed_and_written(tmp_path: Path, capsys: Captured) -> None:
+    target = tmp_path / "strained.vasp"
+    assert main(["design", "--model", "bitei-p22", "--gap", "0.2", "--poscar", str(target)]) == 0
+    assert "the target is reached" in capsys.readouterr().out
+    assert main(["info", str(target)]) == 0
+    assert json.loads(capsys.readouterr().out)["formula"] == "BiTeI"
+
+
+def test_a_plane_of_phases(capsys: Captured) -> None:
+    axes = ["--x", "phi", "0.5", "1.5707963", "2", "--y", "mass", "0", "0.6", "2"]
+    assert main(["phases", "--model", "haldane", *axes]) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["label"] for row in rows] == ["topological insulator"] * 2 + [
+        "trivial insulator"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["design"], "one Hamiltonian"),
+        (["design", "--model", "bitei-p22"], "one target"),
+        (["design", "--model", "unicorn", "--gap", "1"], "unicorn"),
+        (["design", "--model", "bitei-p22", "--gap", "1", "--shape", "round"], "round"),
+        (
+            [
+                "phases",
+                "--model",
+                "haldane",
+                "--x",
+                "phi",
+                "0",
+                "1",
+                "2",
+                "--y",
+                "phi",
+                "0",
+                "1",
+                "2",
+            ],
+            "two different",
+        ),
+    ],
+)
+def test_bad_words_of_design_and_phases(words: list[str], said: str, capsys: Captured) -> None:
+    assert main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
