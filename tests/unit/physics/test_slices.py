@@ -23,7 +23,8 @@ from crystalgui.core.physics.slices import (
     points_on,
     take_slice,
 )
-from crystalgui.core.physics.zoo import bitei, cubic, fu_kane_mele, haldane
+from crystalgui.core.physics.zoo import bitei_p22 as bitei
+from crystalgui.core.physics.zoo import cubic, fu_kane_mele, haldane
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 PLANES = [(0, 0, 1), (1, 0, 0), (1, 1, 1), (2, -1, 3), (0, -2, 4), (1, 2, 0)]
