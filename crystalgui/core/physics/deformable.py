@@ -18,6 +18,7 @@ from crystalgui.core.physics.zoo.bitei import (
     CUT_OFF,
     FADE,
     FADE_WIDTH,
+    FIT,
     IODINE,
     P22,
     REFERENCE,
@@ -31,7 +32,7 @@ Floats = NDArray[np.float64]
 _PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
-def bitei(parameters: BiTeIParameters, title: str) -> SlaterKoster:
+def bitei_with(parameters: BiTeIParameters, title: str) -> SlaterKoster:
     """BiTeI at ambient pressure with a parameter set of `zoo.bitei`."""
     lattice, frac = structure(0.0)
     factors = [[parameters.factor(i, j) for j in range(3)] for i in range(3)]
@@ -56,9 +57,14 @@ def bitei(parameters: BiTeIParameters, title: str) -> SlaterKoster:
     )
 
 
+def bitei() -> SlaterKoster:
+    """BiTeI at ambient pressure with the parameter set FIT of `zoo.bitei`."""
+    return bitei_with(FIT, "BiTeI, 18-orbital Slater-Koster model")
+
+
 def bitei_p22() -> SlaterKoster:
     """BiTeI at ambient pressure with the parameter set P22 of `zoo.bitei`."""
-    return bitei(P22, "BiTeI, 18-orbital Slater-Koster model P22")
+    return bitei_with(P22, "BiTeI, 18-orbital Slater-Koster model P22")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -200,6 +206,7 @@ def _diamond_with_potential() -> Diamond:
 
 MODELS: Mapping[str, tuple[str, Callable[[], Deformable]]] = MappingProxyType(
     {
+        "bitei": ("BiTeI, Slater–Koster", bitei),
         "bitei-p22": ("BiTeI, Slater–Koster (P22)", bitei_p22),
         "diamond": ("Fu–Kane–Mele diamond", Diamond),
         "diamond-staggered": ("Fu–Kane–Mele, staggered", _diamond_with_potential),

@@ -7,7 +7,7 @@ import pytest
 
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import energies
-from crystalgui.core.physics.deformable import MODELS, Diamond, bitei_p22, model
+from crystalgui.core.physics.deformable import MODELS, Diamond, bitei, bitei_p22, model
 from crystalgui.core.physics.slater_koster import Integral, SlaterKoster, slater_koster
 from crystalgui.core.physics.strain import (
     Allowed,
@@ -18,7 +18,8 @@ from crystalgui.core.physics.strain import (
     project,
     strained,
 )
-from crystalgui.core.physics.zoo import bitei_p22 as zoo_bitei
+from crystalgui.core.physics.zoo import bitei as zoo_bitei
+from crystalgui.core.physics.zoo import bitei_p22 as zoo_bitei_p22
 from crystalgui.core.physics.zoo import fu_kane_mele
 from crystalgui.core.physics.zoo.bitei import structure
 from crystalgui.core.structures.hoppings.spin import time_reversal_residual
@@ -45,15 +46,15 @@ def mixed() -> SlaterKoster:
     )
 
 
-EVERY = [bitei_p22, Diamond, lambda: Diamond(staggered=0.2), mixed]
+EVERY = [bitei, Diamond, lambda: Diamond(staggered=0.2), mixed]
 
 
 @pytest.mark.parametrize("x", [0.0, 0.5, 1.3, 2.0])
 def test_the_slater_koster_bitei_is_the_one_of_the_zoo(x: float) -> None:
-    expected = zoo_bitei(x)
-    cells, matrices = slater_koster(bitei_p22(), *structure(x))
-    assert (cells == expected.cells).all()
-    assert np.abs(matrices - expected.matrices).max() < 1e-13
+    for made, expected in ((bitei(), zoo_bitei(x)), (bitei_p22(), zoo_bitei_p22(x))):
+        cells, matrices = slater_koster(made, *structure(x))
+        assert (cells == expected.cells).all()
+        assert np.abs(matrices - expected.matrices).max() < 1e-13
 
 
 def test_the_diamond_is_the_one_of_the_zoo() -> None:
