@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crystalgui.core.physics import zoo
 from crystalgui.core.physics.bloch import hamiltonian
+from crystalgui.core.physics.chern import chern
 from crystalgui.core.physics.chirality import charge, chirality, linear_node
 from crystalgui.core.physics.descent import derivative
 from crystalgui.core.physics.weyl import NodeSearch, find_nodes
@@ -62,13 +63,18 @@ def test_the_derivative_is_that_of_the_hamiltonian() -> None:
 
 
 def test_the_two_band_weyl_semimetal() -> None:
-    """Nodes at kz = +-1/6 (pi/3); the Chern number falls from 0 to -1 between them."""
+    """Nodes at kz = +-1/6 (pi/3); the Chern number of the planes jumps by their charges."""
     search = find_nodes(zoo.weyl(), 1)
     found = {round(float(node.k[2]), 9): node.chirality for node in search.nodes}
     assert found == {round(1 / 6, 9): -1, round(-1 / 6, 9): 1}
     assert kinds(search) == {"Weyl"}
     assert passed(search)
     assert search.smallest_gap < 1e-9
+    below, above = (chern(zoo.weyl(), 1, origin=(0, 0, z)).value for z in (0.0, 0.5))
+    assert below is not None
+    assert above is not None
+    assert (abs(below), above) == (1, 0)
+    assert above - below == found[round(1 / 6, 9)]
 
 
 def test_murakami_nodes_of_fu_kane_mele() -> None:
