@@ -19,7 +19,13 @@ from crystalgui.core.physics.gaps import Gaps
 from crystalgui.core.physics.mirror_chern import mirror_chern
 from crystalgui.core.physics.parities import Parities, parities
 from crystalgui.core.physics.representations import inversion, mirror_operations
-from crystalgui.core.physics.reversal import TimeReversal, scale, symmetrised, time_reversal
+from crystalgui.core.physics.reversal import (
+    GENERIC_K,
+    TimeReversal,
+    scale,
+    symmetrised,
+    time_reversal,
+)
 from crystalgui.core.physics.symmetries import spectral_group
 from crystalgui.core.physics.weyl import find_nodes
 from crystalgui.core.physics.wilson import Convergence, WilsonFlow
@@ -278,6 +284,8 @@ def _mirrors(h: Hoppings, reversal: TimeReversal, evidence: Evidence) -> None:
     """Mirror Chern numbers; in two dimensions their parity is Z2."""
     numbers: list[tuple[str, int]] = []
     for mirror in mirror_operations(h, reversal):
+        if 2 * mirror.deviation(h, GENERIC_K) > evidence.gap:
+            continue  # broken by as much as the gap
         for answer in mirror_chern(h, evidence.occupied, mirror):
             if answer.status == "converged" and answer.value is not None:
                 numbers.append((answer.name, answer.value))
