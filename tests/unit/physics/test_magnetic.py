@@ -9,6 +9,7 @@ import pytest
 
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import energies, hamiltonian
+from crystalgui.core.physics.chern import chern
 from crystalgui.core.physics.magnetic import FLUX_QUANTUM, flux_density, peierls, zeeman
 from crystalgui.core.physics.zoo import bhz, fu_kane_mele, haldane, kane_mele, ssh
 from crystalgui.core.physics.zoo.terms import Terms
@@ -98,6 +99,16 @@ def test_three_bands_and_two_gaps_at_a_third() -> None:
     edges = np.sort([e.min(axis=0), e.max(axis=0)], axis=None)
     roots = np.sort(np.concatenate([np.roots([1, 0, -6, 4]), np.roots([1, 0, -6, -4])]).real)
     assert edges == pytest.approx(roots, abs=1e-9)
+
+
+def test_quantised_hall_numbers_of_a_third() -> None:
+    # Thouless, Kohmoto, Nightingale and den Nijs 1982: s q + t p = r gives t = 1 and -1.
+    lower, upper = (chern(peierls(square(), 1, 3), r).value for r in (1, 2))
+    assert lower is not None
+    assert upper == -lower
+    assert abs(lower) == 1
+    assert chern(peierls(square(), -1, 3), 1).value == -lower
+    assert chern(peierls(square(), 1, 3, along=1), 1).value == lower
 
 
 def test_landau_levels_of_free_electrons() -> None:
