@@ -314,6 +314,11 @@ def test_every_action_is_real(opened: ElectronicPanel) -> None:
     assert all(action.enabled() for action in found.values())
     found["electronic.fermi"].callback(False)
     assert not opened.bands.relative.isChecked()
+    found["electronic.weights"].callback(True)
+    assert opened.bands.grouping == "species"
+    assert found["electronic.weights"].checked()
+    found["electronic.dos"].callback(False)
+    assert not opened.bands.dos_plot.isVisibleTo(opened.bands)
 
 
 def test_vector_export(opened: ElectronicPanel, tmp_path: Path) -> None:
