@@ -32,6 +32,8 @@ CLOSED = 1e-7
 """eV: a refined gap below this is a node."""
 _OPEN = 1e-2
 """eV: above it, a step that fails counts as the end of a descent."""
+_SETTLED = 1e-11
+"""Part of its value by which a minimum may still be wrong."""
 
 
 def reciprocal_basis(h: Hoppings) -> Floats:
@@ -236,11 +238,14 @@ def minimise(
     k, lowest = k.copy(), function(k)
     if not d:
         return k, lowest
+    moving = np.arange(len(k))
+    reach = np.full((len(k), 1), radius)
     for _ in range(rounds):
-        trial = k[:, None] + radius * grid @ to_reduced
+        here, arm = k[moving], reach[moving]
+        trial = here[:, None] + arm[:, None] * (grid @ to_reduced)
         value = function(trial)
         found = value @ fit.T
-        hessian = np.zeros((len(k), d, d))
+        hessian = np.zeros((len(here), d, d))
         hessian[:, i, j] += found[:, 1 + d :]
         hessian[:, j, i] += found[:, 1 + d :]
         curvature, axes = np.linalg.eigh(hessian)
@@ -248,9 +253,20 @@ def minimise(
         inner = np.einsum("sab,sa->sb", axes, found[:, 1 : 1 + d]) / np.maximum(curvature, floor)
         step = -np.einsum("sab,sb->sa", axes, inner)
         step /= np.maximum(1, np.abs(step).max(axis=1) / 2)[:, None]
-        trial = np.concatenate([trial, k[:, None] + radius * (step @ to_reduced)[:, None]], axis=1)
-        value = np.concatenate([value, function(trial[:, -1:])], axis=1)
+        newton = here + arm * step @ to_reduced
+        trial = np.concatenate([trial, newton[:, None]], axis=1)
+        value = np.concatenate([value, function(newton[:, None])], axis=1)
         best = value.argmin(axis=1)
-        k, lowest = trial[np.arange(len(k)), best], value[np.arange(len(k)), best]
-        radius *= 0.45
+        index = np.arange(len(here))
+        k[moving] = trial[index, best]
+        gained, missed = lowest[moving] - value[index, best], value[:, -1] - value[index, best]
+        lowest[moving] = value[index, best]
+        # There: the middle of the stencil is as low as the parabola can promise.
+        done = np.maximum(gained, missed) < _SETTLED * np.abs(lowest[moving])
+        done &= np.abs(step).max(axis=1) < 0.3
+        # Where a kink keeps the lowest point on the rim, it shrinks less.
+        reach[moving] *= np.where((best < len(grid)) & (best != len(grid) // 2), 0.7, 0.45)[:, None]
+        moving = moving[~done]
+        if not len(moving):
+            break
     return k, lowest

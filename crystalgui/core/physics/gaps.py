@@ -1,9 +1,10 @@
 """Band gaps: the smallest direct gap and the indirect gap, each with its k-points.
 
-A regular mesh finds the candidates, then each is refined off the mesh by a
-shrinking search (all candidates together, so that every step is one batched
-eigenproblem) and polished with Nelder-Mead; gaps may have kinks, so no
-derivatives are used.  A gap below `RESOLVED` is reported as closed.
+A regular mesh finds the candidates, then all of them together are refined off
+the mesh by a stencil that shrinks onto the minimum: a Newton step of the
+parabola through it where the function is smooth, its lowest point where there
+is a kink (`descent.minimise`, instead of a simplex, whose points come one by
+one).  A gap below `RESOLVED` is reported as closed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.bloch import energies, grid_energies
 from crystalgui.core.physics.brillouin import reciprocal_of
+from crystalgui.core.physics.descent import minimise, reciprocal_basis
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -25,6 +27,11 @@ RESOLVED = 1e-5
 _TIME_REVERSAL = 1e-6
 _CANDIDATES = 4
 _LARGEST_MESH = 20_000
+_STARTS = 6
+_FIRST = 0.25
+"""First stencil, in steps of the mesh."""
+_ROUGH, _FINE = 4, 20
+"""Rounds for all starts, and for the lowest alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -189,21 +196,25 @@ def _search(h: Hoppings, field: Floats, occupied: int, what: str, refine: bool) 
     if not refine:
         return _wrap(starts[0])
     live = mesh > 1
-    centres = starts.copy()
-    best = _value(h, centres, occupied, what)
-    radius = np.where(live, 1.0 / mesh, 0.0)
-    steps = np.array(list(product(*[(-1.0, -0.5, 0.0, 0.5, 1.0) if x else (0.0,) for x in live])))
-    for _ in range(6):
-        trial = centres[:, None] + steps * radius
-        values = _value(h, trial.reshape(-1, 3), occupied, what).reshape(len(centres), -1)
-        pick = values.argmin(axis=1)
-        centres = trial[np.arange(len(centres)), pick]
-        best = values[np.arange(len(centres)), pick]
-        radius = radius * 0.5
-        near = best < best.min() + 0.05
-        centres, best = centres[near], best[near]
-    start = centres[int(best.argmin())]
-    return _wrap(_exact(h, _polish(h, start, radius, live, occupied, what), occupied, what))
+    basis = reciprocal_basis(h)
+    edges = np.linalg.norm(basis, axis=1) / mesh
+    step = float(edges[live].min(initial=np.inf)) if live.any() else 1.0
+
+    def function(k: Floats) -> Floats:
+        value = _value(h, k.reshape(-1, 3), occupied, what).reshape(k.shape[:-1])
+        # The square of a gap is smooth also where it closes.
+        return value**2 if what == "gap" else value
+
+    # A ring of minima (Rashba) has several within a cell of the mesh: look around first.
+    arms = [(-1.0, -0.5, 0.0, 0.5, 1.0) if x else (0.0,) for x in live]
+    around = np.array(list(product(*arms))) / mesh
+    trial = (starts[:, None] + around).reshape(-1, 3)
+    trial = trial[_lowest(function(trial), _STARTS)]
+    k, value = minimise(function, trial, _FIRST * step, basis, live=live, rounds=_ROUGH)
+    radius = _FIRST * 0.45**_ROUGH * step
+    best = k[int(value.argmin())]
+    k, _ = minimise(function, best[None], radius, basis, live=live, rounds=_FINE)
+    return _wrap(_exact(h, k[0], occupied, what))
 
 
 def _minima(field: Floats) -> Floats:
@@ -214,47 +225,18 @@ def _minima(field: Floats) -> Floats:
             lowest &= field <= np.roll(field, shift, axis=(0, 1, 2)) + 1e-9
     places = np.argwhere(lowest)
     values = field[lowest]
-    order = np.argsort(values, kind="stable")
-    # Points related by symmetry have the same value: one of each is enough.
+    return np.asarray(places[_lowest(values, _CANDIDATES)], dtype=np.float64)
+
+
+def _lowest(values: Floats, count: int) -> list[int]:
+    """Places of the lowest values; points related by symmetry have the same: one of each."""
     kept: list[int] = []
-    for i in order:
+    for i in np.argsort(values, kind="stable"):
         if all(abs(values[i] - values[j]) > 1e-4 for j in kept):
             kept.append(int(i))
-        if len(kept) == _CANDIDATES:
+        if len(kept) == count:
             break
-    return np.asarray(places[kept], dtype=np.float64)
-
-
-def _polish(
-    h: Hoppings,
-    start: Floats,
-    radius: Floats,
-    live: NDArray[np.bool_],
-    occupied: int,
-    what: str,
-) -> Floats:
-    from scipy.optimize import minimize
-
-    free = np.flatnonzero(live)
-
-    def function(x: Floats) -> float:
-        k = start.copy()
-        k[free] = start[free] + x * radius[free]
-        return float(_value(h, k[None], occupied, what)[0])
-
-    d = len(free)
-    if d == 0:
-        return start
-    simplex = np.concatenate([np.zeros((1, d)), np.eye(d)]) * 2
-    found = minimize(
-        function,
-        np.zeros(d),
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "xatol": 1e-4, "fatol": 1e-9, "maxfev": 60 * d},
-    )
-    k = start.copy()
-    k[free] = start[free] + found.x * radius[free]
-    return k
+    return kept
 
 
 def _exact(h: Hoppings, k: Floats, occupied: int, what: str) -> Floats:
