@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.errors import PhysicsError
-from crystalgui.core.physics.bloch import grid_energies
+from crystalgui.core.physics.bloch import energies, grid_energies
 from crystalgui.core.physics.certificate import Status
 from crystalgui.core.physics.chern import chern
 from crystalgui.core.physics.gaps import check_occupation
@@ -36,6 +36,7 @@ Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
 
 _MESH = 24
+_GENERIC = np.array([[0.1131, 0.2719, 0.0], [0.4307, 0.0713, 0.0], [0.2297, 0.3571, 0.0]])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -181,12 +182,19 @@ def _on_plane(
             path=h.source,
         )
     mesh = (_MESH, _MESH, 1)
-    levels = [grid_energies(sector, mesh) for sector in (plus, minus)]
+    exchanged = _exchanged(plus, minus)
+    levels = [grid_energies(plus, mesh)]
+    levels.append(_at_minus_k(levels[0]) if exchanged else grid_energies(minus, mesh))
     below = np.maximum(levels[0][..., half - 1], levels[1][..., half - 1])
     above = np.minimum(levels[0][..., half], levels[1][..., half])
     smallest = float((above - below).min())
-    answers = [chern(sector, half, gap_tolerance=gap_tolerance) for sector in (plus, minus)]
-    first, second = (answer.value for answer in answers)
+    answers = [chern(plus, half, gap_tolerance=gap_tolerance)]
+    first = answers[0].value
+    if exchanged:
+        second = None if first is None else -first
+    else:
+        answers.append(chern(minus, half, gap_tolerance=gap_tolerance))
+        second = answers[1].value
     status: Status = "unresolved"
     value: int | None = None
     if smallest < gap_tolerance or any(a.status == "undefined" for a in answers):
@@ -203,6 +211,19 @@ def _on_plane(
         smallest_gap=min([smallest, *(a.smallest_gap for a in answers)]),
         mixing=mixing,
     )
+
+
+def _exchanged(plus: Hoppings, minus: Hoppings) -> bool:
+    """Whether time reversal takes one sector to the other, so that one need not be solved."""
+    if plus.n_orbitals != minus.n_orbitals:
+        return False
+    one, other = energies(plus, _GENERIC), energies(minus, -_GENERIC)
+    return bool(np.abs(one - other).max() < 1e-9 * max(1.0, float(np.abs(one).max())))
+
+
+def _at_minus_k(table: Floats) -> Floats:
+    """Energies (n1, n2, n3, n) on a regular mesh, taken at -k."""
+    return np.asarray(np.roll(table[::-1, ::-1, ::-1], 1, axis=(0, 1, 2)))
 
 
 def sectors(
