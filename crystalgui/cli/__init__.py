@@ -57,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as stop:
         return int(stop.exit_code)
     except TyperException as error:
-        show = getattr(error, "show", None)
-        return fail(str(error)) if show is None else show() or 2
+        return _usage(error)
     except (KeyboardInterrupt, typer.Abort):
         print("Interrupted.", file=sys.stderr)
         return 130
@@ -72,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a defect of the program, never a traceback
         return _defect(error)
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: Exception) -> int:
+    """Words that no command knows: one line, and where help is."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    command = "crystalgui" if context is None else f"crystalgui {context.info_name}"
+    if context is None or context.parent is None:
+        command = "crystalgui"
+    return fail(f"{message.rstrip('.')}. Usage: {command} --help")
 
 
 def _defect(error: Exception) -> int:

@@ -100,10 +100,13 @@ def topology(
 
 
 def _read(file: Path, structure: Path | None) -> Hoppings:
+    from crystalgui.core.structures.files import read_crystal
     from crystalgui.core.structures.hoppings.reader import read_hoppings
 
-    companions = () if structure is None else (existing(structure),)
-    return read_hoppings(existing(file), companions)
+    if structure is None:
+        return read_hoppings(existing(file))
+    read_crystal(existing(structure))  # what is no crystal is refused, not passed over
+    return read_hoppings(existing(file), (structure,))
 
 
 def _build(name: str, pairs: list[str]) -> Hoppings:

@@ -141,3 +141,9 @@ def test_bad_words_of_design_and_phases(words: list[str], said: str, capsys: Cap
     error = capsys.readouterr().err.strip()
     assert said in error
     assert "\n" not in error
+
+
+def test_a_structure_that_is_none_is_refused(capsys: Captured) -> None:
+    path = str(examples() / "hoppings" / "weyl" / "weyl_tb.dat")
+    assert "structure" in fails([path, "--structure", __file__], capsys)
+    assert "--occupied" in fails([path, "--occupied", "many"], capsys)
