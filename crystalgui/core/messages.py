@@ -342,8 +342,9 @@ class HamiltonianSource:
 class MixtureJob(Job):
     """Gap and phase of (1 - x) start + x end, for each strength of noise.
 
-    ``strengths`` are those of `physics.perturb.noise` with ``seed``; answers
-    `PhasePoints` with x = mixing and y = strength.
+    ``strengths`` are those of `physics.perturb.noise` with ``seed`` and
+    ``normalisation`` (``"rms"``: eV; ``"mean"``: of the mean modulus of the
+    start); answers `PhasePoints` with x = mixing and y = strength.
     """
 
     start: HamiltonianSource
@@ -352,6 +353,7 @@ class MixtureJob(Job):
     steps: int = 41
     strengths: tuple[float, ...] = (0.0,)
     seed: int = 0
+    normalisation: Literal["rms", "mean"] = "rms"
     labels: bool = True
 
     @property

@@ -73,11 +73,8 @@ class Mixture:
     def __init__(self, a: Hoppings, b: Hoppings, occupied: int, dimension: int = 3) -> None:
         self.ends = a, b
         self.occupied, self.dimension = occupied, dimension
-        start, end = self.at(0.0), self.at(1.0)
-        check_occupation(start, occupied)
-        change = replace(start, matrices=end.matrices - start.matrices)
-        norm = np.abs(grid_energies(change, default_mesh(change))).max()
-        self.speed = _SAFETY * float(norm)
+        check_occupation(self.at(0.0), occupied)
+        self.speed = speed_between(a, b)
         """Largest change of an energy per alpha, eV; from a mesh, with a margin."""
         one, other = (spectral_group(self.at(alpha)) for alpha in _GENERIC)
         self._group = np.array([w for w in one if (other == w).all(axis=(1, 2)).any()])
@@ -103,6 +100,13 @@ class Mixture:
     def certify(self, alpha: float, options: dict[str, Any]) -> Certificate:
         """The certificate of one mixture."""
         return classify(self.at(alpha), self.occupied, **options)
+
+
+def speed_between(a: Hoppings, b: Hoppings) -> float:
+    """Largest change of an energy along the mixture, eV; from a mesh, with a margin."""
+    start, end = interpolate(a, b, 0.0), interpolate(a, b, 1.0)
+    change = replace(start, matrices=end.matrices - start.matrices)
+    return _SAFETY * float(np.abs(grid_energies(change, default_mesh(change))).max())
 
 
 def label_path(

@@ -26,14 +26,23 @@ from crystalgui.core.messages import (
     Progress,
 )
 from crystalgui.core.physics import zoo
+from crystalgui.core.physics.bloch import one_blas_thread
+from crystalgui.core.physics.certificate import Certificate
 from crystalgui.core.physics.classify import classify
 from crystalgui.core.physics.gaps import guess_occupation
-from crystalgui.core.physics.labels import Mixture, label_mixture
+from crystalgui.core.physics.labels import Mixture, label_mixture, speed_between
 from crystalgui.core.physics.perturb import add, interpolate, noise
+from crystalgui.core.physics.reversal import time_reversal
+from crystalgui.core.physics.symmetries import dimension
+from crystalgui.core.physics.weyl import find_nodes
 from crystalgui.core.structures.hoppings.model import Hoppings
 from crystalgui.core.structures.hoppings.reader import read_hoppings
 
 MOST_POINTS = 40_000
+GAPLESS = 1e-4
+"""A smaller direct gap (eV) is no proof of a phase."""
+NEIGHBOURS, HALVINGS = 3, 8
+"""Certified points that are tried, and steps of each proof; a certificate costs about as much."""
 
 
 def hamiltonian(source: HamiltonianSource) -> Hoppings:
@@ -58,12 +67,14 @@ def mixture(job: MixtureJob) -> Iterator[Event]:
         raise PhysicsError("A line needs two points and a strength.", "Give more of them.")
     start, end = hamiltonian(job.start), hamiltonian(job.end)
     occupied = job.occupied or guess_occupation(start)[0]
+    directions = max(dimension(start), dimension(end))
     x = np.linspace(0, 1, job.steps)
     total = len(job.strengths) * job.steps
-    lines = [
-        _Line(strength, Mixture(*_shaken(start, end, strength, job.seed), occupied))
-        for strength in job.strengths
-    ]
+    yield Progress(done=0, total=total, text="reading both ends")
+    lines = []
+    for strength in job.strengths:
+        ends = _shaken(start, end, strength, job)
+        lines.append(_Line(strength, Mixture(*ends, occupied, directions)))
     for done, (line, i) in enumerate(product(lines, coarse_to_fine(job.steps)), start=1):
         alpha = float(x[i])
         gap, k = line.found[alpha] = line.family.smallest_gap(alpha)
@@ -86,21 +97,77 @@ def mixture(job: MixtureJob) -> Iterator[Event]:
         yield Progress(done=done, total=total, text=f"phase at noise {line.strength:g}")
 
 
+def mixed(job: MixtureJob, alpha: float, strength: float) -> Hoppings:
+    """The Hamiltonian at one point of the picture, e.g. to open it."""
+    ends = _shaken(hamiltonian(job.start), hamiltonian(job.end), strength, job)
+    return interpolate(*ends, alpha)
+
+
 def _shaken(
-    start: Hoppings, end: Hoppings, strength: float, seed: int
+    start: Hoppings, end: Hoppings, strength: float, job: MixtureJob
 ) -> tuple[Hoppings, Hoppings]:
     """Both ends with the same noise, scaled to the hoppings of the start."""
     if strength == 0:
         return start, end
-    delta = noise(interpolate(start, end, 0.0), strength, seed).hoppings
-    return add(start, delta), add(end, delta)
+    made = noise(interpolate(start, end, 0.0), strength, job.seed, normalisation=job.normalisation)
+    return add(start, made.hoppings), add(end, made.hoppings)
+
+
+# ------------------------------------------------------------- in a plane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """A point of the plane whose phase is known."""
+
+    h: Hoppings
+    gap: float
+    reversal: bool
+    certificate: Certificate
 
 
 def phase_map(job: PhaseMapJob) -> Iterator[Event]:
-    """Certified phases in the plane of two settings of a model.  Yields `PhasePoints`."""
-    (x_name, *_), (y_name, *_) = job.x, job.y
-    if x_name == y_name:
-        raise PhysicsError(f"Both axes are {x_name}.", "Choose two different settings.")
+    """Certified phases in the plane of two settings of a model.  Yields `PhasePoints`.
+
+    Coarse to fine.  A point that a line of Hamiltonians with an open gap (see
+    `labels`) connects to a certified neighbour takes its phase; all others
+    get a certificate of their own.
+    """
+    columns, rows = axes(job)
+    total = len(columns) * len(rows)
+    known: dict[tuple[int, int], _Known] = {}
+    for done, (i, j) in enumerate(_plane(len(columns), len(rows)), start=1):
+        x, y = float(columns[i]), float(rows[j])
+        h = zoo.build(job.model, **{**job.settings, job.x[0]: x, job.y[0]: y})
+        occupied = h.occupied or guess_occupation(h)[0]
+        gap, k = _smallest_gap(h, occupied)
+        near = _neighbour(h, gap, (i, j), known)
+        found = classify(h, occupied) if near is None else near.certificate
+        if near is None and found.gaps is not None:
+            gap, k = found.gaps.direct.energy, found.gaps.direct.k_lower
+        known[i, j] = _Known(h, gap, time_reversal(h).holds, found)
+        point = PhasePoint(
+            x=x,
+            y=y,
+            gap=gap,
+            k=_triple(k),
+            label=found.label,
+            status=found.status,
+            remark=found.remark,
+        )
+        yield PhasePoints(points=(point,))
+        yield Progress(done=done, total=total, text=found.label)
+
+
+def axes(job: PhaseMapJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values of both settings; raises `PhysicsError` where they make no plane."""
+    if job.x[0] == job.y[0]:
+        raise PhysicsError(f"Both axes are {job.x[0]}.", "Choose two different settings.")
+    for name, first, last, _ in (job.x, job.y):
+        if not first < last:
+            raise PhysicsError(
+                f"{name} goes from {first:g} to {last:g}.", "Give a range that grows."
+            )
     columns = np.linspace(job.x[1], job.x[2], max(2, job.x[3]))
     rows = np.linspace(job.y[1], job.y[2], max(2, job.y[3]))
     total = len(columns) * len(rows)
@@ -109,23 +176,56 @@ def phase_map(job: PhaseMapJob) -> Iterator[Event]:
             f"{total:,} points are too many for one phase diagram.",
             f"Choose at most {MOST_POINTS:,}.",
         )
-    for done, (i, j) in enumerate(_plane(len(columns), len(rows)), start=1):
-        settings = {**job.settings, x_name: float(columns[i]), y_name: float(rows[j])}
-        h = zoo.build(job.model, **settings)
-        found = classify(h, h.occupied or guess_occupation(h)[0])
-        gap = found.gaps
-        k = (0.0, 0.0, 0.0) if gap is None else _triple(gap.direct.k_lower)
-        point = PhasePoint(
-            x=float(columns[i]),
-            y=float(rows[j]),
-            gap=0.0 if gap is None else gap.direct.energy,
-            k=k,
-            label=found.label,
-            status=found.status,
-            remark=found.remark,
-        )
-        yield PhasePoints(points=(point,))
-        yield Progress(done=done, total=total, text=found.label)
+    # rounding noise of the grid must not hide where a setting is 0
+    return np.round(columns, 12) + 0.0, np.round(rows, 12) + 0.0
+
+
+def _smallest_gap(h: Hoppings, occupied: int) -> tuple[float, NDArray[np.float64]]:
+    """Smallest direct gap; 0 where the search cannot prove that there is one."""
+    with one_blas_thread():
+        found = find_nodes(h, occupied, dimension=dimension(h))
+    proven = all(check.passed is not False for check in found.checks)
+    return (found.smallest_gap if proven else 0.0), found.k_smallest
+
+
+def _neighbour(
+    h: Hoppings, gap: float, place: tuple[int, int], known: dict[tuple[int, int], _Known]
+) -> _Known | None:
+    """A certified point to which the gap stays open, among the nearest ones."""
+    if gap < GAPLESS:
+        return None
+    i, j = place
+    order = sorted(known, key=lambda p: (p[0] - i) ** 2 + (p[1] - j) ** 2)[:NEIGHBOURS]
+    for at in order:
+        other = known[at]
+        if other.certificate.status == "converged" and _open_between(h, gap, other):
+            return other
+    return None
+
+
+def _open_between(h: Hoppings, gap: float, other: _Known) -> bool:
+    """Whether a straight line of Hamiltonians between two points proves one phase."""
+    if other.gap < GAPLESS or other.certificate.dimension != dimension(h):
+        return False
+    reversal = time_reversal(h).holds
+    if reversal != other.reversal:
+        return False
+    if gap + other.gap > 2 * speed_between(h, other.h):
+        return True
+    family = Mixture(h, other.h, other.certificate.occupied, other.certificate.dimension)
+    waiting = [((0.0, gap), (1.0, other.gap))]
+    for _ in range(HALVINGS):
+        if not waiting:
+            return True
+        left, right = waiting.pop()
+        if left[1] + right[1] > 2 * family.speed * (right[0] - left[0]):
+            continue
+        middle = (left[0] + right[0]) / 2
+        between = middle, family.smallest_gap(middle)[0]
+        if between[1] < GAPLESS:
+            return False
+        waiting += [(left, between), (between, right)]
+    return not waiting
 
 
 def coarse_to_fine(n: int) -> list[int]:

@@ -312,6 +312,7 @@ class ColourBar(QWidget):
         self._limits: tuple[float, float] | None = None
         self._unit = "eV"
         self._linear: float | None = None
+        self._signed = False
         self.setFixedWidth(62)
         theme().changed.connect(self.update)
 
@@ -320,12 +321,16 @@ class ColourBar(QWidget):
         limits: tuple[float, float] | None,
         unit: str = "eV",
         linear: float | None = None,
+        *,
+        signed: bool | None = None,
     ) -> None:
         """Show another range, or nothing; ``linear`` as `SlicePlot.scale`.
 
-        A range around zero is drawn with the diverging map.
+        A range around zero (``signed``; by default all but energies) is drawn
+        with the diverging map.
         """
         self._limits, self._unit, self._linear = limits, unit, linear
+        self._signed = unit != "eV" if signed is None else signed
         if limits is not None:
             low, high = limits
             self.setAccessibleName(f"colours from {low:.3f} to {high:.3f} {unit}")
@@ -351,7 +356,7 @@ class ColourBar(QWidget):
         painter.setFont(small)
         bar = QRectF(4, 26, 10, max(20, self.height() - 64))
         gradient = QLinearGradient(bar.bottomLeft(), bar.topLeft())
-        signed = self._unit != "eV"
+        signed = self._signed
         table = look.diverging if signed else look.sequential
         for i in range(0, 256, 15):
             r, g, b, _ = (int(v) for v in table[i])
@@ -360,7 +365,7 @@ class ColourBar(QWidget):
         painter.setBrush(gradient)
         painter.drawRoundedRect(bar, 2, 2)
         painter.setPen(colour("muted"))
-        form = ".3g" if signed else ".2f"
+        form = ".2f" if self._unit == "eV" else ".2g" if not signed else ".3g"
         low, high = (f"{v:{form}}".replace("-", "−") for v in self._limits)
         painter.drawText(QPointF(4, 18), f"{high} {self._unit}")
         if signed:

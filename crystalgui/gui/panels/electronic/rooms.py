@@ -53,6 +53,8 @@ class RoomInfo:
 ROOMS: tuple[RoomInfo, ...] = (
     RoomInfo("Bands", "bands_room:BandsRoom"),
     RoomInfo("Topology", "topology_room:TopologyRoom"),
+    RoomInfo("Phases", "phases_room:PhasesRoom"),
+    RoomInfo("Surface", "surface_room:SurfaceRoom"),
     RoomInfo("Design", "design_room:DesignRoom"),
 )
 
