@@ -86,6 +86,10 @@ class StoreError(CrystalError):
     """The project database or a run folder cannot be used."""
 
 
+class Stopped(CrystalError):
+    """Somebody asked to stop; not a failure."""
+
+
 class NotEnoughMemory(ResourceError):
     """Memory ran out even with the smallest batch."""
 

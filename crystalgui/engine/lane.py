@@ -3,8 +3,10 @@
 A request is a function and its immutable arguments.  `Lane.ask` keeps only
 the latest request of each channel and serves the channels in turn;
 `Lane.run` does everything it is given, in order, in a thread of its own, so
-that parsing a large file does not stop a slider.  Callbacks run in the thread
-of the lane (the window's) and are dropped when their owner was destroyed.
+that parsing a large file does not stop a slider.  What may take a minute (a
+certificate) gets a thread of its own by name, and gives up soon after
+`Lane.forget`.  Callbacks run in the thread of the lane (the window's) and are
+dropped when their owner was destroyed.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, Signal, Slot
 
 from crystalgui.core.messages import ErrorInfo
+from crystalgui.core.stopping import stoppable
+from crystalgui.engine.garbage import Garbage
 
 T = TypeVar("T")
 
@@ -58,6 +62,8 @@ class _Desk(QObject):
         super().__init__()
         self._lock = threading.Lock()
         self._waiting: dict[object, _Request] = {}
+        self._current: object = None
+        self._stop = threading.Event()
         self._awake = False
         self._woken.connect(self._work, Qt.ConnectionType.QueuedConnection)
 
@@ -72,14 +78,17 @@ class _Desk(QObject):
         return old.ticket if old is not None else None
 
     def drop(self, key: object) -> None:
-        """Forget a request that waits."""
+        """Forget a request that waits, and stop the one under way."""
         with self._lock:
             self._waiting.pop(key, None)
+            if key == self._current:
+                self._stop.set()
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Forget everything that waits, and stop what is under way."""
         with self._lock:
             self._waiting.clear()
+            self._stop.set()
 
     @Slot()
     def _work(self) -> None:
@@ -88,18 +97,23 @@ class _Desk(QObject):
             if not self._waiting:
                 self._awake = False
                 return
-            request = self._waiting.pop(next(iter(self._waiting)))
+            key = next(iter(self._waiting))
+            request = self._waiting.pop(key)
+            self._current, self._stop = key, threading.Event()
         try:
-            answer = request.function(*request.arguments, **request.keywords)
+            with stoppable(self._stop):
+                answer = request.function(*request.arguments, **request.keywords)
         except Exception as error:  # noqa: BLE001 - it crosses to the window as text
             self.failed.emit(request.ticket, ErrorInfo.of(error))
         else:
             self.answered.emit(request.ticket, answer)
+        with self._lock:
+            self._current = None
         self._woken.emit()
 
 
 class Lane(QObject):
-    """Three threads for work that a person waits for: quick, slow, and in order.
+    """Threads for work that a person waits for: quick, slow, in order, and long ones by name.
 
     Signals
     -------
@@ -116,10 +130,13 @@ class Lane(QObject):
         self._receivers: dict[int, _Receiver] = {}
         self._count = 0
         self._closed = False
+        self._garbage = Garbage(self)
         self._threads: list[QThread] = []
+        self._desks: list[_Desk] = []
         self._quick = self._desk("lane-quick")
         self._slow = self._desk("lane-slow")
         self._long = self._desk("lane-long")
+        self._own: dict[str, _Desk] = {}
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.shutdown)
@@ -133,6 +150,7 @@ class Lane(QObject):
         desk.failed.connect(self._deliver_error, Qt.ConnectionType.QueuedConnection)
         thread.start()
         self._threads.append(thread)
+        self._desks.append(desk)
         return desk
 
     def ask(
@@ -144,6 +162,7 @@ class Lane(QObject):
         on_error: Callable[[ErrorInfo], None] | None = None,
         owner: QObject | None = None,
         slow: bool = False,
+        desk: str = "",
         **kwargs: object,
     ) -> None:
         """Ask for ``function(*args, **kwargs)``; a newer request of the channel replaces it.
@@ -162,11 +181,16 @@ class Lane(QObject):
         slow : bool
             It may take seconds: another thread does it, so that the sliders of
             the other channels do not wait.
+        desk : str
+            It may take a minute: the thread of this name does it, so that
+            nothing waits but what shares the name.
         """
         ticket = self._admit(channel, on_answer, on_error, owner)
         if ticket is not None:
-            desk = self._slow if slow else self._quick
-            replaced = desk.put(channel, _Request(ticket, function, args, kwargs))
+            if desk and desk not in self._own:
+                self._own[desk] = self._desk(f"lane-{desk}")
+            place = self._own[desk] if desk else self._slow if slow else self._quick
+            replaced = place.put(channel, _Request(ticket, function, args, kwargs))
             if replaced is not None:
                 self._receivers.pop(replaced, None)
 
@@ -189,9 +213,9 @@ class Lane(QObject):
             self._long.put(ticket, _Request(ticket, function, args, kwargs))
 
     def forget(self, channel: str) -> None:
-        """Drop what waits on a channel and the answer under way."""
-        self._quick.drop(channel)
-        self._slow.drop(channel)
+        """Drop what waits on a channel and the answer under way, which ends at its next check."""
+        for desk in self._desks:
+            desk.drop(channel)
         for ticket, receiver in tuple(self._receivers.items()):
             if receiver.channel == channel:
                 self._receivers.pop(ticket)
@@ -203,7 +227,7 @@ class Lane(QObject):
 
     @Slot()
     def shutdown(self, timeout: float = 5.0) -> bool:
-        """End the threads; what waits is dropped.
+        """End the threads; what waits is dropped, what is under way is stopped.
 
         Returns
         -------
@@ -214,11 +238,12 @@ class Lane(QObject):
             return True
         self._closed = True
         self._receivers.clear()
-        for desk in (self._quick, self._slow, self._long):
+        for desk in self._desks:
             desk.clear()
         for thread in self._threads:
             thread.quit()
         ended = [thread.wait(int(timeout * 1000)) for thread in self._threads]
+        self._garbage.stop()
         return all(ended)
 
     # --------------------------------------------------------------- delivery

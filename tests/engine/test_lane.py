@@ -14,6 +14,8 @@ from PySide6.QtCore import QObject, QThread
 
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.messages import ErrorInfo
+from crystalgui.core.physics.bloch import over_chunks
+from crystalgui.core.stopping import check
 from crystalgui.engine.heartbeat import Heartbeat
 from crystalgui.engine.lane import Lane
 
@@ -203,3 +205,59 @@ def test_the_heartbeat_sees_a_blocked_thread(qtbot) -> None:  # type: ignore[no-
     heart.reset()
     assert heart.worst() < 100
     heart.stop()
+
+
+def test_long_work_gives_up_when_it_is_forgotten(lane: Lane, qtbot) -> None:  # type: ignore[no-untyped-def]
+    entered, ended, told = threading.Event(), threading.Event(), []
+
+    def endless() -> None:
+        entered.set()
+        try:
+            while True:
+                over_chunks(lambda _: None, 40, 10)
+        finally:
+            ended.set()
+
+    lane.ask("certificate", endless, on_answer=told.append, on_error=told.append, desk="long")
+    assert entered.wait(20)
+    lane.ask("bands", str, "bands", on_answer=told.append, slow=True)
+    qtbot.waitUntil(lambda: told == ["bands"])  # it does not wait behind the long work
+    lane.ask("certificate", str, "next", on_answer=told.append, desk="long")
+    assert not ended.is_set()  # a newer request waits for its turn
+    lane.forget("certificate")
+    assert ended.wait(20)
+    lane.ask("certificate", str, "again", on_answer=told.append, desk="long")
+    qtbot.waitUntil(lambda: told == ["bands", "again"])
+
+
+def test_cycles_are_collected_in_the_windows_thread_only(lane: Lane, qtbot) -> None:  # type: ignore[no-untyped-def]
+    class Knot(QObject):
+        def __del__(self) -> None:
+            ended.append(QThread.currentThread() is here)
+
+    here, ended, told = QThread.currentThread(), [], []
+    knot = Knot()
+    knot.itself = knot  # type: ignore[attr-defined]
+    del knot
+    assert not gc.isenabled()
+    lane.ask("busy", lambda: [[i] for i in range(20_000)], on_answer=told.append)
+    qtbot.waitUntil(lambda: bool(told))
+    assert ended == []  # the lane made enough objects for Python to collect, and it did not
+    qtbot.waitUntil(lambda: ended == [True], timeout=20_000)
+    assert lane.shutdown()
+    assert gc.isenabled()
+
+
+def test_shutdown_stops_long_work() -> None:
+    lane, entered = Lane(), threading.Event()
+
+    def endless() -> None:
+        entered.set()
+        while True:
+            check()
+
+    lane.ask("certificate", endless, on_answer=lambda _: None, desk="long")
+    assert entered.wait(20)
+    start = time.perf_counter()
+    assert lane.shutdown()
+    assert time.perf_counter() - start < 2

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import threading
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from crystalgui.core.physics.certificate import LABELS, Certificate
 from crystalgui.core.reports.certificate import wrapped_line
 from crystalgui.core.reports.typography import PHASE_COLOURS as PRINTED
 from crystalgui.core.resources import examples
+from crystalgui.core.stopping import check
 from crystalgui.gui.panels.electronic import topology_room
 from crystalgui.gui.panels.electronic.topology_room import TopologyRoom
 from crystalgui.gui.theme import OKABE_ITO, PHASE_COLOURS, phase_colour, theme
@@ -82,13 +84,15 @@ def test_a_certificate_is_read(room: TopologyRoom, qtbot: Any, monkeypatch: Any)
     asked = give(monkeypatch, made)
     room.begin(h, 2, None)
     assert room.card.subtitle.startswith("checking")
-    assert not room.again.isEnabled()
+    assert room.again.isHidden()
+    assert not room.stop.isHidden()
     assert not room.bar.isHidden()
     shown(room, qtbot)
     assert asked[0].h is h
     assert (asked[0].occupied, asked[0].dimension, asked[0].nodes) == (2, None, True)
     card = room.card
-    assert room.again.isEnabled()
+    assert not room.again.isHidden()
+    assert room.stop.isHidden()
     assert room.bar.isHidden()
     assert card.headline.label.text() == "Topological insulator"
     assert card.headline.ink == PHASE_COLOURS["topological"]
@@ -219,7 +223,7 @@ def test_errors_stand_in_place_with_their_remedy(
     room.begin(h, 2, None)
     qtbot.waitUntil(lambda: not room.error.isHidden())
     assert room.error.text() == "2 dimensions do not fit. Leave the dimension out."
-    assert room.again.isEnabled()
+    assert not room.again.isHidden()
     room.certify_again()
     assert shown(room, qtbot) is made
     assert room.error.isHidden()
@@ -349,3 +353,30 @@ def test_the_real_lane_certifies_an_example(window: Any, session: Any, qtbot: An
         "topology.copy",
         "topology.export",
     }
+
+
+def test_a_certificate_under_way_can_be_stopped(
+    room: TopologyRoom, qtbot: Any, monkeypatch: Any
+) -> None:
+    h, made = certificates.topological()
+    entered, ended = threading.Event(), threading.Event()
+
+    def endless(_: Any) -> Certificate:
+        entered.set()
+        try:
+            while True:
+                check()
+        finally:
+            ended.set()
+
+    give(monkeypatch, endless)
+    room.begin(h, 2, None)
+    assert entered.wait(20)
+    qtbot.mouseClick(room.stop, Qt.MouseButton.LeftButton)
+    assert ended.wait(20)
+    assert room.stop.isHidden()
+    assert room.error.text() == "Stopped. Certify starts again."
+    give(monkeypatch, made)
+    qtbot.mouseClick(room.again, Qt.MouseButton.LeftButton)
+    assert shown(room, qtbot) is made
+    assert room.error.isHidden()

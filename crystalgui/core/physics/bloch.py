@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgui.core.stopping import check, stop_flag
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 Floats = NDArray[np.float64]
@@ -140,7 +141,16 @@ def cores() -> int:
 def over_chunks(
     part: Callable[[slice], None], total: int, step: int, threads: int | None = None
 ) -> None:
-    """Call ``part`` on consecutive slices, in threads, with BLAS on one thread each."""
+    """Call ``part`` on consecutive slices, in threads, with BLAS on one thread each.
+
+    Between two slices it can be stopped (`core.stopping`).
+    """
+    flag = stop_flag()
+
+    def watched(chunk: slice) -> None:
+        check(flag)
+        part(chunk)
+
     count = min(8, cores()) if threads is None else threads
     if count > 1:
         step = max(1, min(step, -(-total // count)))
@@ -148,10 +158,10 @@ def over_chunks(
     with one_blas_thread():
         if count < 2 or len(rows) < 2 or total < 16:
             for chunk in rows:
-                part(chunk)
+                watched(chunk)
             return
         with ThreadPoolExecutor(min(count, len(rows)), "bloch") as pool:
-            for _ in pool.map(part, rows):
+            for _ in pool.map(watched, rows):
                 pass
 
 
@@ -168,7 +178,11 @@ _blas_users: list[Any] = []
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS on one thread while any caller, in any thread, is inside."""
+    """BLAS on one thread while any caller, in any thread, is inside.
+
+    Whoever enters can be stopped here (`core.stopping`).
+    """
+    check()
     with _blas_lock:
         limit = None
         if not _blas_users:

@@ -198,7 +198,7 @@ class BandsRoom(QWidget):
             groups=found.groups if len(found.groups) <= MANY else None,
             on_answer=show,
             owner=self,
-            slow=True,
+            desk="dos",
         )
 
     def show_filling(self, filling: Filling | None, occupied: int) -> None:

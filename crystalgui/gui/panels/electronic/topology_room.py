@@ -177,7 +177,11 @@ class TopologyRoom(QWidget):
             icon_name="refresh",
         )  # fmt: skip
         self.again.clicked.connect(self.certify_again)
+        self.stop = Chip("Stop", False, "Stop computing the certificate", icon_name="stop")
+        self.stop.clicked.connect(self.give_up)
+        self.stop.hide()
         self.card.tools.insertWidget(0, self.again)
+        self.card.tools.insertWidget(1, self.stop)
         group = QWidget()
         row = QHBoxLayout(group)
         row.setContentsMargins(0, 0, 0, 0)
@@ -211,6 +215,14 @@ class TopologyRoom(QWidget):
                 menu="Physics",
                 tip="Compute the topological certificate of the Hamiltonian that is shown",
                 enabled=lambda: self._h is not None,
+            ),
+            ActionInfo(
+                "topology.stop",
+                "Stop the certificate",
+                self.give_up,
+                menu="Physics",
+                tip="Stop computing the certificate",
+                enabled=lambda: self._asked is not None,
             ),
             ActionInfo(
                 "topology.copy",
@@ -270,6 +282,14 @@ class TopologyRoom(QWidget):
         if self._h is not None:
             self._ask(self.question())
 
+    def give_up(self) -> None:
+        """Stop the certificate that is being computed."""
+        if self._asked is None:
+            return
+        self._forget()
+        if self.card.certificate is None:
+            self._say("Stopped.", "Certify starts again.", "muted")
+
     def _show_empty(self) -> None:
         self._forget()
         self.card.clear()
@@ -278,7 +298,7 @@ class TopologyRoom(QWidget):
         self.k_points.emit([])
 
     def _forget(self) -> None:
-        """Whatever is under way is not wanted any more."""
+        """Whatever is under way is not wanted any more, and stops."""
         self._asked = None
         for channel in ("topology", "topology planes"):
             self._session.lane.forget(channel)
@@ -298,7 +318,8 @@ class TopologyRoom(QWidget):
         self.bar.show()
         self.waiting.setText("Gap, charge centres, parities and nodes are being checked…")
         self.waiting.setVisible(self.card.certificate is None)
-        self.again.setEnabled(False)
+        self.again.hide()
+        self.stop.show()
         self._clock.start()
         self._tick()
         self._session.lane.ask(
@@ -308,7 +329,7 @@ class TopologyRoom(QWidget):
             on_answer=lambda answer: self._answered(question, answer),
             on_error=lambda error: self._failed(question, error),
             owner=self,
-            slow=True,
+            desk="topology",
         )
 
     def _tick(self) -> None:
@@ -321,7 +342,8 @@ class TopologyRoom(QWidget):
         self.bar.setRange(0, 1)
         self.bar.hide()
         self.waiting.hide()
-        self.again.setEnabled(True)
+        self.stop.hide()
+        self.again.show()
         self.card.set_title("Certificate", "")
 
     def _answered(self, question: Question, certificate: Certificate) -> None:
@@ -342,7 +364,7 @@ class TopologyRoom(QWidget):
                 on_answer=lambda answer: self._planes_found(question, certificate, answer),
                 on_error=lambda error: self.flow.clear(f"{error.title} {error.hint}"),
                 owner=self,
-                slow=True,
+                desk="topology",
             )
 
     def _planes_found(
@@ -360,11 +382,12 @@ class TopologyRoom(QWidget):
         self._rest()
         self._say(error.title, error.hint)
 
-    def _say(self, title: str, hint: str) -> None:
+    def _say(self, title: str, hint: str, tone: str = "bad") -> None:
         """An error in place, with its remedy."""
         self.card.clear()
         self.flow.clear("")
         self.k_points.emit([])
+        self.error.set_role(tone)
         self.error.setText(f"{title} {hint}".strip())
         self.error.show()
         self.waiting.setText("")

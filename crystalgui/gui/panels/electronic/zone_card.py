@@ -211,7 +211,7 @@ class ZoneCard(Card):
             on_answer=show,
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="zone",
         )
 
     def _show_nodes(self, found: ZoneNodes) -> None:
@@ -273,7 +273,7 @@ class ZoneCard(Card):
             on_answer=show,
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="zone",
         )
 
     def _show_fermi(self, sheets: tuple[FermiSheet, ...]) -> None:
