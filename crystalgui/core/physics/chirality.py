@@ -167,7 +167,10 @@ def _link(a: Complexes, b: Complexes) -> Complexes:
 def charge(
     h: Hoppings, occupied: int, k: Floats, low: int, high: int, largest: float
 ) -> tuple[int, bool, float]:
-    """Chirality at two radii that agree, and with the sign of det v_ij.
+    """Chirality at two radii that agree.
+
+    For a linear node of two bands the sign of det v_ij, which is the flux
+    through an infinitely small surface, takes the place of the smaller one.
 
     Parameters
     ----------
@@ -186,7 +189,10 @@ def charge(
     linear = node.sign != 0 and node.slopes[2] > 0.02 * node.slopes[0]
     value = 0
     for _ in range(5):
-        flux = [chirality(h, occupied, k, r, shape) for r in (radius, radius / 3)]
+        flux = [chirality(h, occupied, k, radius, shape)]
+        if linear and flux[0].admissible and flux[0].value == node.sign:
+            return node.sign, True, radius
+        flux.append(chirality(h, occupied, k, radius / 3, shape))
         value = flux[1].value
         agree = flux[0].value == value and all(f.admissible for f in flux)
         if agree and (not linear or value == node.sign):

@@ -24,22 +24,59 @@ class Line:
     """One line of a surface, at ``t``.
 
     ``s`` (m,) ascending in [0, 1), ``gap`` (m,) eV, ``states`` (m, n, occupied)
-    (dropped when the line is done); then ``centres`` (occupied,), the largest
+    (dropped when the line is done) and their unitary ``links`` with which of
+    them are ``rough`` and ``known``; then ``centres`` (occupied,), the largest
     ``movement`` of one, and ``smooth``: no link needs a point that could not
     be added any more.
     """
 
-    __slots__ = ("centres", "gap", "harmonics", "movement", "s", "smooth", "states", "t")
+    __slots__ = (
+        "centres",
+        "gap",
+        "harmonics",
+        "known",
+        "links",
+        "movement",
+        "rough",
+        "s",
+        "smooth",
+        "states",
+        "t",
+    )
 
     def __init__(self, t: float, harmonics: Complexes) -> None:
         self.t = t
         self.harmonics = harmonics
         self.s = np.empty(0)
         self.gap = np.empty(0)
-        self.states = np.empty((0, 0, 0), dtype=np.complex128)
+        self.drop()
         self.centres = np.empty(0)
         self.movement = np.inf
         self.smooth = True
+
+    def drop(self) -> None:
+        """Forget the eigenstates."""
+        self.states = self.links = np.empty((0, 0, 0), dtype=np.complex128)
+        self.rough = self.known = np.empty(0, dtype=np.bool_)
+
+    def insert(self, s: Floats, gap: Floats, states: Complexes) -> None:
+        """Add points; the links between neighbours that stay neighbours stay known."""
+        m, o = len(self.s), states.shape[-1]
+        if not m:
+            self.s, self.gap, self.states = s, gap, states
+            self.links = np.empty((len(s), o, o), dtype=np.complex128)
+            self.rough, self.known = np.zeros((2, len(s)), dtype=np.bool_)
+            return
+        order = np.argsort(np.concatenate([self.s, s]), kind="stable")
+        self.s = np.concatenate([self.s, s])[order]
+        self.gap = np.concatenate([self.gap, gap])[order]
+        self.states = np.concatenate([self.states, states])[order]
+        new = np.zeros(len(s), dtype=np.bool_)
+        self.links = np.concatenate([self.links, np.empty((len(s), o, o), dtype=np.complex128)])
+        self.links = self.links[order]
+        self.rough = np.concatenate([self.rough, new])[order]
+        known = np.concatenate([self.known, new])[order]
+        self.known = known & (np.roll(order, -1) < m)
 
     @property
     def smallest(self) -> float:
@@ -134,32 +171,24 @@ class Refinement:
 
         over_chunks(part, len(matrices), 128, self.threads)
         for line, s, a, b in zip(lines, added, ends[:-1], ends[1:], strict=True):
-            states = matrices[a:b, :, :occupied]
-            if len(line.s):
-                s = np.concatenate([line.s, s])
-                order = np.argsort(s, kind="stable")
-                line.s = s[order]
-                line.gap = np.concatenate([line.gap, gap[a:b]])[order]
-                line.states = np.concatenate([line.states, states])[order]
-            else:
-                line.s, line.gap, line.states = s, gap[a:b], states
+            line.insert(s, gap[a:b], matrices[a:b, :, :occupied])
 
     def _refine(self, lines: list[Line]) -> list[Line]:
         """One round; returns the lines that got more points."""
-        links, rough = _links([line.states for line in lines])
+        _link(lines)
         again: list[Line] = []
         added: list[Floats] = []
-        smooth: list[tuple[Line, Complexes]] = []
-        for line, own, broken in zip(lines, links, rough, strict=True):
+        smooth: list[Line] = []
+        for line in lines:
             steps = line.steps
-            needed = broken | (line.gap + np.roll(line.gap, -1) < 2 * self.rates[0] * steps)
+            needed = line.rough | (line.gap + np.roll(line.gap, -1) < 2 * self.rates[0] * steps)
             possible = needed & (steps >= 2 * self.step)
             line.smooth = not (needed & ~possible).any()
             if possible.any() and len(line.s) < self.points[1]:
                 again.append(line)
                 added.append(line.middles(possible))
             else:
-                smooth.append((line, own))
+                smooth.append(line)
         for line in self._settled(smooth):
             again.append(line)
             added.append(line.middles(np.ones(len(line.s), dtype=np.bool_)))
@@ -167,31 +196,44 @@ class Refinement:
             self._add(again, added)
         return again
 
-    def _settled(self, lines: list[tuple[Line, Complexes]]) -> list[Line]:
+    def _settled(self, lines: list[Line]) -> list[Line]:
         """Charge centres of smooth lines; returns those that still move."""
         if not lines:
             return []
-        coarse, _ = _links([line.states[::2] for line, _ in lines])
-        loops = np.array([loop(own) for _, own in lines] + [loop(own) for own in coarse])
+        coarse = _links([line.states[::2] for line in lines])
+        loops = np.array([loop(line.links) for line in lines] + [loop(own) for own in coarse])
         centres = charge_centres(loops)
         moving: list[Line] = []
-        for (line, _), fine, rough in zip(lines, centres, centres[len(lines) :], strict=False):
+        for line, fine, rough in zip(lines, centres, centres[len(lines) :], strict=False):
             line.centres = fine
             line.movement = float(circular_distance(fine, rough))
             if line.movement > self.pos_tol and 2 * len(line.s) <= self.points[1]:
                 moving.append(line)
             else:
-                line.states = np.empty((0, 0, 0), dtype=np.complex128)
+                line.drop()
         return moving
 
 
-def _links(
-    states: list[Complexes],
-) -> tuple[list[Complexes], list[NDArray[np.bool_]]]:
+def _link(lines: list[Line]) -> None:
+    """Find the links of lines that are not known yet, all in one batch."""
+    missing = [np.flatnonzero(~line.known) for line in lines]
+    pairs = zip(lines, missing, strict=True)
+    overlap = [
+        line.states[i].conj().swapaxes(-1, -2) @ line.states[(i + 1) % len(line.s)]
+        for line, i in pairs
+    ]
+    links, rough = unitary(np.concatenate(overlap))
+    ends = np.cumsum([0, *map(len, missing)])
+    for line, i, a, b in zip(lines, missing, ends[:-1], ends[1:], strict=True):
+        line.links[i], line.rough[i] = links[a:b], rough[a:b]
+        line.known = np.ones(len(line.s), dtype=np.bool_)
+
+
+def _links(states: list[Complexes]) -> list[Complexes]:
     """Unitary links of lines of different lengths, in one batch."""
     ends = np.cumsum([len(s) for s in states])[:-1]
-    links, rough = unitary(np.concatenate([overlaps(s) for s in states]))
-    return np.split(links, ends), np.split(rough, ends)
+    links, _ = unitary(np.concatenate([overlaps(s) for s in states]))
+    return np.split(links, ends)
 
 
 def circular_distance(one: Floats, other: Floats) -> Floats:

@@ -1,12 +1,18 @@
-"""Where could two bands touch?  The certificate that no node was missed.
+"""Where could two bands touch?  Evidence that no node was missed.
 
 A coarse mesh alone misses nodes.  Here every mesh cell in which the measured
 slopes of the two bands allow a touching is divided until the slopes rule it
-out or the cell is small; a descent starts from each cell that is left
-(`descent`).  The slope of a sorted band is bounded by that of H(k) (Weyl's
-inequality), so that bands which cross others need no care.
-"""
+out or the cell is small; a descent starts from each cell that is left and
+whose gap is the smallest among its neighbours (`descent`).  Sorted bands are
+continuous and as steep as H(k) at most (Weyl's inequality), so that bands
+which cross others need no care.
 
+The slopes are measured, between a cell and its parts and with a margin; they
+are not bounds: what bends sharply between all points is missed.  Rigorous
+bounds from the hoppings are several times larger and would leave too many
+cells.  The charges, which must cancel, and the invariants of planes between
+the nodes test the search independently.
+"""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -102,8 +108,10 @@ def suspects(
         k, pair, limit = _divide(h, occupied, k, pair, limit, size)
         size = size / 2
     left = len(k)
-    starts = np.concatenate([k, lowest / np.array(mesh)])
-    value = np.concatenate([pair[:, 1] - pair[:, 0], gap[tuple(lowest.T)]])
+    below = pair[:, 1] - pair[:, 0]
+    deepest = _deepest(k, below, size)
+    starts = np.concatenate([k[deepest], lowest / np.array(mesh)])
+    value = np.concatenate([below[deepest], gap[tuple(lowest.T)]])
     starts = _apart(starts, value, size, group)
     if len(starts) > _MOST_STARTS:
         complete = False
@@ -180,6 +188,26 @@ def _divide(
     bound = np.maximum(_SLOPE_MARGIN * slope, 0.5 * limit)
     keep = e[..., 1] - e[..., 0] <= bound[:, None]
     return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
+
+
+def _deepest(k: Floats, gap: Floats, size: Floats) -> NDArray[np.bool_]:
+    """Cells whose gap is no larger than that of any of the 26 around that is left, too."""
+    if not len(k):
+        return np.zeros(0, dtype=bool)
+    live = size > 0
+    counts = np.where(live, np.round(1 / np.where(live, size, 1)), 1).astype(np.int64)
+    # Centres lie between multiples of the size once they were divided.
+    place = np.floor(k / np.where(live, size, 1) + 1e-6).astype(np.int64) % counts
+    number = np.ravel_multi_index(tuple(place.T), tuple(counts))
+    order = np.argsort(number)
+    ascending = number[order]
+    deepest = np.ones(len(k), dtype=bool)
+    for shift in product(*[(-1, 0, 1) if x else (0,) for x in live]):
+        other = np.ravel_multi_index(tuple(((place + shift) % counts).T), tuple(counts))
+        at = np.searchsorted(ascending, other) % len(k)
+        there = order[at]
+        deepest &= (number[there] != other) | (gap <= gap[there])
+    return deepest
 
 
 def _lowest(gap: Floats, count: int = 12) -> Integers:

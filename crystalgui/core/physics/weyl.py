@@ -33,6 +33,7 @@ _SOFT = 0.1
 _TESTED = 16
 _SHOWN = 8
 _SETTLED = 12
+_CROWDED = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -150,12 +151,16 @@ class _Search:
     def _resolves(self, extended: bool) -> Check:
         found = self.found
         passed = True if found.complete else None if extended else False
-        text = (
-            f"Slopes rule nodes out in all but {found.cells} small cells; "
-            f"each of these was searched."
-            if found.complete
-            else "So many cells could hold a node that only a part of them was searched."
-        )
+        if not found.complete:
+            text = "So many cells could hold a node that only a part of them was searched."
+        elif not found.cells:
+            text = "Slopes rule out nodes everywhere on the mesh."
+        else:
+            text = (
+                f"Slopes rule nodes out in all but {found.cells} small cells; "
+                f"the gap was followed downhill from these."
+            )
+        text += " Slopes are measured, with a margin."
         return Check(name="mesh resolves the gap", passed=passed, value=found.cells, text=text)
 
     def _minima(self) -> tuple[Floats, Floats]:
@@ -177,9 +182,24 @@ class _Search:
             )
             doubtful = near[gap[near] < 10 * self.tolerance]
             k[doubtful], gap[doubtful] = self._descend(k[doubtful], self.step / 50)
+            k, gap = self._around(k, gap)
         if not zero.any():
             gap = gap_at(self.h, self.occupied, k)
         return k, gap
+
+    def _around(self, k: Floats, gap: Floats) -> tuple[Floats, Floats]:
+        """Nodes crowd where the gap is tiny: look around the minima that are not resolved."""
+        tiny = np.flatnonzero((gap >= CLOSED) & (gap < self.tolerance))
+        tiny = tiny[np.argsort(gap[tiny], kind="stable")]
+        if not len(tiny):
+            return k, gap
+        places = self._distinct(k[tiny], images=True)[:_CROWDED]
+        arms = [(-1.0, 0.0, 1.0) if x else (0.0,) for x in self.live]
+        arm = np.array([a for a in product(*arms) if any(a)]) / np.array(self.found.mesh)
+        seeds = (places[:, None] + np.concatenate([0.02 * arm, 0.1 * arm])).reshape(-1, 3)
+        found, value = self._descend(seeds, 0.05 * self.step)
+        closed = value < CLOSED
+        return np.concatenate([k, found[closed]]), np.append(gap, value[closed])
 
     # --- which touchings are the same -----------------------------------------------------
 
@@ -308,7 +328,7 @@ class _Search:
             )
         ]
         if self.live.all():
-            text = "Fluxes at two radii agree" + (
+            text = "Fluxes at two radii, or with the sign of det v, agree" + (
                 f" except at {doubtful} nodes." if doubtful else "."
             )
             checks.append(
