@@ -4,7 +4,8 @@
 
 A benchmark is a module with ``run() -> list[dict]``; each row has ``name``,
 ``value``, ``unit`` and, where the program promises something, ``limit`` and
-``better`` ("lower" or "higher").  Rows go to a JSON file with date, machine
+``better`` ("lower" or "higher"); one that could not be measured here says why
+in ``missing``.  Rows go to a JSON file with date, machine
 and versions, so that two results can be compared honestly.
 """
 
@@ -82,7 +83,7 @@ def versions() -> dict[str, str]:
 
 def kept(row: Row) -> bool | None:
     """Whether a promise was kept; None when there is none."""
-    if row.get("limit") is None:
+    if row.get("limit") is None or "missing" in row:
         return None
     if row.get("better", "lower") == "higher":
         return bool(row["value"] >= row["limit"])
@@ -107,6 +108,8 @@ def show(row: Row) -> str:
     """One line for the terminal."""
     if "error" in row:
         return f"  failed  {row['name']}\n{row['error']}"
+    if "missing" in row:
+        return f"  {'-':>10} {'':<10} {row['name']} ({row['missing']})"
     mark = {True: "kept", False: "MISSED", None: ""}[row["kept"]]
     promise = f"  (promised {row['limit']:g} {row['unit']})" if row.get("limit") is not None else ""
     return f"  {row['value']:>10.4g} {row['unit']:<10} {row['name']}{promise} {mark}".rstrip()

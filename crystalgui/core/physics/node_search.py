@@ -13,6 +13,7 @@ bounds from the hoppings are several times larger and would leave too many
 cells.  The charges, which must cancel, and the invariants of planes between
 the nodes test the search independently.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def suspects(
     """
     table = _pair_on_mesh(h, occupied, mesh, group)
     gap = table[..., 1] - table[..., 0]
-    bound = _mesh_bound(table)
+    bound = mesh_bound(table)
     even = any((w == -np.eye(3)).all() for w in group)
     cells = np.argwhere(gap <= bound)
     if even:
@@ -156,8 +157,11 @@ def even_spectrum(h: Hoppings) -> bool:
     return bool(np.abs(e - other).max() < 1e-6 * max(1.0, float(np.abs(e).max())))
 
 
-def _mesh_bound(table: Floats) -> Floats:
-    """Largest loss of gap within half a cell that the slopes between neighbours allow."""
+def mesh_bound(table: Floats) -> Floats:
+    """Largest loss of gap within half a cell that the slopes between neighbours allow.
+
+    ``table`` (n1, n2, n3, 2): the two bands at the gap on a mesh; -> (n1, n2, n3), eV.
+    """
     slope = np.zeros(table.shape[:3])
     for shift in product((-1, 0, 1), repeat=3):
         if any(shift):
@@ -183,9 +187,7 @@ def _divide(
     child = k[:, None] + corners
     e = energies(h, child.reshape(-1, 3))[:, occupied - 1 : occupied + 1]
     e = e.reshape(len(k), len(corners), 2)
-    # From a child to its own corners it is as far as from its parent's centre to the child.
-    slope = np.abs(e - pair[:, None]).sum(axis=-1).max(axis=1)
-    bound = np.maximum(_SLOPE_MARGIN * slope, 0.5 * limit)
+    bound = divided_bound(e, pair, limit)
     keep = e[..., 1] - e[..., 0] <= bound[:, None]
     return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
 
@@ -208,6 +210,13 @@ def _deepest(k: Floats, gap: Floats, size: Floats) -> NDArray[np.bool_]:
         there = order[at]
         deepest &= (number[there] != other) | (gap <= gap[there])
     return deepest
+
+
+def divided_bound(e: Floats, pair: Floats, limit: Floats) -> Floats:
+    """The same for children (c, children, 2) of cells with energies (c, 2) and bounds (c,)."""
+    # From a child to its own corners it is as far as from its parent's centre to the child.
+    slope = np.abs(e - pair[:, None]).sum(axis=-1).max(axis=1)
+    return np.asarray(np.maximum(_SLOPE_MARGIN * slope, 0.5 * limit))
 
 
 def _lowest(gap: Floats, count: int = 12) -> Integers:
