@@ -30,6 +30,8 @@ Miller = tuple[int, int, int]
 VACUUM = 12.0
 """Angstrom between a slab and its next image in the lattice that is shown."""
 _LARGEST_SLAB = 2 << 30
+_ALIKE = 0.03
+"""Wannier functions break symmetries by about so much, eV."""
 _SAMPLES = np.random.default_rng(5).uniform(size=(24, 3))
 
 
@@ -390,18 +392,19 @@ def slab_bands(
 # --------------------------------------------------------------------- path
 
 
-def surface_path(turned: Hoppings, density: float = 30.0) -> KPath:
+def surface_path(turned: Hoppings, density: float = 30.0, *, momenta: bool = False) -> KPath:
     """A path through the surface zone of a reoriented crystal, labels with a bar.
 
-    By lattice: hexagonal K-Gamma-M-K, square M-Gamma-X-M, otherwise
-    X-Gamma-Y-S-X; where nothing hops along one vector X-Gamma-X, along both
+    By lattice: hexagonal K-Gamma-M-K, square M-Gamma-X-M, otherwise (and with
+    ``momenta``) X-Gamma-Y-S-X, which visits every time-reversal-invariant
+    momentum; where nothing hops along one vector X-Gamma-X, along both
     Gamma alone.
     """
     lattice = np.eye(3) if turned.lattice is None else np.array(turned.lattice)
     normal = np.cross(lattice[0], lattice[1])
     lattice[2] = normal / np.linalg.norm(normal)
     flat = [axis for axis in _flat_axes(turned) if axis < 2]
-    piece = _surface_piece(lattice, flat)
+    piece = _surface_piece(lattice, flat, momenta)
     if len(piece) == 1:
         zero = np.zeros((1, 3))
         return KPath(
@@ -416,7 +419,51 @@ def surface_path(turned: Hoppings, density: float = 30.0) -> KPath:
     return _sample([piece], lattice, density, "", False)
 
 
-def _surface_piece(lattice: Floats, flat: list[int]) -> Piece:
+def like_edges(turned: Hoppings) -> bool:
+    """Whether the three edges X, Y, S of the surface zone have the same bulk bands.
+
+    Then one of them speaks for all, as hexagonal and cubic crystals suggest;
+    otherwise a path must visit them all to see every surface state.
+    """
+    from crystalgui.core.physics.bloch import energies
+
+    z = np.arange(24) / 24
+    found = []
+    for x, y in ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
+        e = energies(turned, np.column_stack([np.full(24, x), np.full(24, y), z]))
+        found.append(np.concatenate([e.min(axis=0), e.max(axis=0)]))
+    return bool(np.ptp(found, axis=0).max() < _ALIKE)
+
+
+def around_gamma(path: KPath, share: float) -> KPath:
+    """The part of a surface path within ``share`` of the shorter way from Gamma to its ends."""
+    places = [x for x, name in path.ticks if name.startswith("Γ")]
+    if not places or len(path.ticks) < 2:
+        return path
+    middle = places[0]
+    names = [name for _, name in path.ticks]
+    at = [x for x, _ in path.ticks].index(middle)
+    sides = [path.ticks[i] for i in (at - 1, at + 1) if 0 <= i < len(names)]
+    reach = share * min(abs(x - middle) for x, _ in sides)
+    rows = np.flatnonzero(np.abs(path.distance - middle) <= reach * (1 + 1e-9))
+    start, stop = int(rows[0]), int(rows[-1]) + 1
+    distance = path.distance[start:stop] - path.distance[start]
+    ticks = [(float(middle - path.distance[start]), names[at])]
+    for x, name in sides:
+        there = 0.0 if x < middle else float(distance[-1])
+        ticks.append((there, f"{share:g}{name}"))
+    return replace(
+        path,
+        k=path.k[start:stop],
+        cart=path.cart[start:stop],
+        distance=distance,
+        pieces=((0, stop - start),),
+        segments=(),
+        ticks=tuple(sorted(ticks)),
+    )
+
+
+def _surface_piece(lattice: Floats, flat: list[int], momenta: bool = False) -> Piece:
     def point(name: str, x: float, y: float) -> tuple[str, Floats]:
         return name + "\u0304", np.array([x, y, 0.0])
 
@@ -429,10 +476,10 @@ def _surface_piece(lattice: Floats, flat: list[int]) -> Piece:
     one, two = lattice[0], lattice[1]
     ratio = float(np.linalg.norm(one) / np.linalg.norm(two))
     cosine = float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
-    if abs(ratio - 1) < 1e-3 and abs(abs(cosine) - 0.5) < 1e-3:
+    if not momenta and abs(ratio - 1) < 1e-3 and abs(abs(cosine) - 0.5) < 1e-3:
         k = point("K", 1 / 3, 1 / 3) if cosine < 0 else point("K", 2 / 3, 1 / 3)
         return k, g, point("M", 0.5, 0), k
     side, corner = point("X", 0.5, 0), (0.5, 0.5)
-    if abs(ratio - 1) < 1e-3 and abs(cosine) < 1e-3:
+    if not momenta and abs(ratio - 1) < 1e-3 and abs(cosine) < 1e-3:
         return point("M", *corner), g, side, point("M", *corner)
     return side, g, point("Y", 0, 0.5), point("S", *corner), side

@@ -196,6 +196,8 @@ class GapPlot(PointPlot):
             curve.setSymbolBrush(pg.mkBrush(ink))
             curve.setSymbolPen(None)
         self._legend.setLabelTextColor(QColor(theme().tokens.muted))
+        for _, words in self._legend.items:
+            words.setText(words.text, color=theme().tokens.muted)
         self._spot.setPen(pg.mkPen(theme().tokens.text, width=1.5))
         self._spot.setBrush(None)
 

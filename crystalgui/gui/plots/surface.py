@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from crystalgui.gui import theme as look
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.readout import Readout
-from crystalgui.gui.theme import OKABE_ITO, colour, theme
+from crystalgui.gui.theme import OKABE_ITO, colour, font, theme
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,14 +63,15 @@ class SurfacePlot(Plot):
         self.showGrid(x=False, y=False)
         self.setMouseTracking(True)
         self.getPlotItem().getViewBox().setMouseEnabled(x=False, y=False)
+        self.getAxis("bottom").setStyle(hideOverlappingLabels=False, tickTextOffset=5)
         self._image = _Image()
         self._lines = pg.PlotCurveItem(connect="finite", antialias=False)
         self._zero = pg.InfiniteLine(angle=0, movable=False)
         for item in (self._image, self._lines, self._zero):
             self.addItem(item, ignoreBounds=True)
         self._marks = [
-            pg.ScatterPlotItem(size=2.5 + 1.5 * place, pxMode=True)
-            for _ in (BOTTOM, TOP)
+            pg.ScatterPlotItem(size=2.5 + 1.5 * place + more, pxMode=True)
+            for more in (3.0, 0.0)
             for place in range(len(SHARES))
         ]
         for mark in self._marks:
@@ -129,10 +130,12 @@ class SurfacePlot(Plot):
             line.setZValue(2)
             self.addItem(line, ignoreBounds=True)
             self._ticks.append(line)
-        self.getAxis("bottom").setTicks([list(path.ticks), []])
+        # the font draws the bar: few fonts place a combining one well
+        ticks = [(x, name.replace("\u0304", "")) for x, name in path.ticks]
+        self.getAxis("bottom").setTicks([ticks, []])
         end = float(path.distance[-1]) or 1.0
-        self.setXRange(0.0, end, padding=0.0)
-        self.setYRange(*self._window, padding=0.0)
+        self.setXRange(0.0, end, padding=0.02)
+        self.setYRange(*self._window, padding=0.015)
         self.apply_theme()
 
     # ------------------------------------------------------------- drawing
@@ -142,6 +145,10 @@ class SurfacePlot(Plot):
         if not hasattr(self, "_readout"):
             return
         tokens = theme().tokens
+        barred = font("text")
+        barred.setPixelSize(11)
+        barred.setOverline(True)
+        self.getAxis("bottom").setStyle(tickFont=barred)
         faint = QColor(tokens.text if self._slab is not None else "#ffffff")
         faint.setAlphaF(0.25)
         for line in self._ticks:
@@ -153,10 +160,12 @@ class SurfacePlot(Plot):
         band.setAlphaF(0.45)
         self._lines.setPen(pg.mkPen(band, width=1))
         bottom = BOTTOM if tokens.dark else OKABE_ITO[0]
-        inks = [bottom] * len(SHARES) + [TOP] * len(SHARES)
-        for mark, ink in zip(self._marks, inks, strict=True):
+        for mark in self._marks[: len(SHARES)]:
+            mark.setPen(pg.mkPen(colour(bottom, 0.9), width=1))
+            mark.setBrush(None)
+        for mark in self._marks[len(SHARES) :]:
             mark.setPen(None)
-            mark.setBrush(pg.mkBrush(colour(ink, 0.85)))
+            mark.setBrush(pg.mkBrush(colour(TOP, 0.85)))
 
     def redraw(self) -> None:
         """Bring every item up to date."""

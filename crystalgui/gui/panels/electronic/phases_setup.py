@@ -49,7 +49,7 @@ PRESETS = (
         ("staggered", 0.0, 0.4, 17),
         {"b2": 0.8},
     ),
-    Preset("Haldane", "haldane", ("phi", -math.pi, math.pi, 33), ("mass", -0.8, 0.8, 25)),
+    Preset("Haldane", "haldane", ("phi", -3.1416, 3.1416, 33), ("mass", -0.8, 0.8, 25)),
     Preset("Kane–Mele", "kane-mele", ("staggered", -0.5, 0.5, 25), ("rashba", 0.0, 0.4, 17)),
     Preset("Cubic insulator", "cubic", ("M", -2.0, 14.0, 33), ("B", 0.4, 1.6, 13)),
 )
@@ -85,12 +85,14 @@ class Settings(QWidget):
             if parameter.name not in without and parameter.unit != "Å":
                 self._add(parameter)
         self.setVisible(bool(self._boxes))
+        self._flow.invalidate()
+        self._flow.activate()
         self.updateGeometry()
 
     def _add(self, parameter: Parameter) -> None:
         group = QWidget(self)
         row = QHBoxLayout(group)
-        row.setContentsMargins(0, 0, SPACE[1], 0)
+        row.setContentsMargins(0, 0, SPACE[0], 0)
         row.setSpacing(SPACE[0])
         row.addWidget(muted(parameter.name))
         box = real(parameter.default, -1e3, 1e3, parameter.name)
@@ -120,10 +122,12 @@ class EndRow:
         self.box = choice((), name)
         self.settings = Settings()
         self._ends: list[End] = []
+        self._touched = False
         self.box.currentIndexChanged.connect(self._show)
+        self.box.activated.connect(self._touch)
 
     def set_ends(self, ends: Sequence[End], preferred: str = "") -> None:
-        """Offer these; what was chosen stays chosen, if it is still there."""
+        """Offer these; what a person chose stays chosen, if it is still there."""
         if [end.title for end in ends] == [end.title for end in self._ends]:
             self._ends = list(ends)
             return
@@ -133,7 +137,7 @@ class EndRow:
         self.box.clear()
         self.box.addItems([end.title for end in ends])
         titles = [end.title for end in ends]
-        wanted = kept if kept in titles else preferred
+        wanted = kept if kept in titles and self._touched else preferred
         self.box.setCurrentIndex(titles.index(wanted) if wanted in titles else 0)
         self.box.blockSignals(False)
         if self.box.currentText() != kept:
@@ -141,6 +145,7 @@ class EndRow:
 
     def choose(self, title: str) -> None:
         """Choose an end as a person would."""
+        self._touch()
         self.box.setCurrentIndex([end.title for end in self._ends].index(title))
 
     @property
@@ -156,6 +161,9 @@ class EndRow:
             return source
         return HamiltonianSource(model=source.model, settings=self.settings.values)
 
+    def _touch(self, *_: object) -> None:
+        self._touched = True
+
     def _show(self, *_: object) -> None:
         self.settings.show_model(MODELS.get(self.end.source.model) if self._ends else None)
 
@@ -168,6 +176,10 @@ class AxisRow:
         self.first = real(0.0, -1e3, 1e3, f"First value along {name}")
         self.last = real(1.0, -1e3, 1e3, f"Last value along {name}")
         self.count = whole(21, 2, 400, f"Points along {name}")
+        self.setting.setMinimumWidth(90)
+        for box in (self.first, self.last):
+            box.setFixedWidth(68)
+        self.count.setFixedWidth(58)
 
     def set_model(self, model: ZooModel) -> None:
         """Offer its parameters."""
@@ -307,8 +319,7 @@ class PhasesSetup(Card):
             )  # fmt: skip
             for place, widget in enumerate(cells):
                 grid.addWidget(widget, line, place)
-        for place in (1, 3, 5):
-            grid.setColumnStretch(place, 2 if place == 1 else 1)
+        grid.setColumnStretch(1, 1)
         column.addLayout(grid)
         self.settings = Settings()
         column.addWidget(self.settings)
@@ -454,8 +465,8 @@ def choice(rows: Sequence[tuple[object, str]], name: str) -> ChoiceBox:
     """A combo box."""
     box = ChoiceBox()
     box.setAccessibleName(name)
-    box.setMinimumContentsLength(7)
-    box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToContents)
+    box.setMinimumContentsLength(6)
+    box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     for value, words in rows:
         box.addItem(words, value)
     return box

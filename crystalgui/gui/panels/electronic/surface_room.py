@@ -14,7 +14,14 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.physics.gaps import gaps
-from crystalgui.core.physics.slab import SlabBands, layers_of, slab_bands, surface_path
+from crystalgui.core.physics.slab import (
+    SlabBands,
+    around_gamma,
+    layers_of,
+    like_edges,
+    slab_bands,
+    surface_path,
+)
 from crystalgui.core.physics.surface import SurfaceSpectrum, surface_spectrum
 from crystalgui.core.physics.tables import rows_csv
 from crystalgui.gui.actions.info import ActionInfo
@@ -43,22 +50,28 @@ PART = 16
 ROUGH = (9.0, 60)
 USUAL, FINE = (22.0, 110), (40.0, 200)
 """k-points per 1/Angstrom and energies: at once, usually, and fine."""
+CENTRAL = 0.12
+"""A small gap this near to the middle of the surface zone (reduced k) is shown in detail."""
+NEAR = 0.25
+"""Part of the way to the neighbours of Gamma that is shown in detail."""
 SLAB = (8.0, 20.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Energy that counts as zero, and how much of the bands is worth seeing, eV."""
+    """Energy that counts as zero, how much of the bands is worth seeing (eV), and where."""
 
     fermi: float
     half: float
+    central: bool = False
 
 
 def reference(h: Hoppings, occupied: int) -> Reference:
     """E_F and a window around the gap, in the lane."""
     found = gaps(h, min(max(occupied, 1), h.n_orbitals - 1))
     half = min(max(3 * found.direct.energy, 0.4), 2.0)
-    return Reference(found.fermi, round(half, 1))
+    beside = np.abs(found.direct.k_lower[:2] - np.round(found.direct.k_lower[:2])).max()
+    return Reference(found.fermi, round(half, 1), bool(beside < CENTRAL and half < 0.6))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,17 +89,31 @@ def begin_spectrum(question: SurfaceQuestion, fermi: float) -> Begun:
     low, high = (fermi + x for x in q.window)
     stack = layers_of(q.h, q.hkl, q.cut)
     density, count = FINE if q.fine else USUAL
-    path = surface_path(stack.hoppings, density)
+    path = path_of(stack.hoppings, q.path, density)
     few = np.linspace(low, high, ROUGH[1])
     rough = surface_spectrum(
         q.h,
         q.hkl,
-        energies=few,
+        path_of(stack.hoppings, q.path, ROUGH[0]),
+        few,
         broadening=max(q.broadening, 0.6 * float(few[1] - few[0])),
         cut=q.cut,
-        density=ROUGH[0],
     )
     return Begun(rough, path, np.linspace(low, high, count))
+
+
+def path_of(turned: Hoppings, kind: str, density: float) -> KPath:
+    """The path that was chosen, through the surface zone of a reoriented crystal."""
+    if kind == "gamma":
+        return around_gamma(surface_path(turned, density / NEAR), NEAR)
+    return surface_path(turned, density, momenta=kind == "momenta" or not like_edges(turned))
+
+
+def begin_slab(question: SurfaceQuestion, density: float) -> SlabBands:
+    """Bands of a slab, in the lane."""
+    q = question
+    path = path_of(layers_of(q.h, q.hkl, q.cut).hoppings, q.path, density)
+    return slab_bands(q.h, q.hkl, q.layers, path, cut=q.cut)
 
 
 def some_rows(question: SurfaceQuestion, begun: Begun, start: int) -> SurfaceSpectrum:
@@ -221,6 +248,7 @@ class SurfaceRoom(QWidget):
         self._zero = found
         if other:
             self.setup.set_energies(found.half, max(0.002, round(found.half / 80, 3)))
+            self.setup.set_path("gamma" if found.central else "auto")
         self.compute()
 
     def _show_nothing(self) -> None:
@@ -350,12 +378,9 @@ class SurfaceRoom(QWidget):
         density = SLAB[stage if not question.fine else 2 * stage]
         self._session.lane.ask(
             "surface",
-            slab_bands,
-            question.h,
-            question.hkl,
-            question.layers,
-            density=density,
-            cut=question.cut,
+            begin_slab,
+            question,
+            density,
             on_answer=lambda found: self._slab_found(question, stage, found),
             on_error=self._failed,
             owner=self,
@@ -391,7 +416,9 @@ class SurfaceRoom(QWidget):
             words += f" · principal layer of {shown.principal} {layers}"
             words += ", weight of the outermost layer" if self.setup.side != "bulk" else ""
         else:
-            words += " · marked: weight on the lowest layer (blue) and the highest one (red)"
+            words += (
+                " · marked: weight on the lowest layer (blue rings) and the highest one (red dots)"
+            )
         return words
 
     def _draw(self, *_: object) -> None:

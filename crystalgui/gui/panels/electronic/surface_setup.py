@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QSpinBox, QWidget
 
-from crystalgui.gui.panels.electronic.phases_setup import muted, real, whole
+from crystalgui.gui.panels.electronic.phases_setup import choice, muted, real, whole
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Chip, FlowLayout
 
@@ -33,6 +33,14 @@ class SurfaceQuestion:
     fine: bool
     layers: int
     slab: bool
+    path: str
+
+
+PATHS = (
+    ("auto", "usual path", "K–Γ–M–K or M–Γ–X–M where the edges of the zone are alike"),
+    ("momenta", "all edges", "Through Γ and all three edges of the surface zone"),
+    ("gamma", "near Γ", "A quarter of the way from Γ to its neighbours, in more detail"),
+)
 
 
 class SurfaceSetup(QWidget):
@@ -98,6 +106,12 @@ class SurfaceSetup(QWidget):
             box.setFixedWidth(70)
             box.valueChanged.connect(self.changed)
         self._flow.addWidget(group(muted("E − E_F from"), self.low, muted("to"), self.high))
+        self.path = choice([row[:2] for row in PATHS], "Path of the surface zone")
+        for place, row in enumerate(PATHS):
+            self.path.setItemData(place, row[2], Qt.ItemDataRole.ToolTipRole)
+        self.path.setToolTip("Path through the surface zone")
+        self.path.currentIndexChanged.connect(self.changed)
+        self._flow.addWidget(self.path)
         self.broadening_group = group(muted("broadening"), self.broadening)
         self._flow.addWidget(self.broadening_group)
 
@@ -143,6 +157,7 @@ class SurfaceSetup(QWidget):
             for box, value in zip(self.hkl, hkl, strict=True):
                 box.setValue(value)
             self.cut_on.setChecked(False)
+            self.path.setCurrentIndex(0)
 
     def set_energies(self, half: float, broadening: float) -> None:
         """A window around E_F that suits the gap."""
@@ -150,6 +165,11 @@ class SurfaceSetup(QWidget):
             self.low.setValue(-half)
             self.high.setValue(half)
             self.broadening.setValue(broadening)
+
+    def set_path(self, kind: str) -> None:
+        """Choose a path without asking for it."""
+        with self.quiet():
+            self.path.setCurrentIndex(self.path.findData(kind))
 
     def question(self, h: Hoppings, occupied: int) -> SurfaceQuestion:
         """What the form asks about a Hamiltonian."""
@@ -164,6 +184,7 @@ class SurfaceSetup(QWidget):
             fine=self.fine.isChecked(),
             layers=self.layers.value(),
             slab=self.slab.isChecked(),
+            path=self.path.currentData(),
         )
 
 
