@@ -148,9 +148,8 @@ def _words(c: Certificate, reason: str) -> str:
         lines.append(f"direct gap {direct.energy:.4f} eV at {k_text(direct.k_lower)}")
         lines.append(f"indirect gap {indirect.energy:.4f} eV")
     for node in c.nodes:
-        lines.append(
-            f"{node.kind} at {k_text(node.k)}, {node.energy:.4f} eV, chirality {node.chirality:+d}"
-        )
+        charge = f"{node.chirality:+d}" if node.chirality else "0"
+        lines.append(f"{node.kind} at {k_text(node.k)}, {node.energy:.4f} eV, chirality {charge}")
     for check in c.checks:
         mark = {True: "ok", False: "FAILED", None: "note"}[check.passed]
         value = check.value if isinstance(check.value, str) else f"{check.value:.3g}"

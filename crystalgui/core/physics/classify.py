@@ -4,9 +4,9 @@ The routes are independent of each other: the search for nodes off every mesh,
 the flow of Wannier charge centres on the planes that time reversal maps to
 themselves (Soluyanov and Vanderbilt 2011), inversion eigenvalues (Fu and Kane
 2007), and Chern numbers (Fukui, Hatsugai and Suzuki 2005).  When two of them
-contradict each other everything is done again with finer controls; what still
-disagrees is ``unresolved``, and a gap that cannot be told from zero is
-``undefined``.  No label is ever a guess.
+contradict each other everything is done again with finer controls; when one
+did not converge, it alone is.  What still disagrees is ``unresolved``, and a
+gap that cannot be told from zero is ``undefined``.  No label is ever a guess.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def classify(
         symmetrise=symmetrise,
         options=options or Convergence(),
     )
-    if evidence.contradiction or evidence.unfinished:
+    if evidence.contradiction or evidence.finer:
         evidence = collect(
             h,
             occupied,
@@ -97,7 +97,7 @@ def classify(
             nodes=nodes,
             symmetrise=symmetrise,
             options=FINER,
-            finer=True,
+            before=evidence,
         )
     label, status, remark = verdict(evidence, gap_tolerance)
     return Certificate(
@@ -145,14 +145,14 @@ def _gapless(evidence: Evidence) -> tuple[Label, Status, str]:
         return "undefined", "undefined", "the gap closes; no invariant is defined"
     if evidence.extended:
         return "metal", "converged", f"the bands touch along a {evidence.extended}"
-    if evidence.unfinished:
-        return "unresolved", "unresolved", evidence.unfinished
     kinds = [node.kind for node in evidence.nodes]
     words = ", ".join(
         f"{kinds.count(kind)} {kind} {'node' if kinds.count(kind) == 1 else 'nodes'}"
         for kind in ("Weyl", "Dirac", "crossing")
         if kind in kinds
     )
+    if evidence.unfinished:
+        return "unresolved", "unresolved", f"{words} found; {evidence.unfinished}"
     if "Weyl" in kinds:
         return "Weyl semimetal", "converged", words
     if "Dirac" in kinds and "crossing" not in kinds:

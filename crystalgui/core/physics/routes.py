@@ -27,9 +27,9 @@ from crystalgui.core.physics.reversal import (
     time_reversal,
 )
 from crystalgui.core.physics.symmetries import spectral_group
-from crystalgui.core.physics.weyl import find_nodes
+from crystalgui.core.physics.weyl import NodeSearch, find_nodes
 from crystalgui.core.physics.wilson import Convergence, WilsonFlow
-from crystalgui.core.physics.z2 import half_plane, z2, z2_plane
+from crystalgui.core.physics.z2 import PlaneZ2, half_plane, z2, z2_plane
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 NEARLY = 0.25
@@ -42,7 +42,9 @@ PLANES = ((0.0, "0"), (0.5, "1/2"))
 class Evidence:
     """What the routes found; filled while they run.
 
-    ``contradiction`` and ``unfinished`` are sentences, empty when all is well.
+    ``contradiction`` and ``unfinished`` are sentences, empty when all is well;
+    ``finer`` is whether the latter could end with finer controls.  ``search``,
+    ``planes`` and ``mirrors`` are kept for a second attempt.
     """
 
     dimension: int
@@ -57,6 +59,10 @@ class Evidence:
     extended: str = ""
     contradiction: str = ""
     unfinished: str = ""
+    finer: bool = False
+    search: NodeSearch | None = None
+    planes: dict[str, PlaneZ2] = field(default_factory=dict)
+    mirrors: tuple[tuple[str, int], ...] | None = None
     remarks: tuple[str, ...] = ()
 
     def check(self, name: str, passed: bool | None, value: float | str, text: str) -> None:
@@ -67,9 +73,19 @@ class Evidence:
         """Keep the first contradiction."""
         self.contradiction = self.contradiction or text
 
-    def leave(self, text: str) -> None:
-        """Keep the first thing that did not converge."""
+    def leave(self, text: str, *, finer: bool = True) -> None:
+        """Keep the first thing that did not converge, and whether ``finer`` controls may help."""
         self.unfinished = self.unfinished or text
+        self.finer = self.finer or finer
+
+    def keep(self, before: Evidence) -> None:
+        """Take over from an earlier attempt what need not be done again."""
+        self.planes = {
+            name: plane for name, plane in before.planes.items() if plane.status == "converged"
+        }
+        self.mirrors = before.mirrors
+        if before.search is not None and not before.search.improvable:
+            self.search = before.search
 
     def index(self, **values: object) -> None:
         """Set indices."""
@@ -86,10 +102,17 @@ def collect(
     nodes: bool,
     symmetrise: bool,
     options: Convergence,
-    finer: bool = False,
+    before: Evidence | None = None,
 ) -> Evidence:
-    """Run every route that applies; arguments as for `classify`."""
+    """Run every route that applies; arguments as for `classify`.
+
+    ``before`` is the evidence of an earlier attempt: what converged then is
+    kept, unless routes contradicted each other, and nodes are searched finer.
+    """
     evidence = Evidence(dimension=dimension, occupied=occupied, gaps=found, gap=found.direct.energy)
+    if before is not None and not before.contradiction:
+        evidence.keep(before)
+    finer = before is not None
     reversal = time_reversal(h)
     h, reversal = _with_time_reversal(h, reversal, symmetrise, evidence)
     if nodes and dimension > 1:
@@ -140,7 +163,7 @@ def _with_time_reversal(
 def _nodes(
     h: Hoppings, evidence: Evidence, reversal: bool, gap_tolerance: float, finer: bool
 ) -> None:
-    search = find_nodes(
+    search = evidence.search or find_nodes(
         h,
         evidence.occupied,
         group=spectral_group(h),
@@ -149,17 +172,18 @@ def _nodes(
         gap_tolerance=gap_tolerance,
         finer=finer,
     )
+    evidence.search = search
     evidence.nodes = search.nodes
     evidence.checks += search.checks
     evidence.gap = min(evidence.gap, search.smallest_gap)
     evidence.extended = search.extended
     for check in search.checks:
         if check.passed is False:
-            evidence.leave(f"node search: {check.text or check.name}")
-    if len(search.unresolved):
+            evidence.leave(f"node search: {check.text or check.name}", finer=search.improvable)
+    if count := len(search.unresolved):
+        places = "1 place" if count == 1 else f"{count} inequivalent places"
         evidence.leave(
-            f"{len(search.unresolved)} places with a gap below {gap_tolerance:g} eV "
-            "are neither nodes nor open"
+            f"{places} with a gap below {gap_tolerance:g} eV: neither a node nor open", finer=False
         )
 
 
@@ -177,15 +201,22 @@ def _time_reversal_invariants(
         _planes_between_nodes(h, evidence, options)
         return
     answer = z2(
-        h, evidence.occupied, evidence.dimension, gap_tolerance=gap_tolerance, options=options
+        h,
+        evidence.occupied,
+        evidence.dimension,
+        gap_tolerance=gap_tolerance,
+        options=options,
+        known=evidence.planes,
     )
+    evidence.planes = dict(answer.planes)
     evidence.checks += answer.checks
     evidence.flows = tuple((name, plane.flow) for name, plane in answer.planes)
     if answer.status == "converged":
         evidence.index(z2=answer.indices)
     else:
         failed = [check.text for check in answer.checks if check.passed is False]
-        evidence.leave(failed[0] if failed else "The charge centres did not converge.")
+        text = failed[0] if failed else "The charge centres did not converge."
+        evidence.leave(text, finer=answer.status == "unresolved")
     _fu_kane(h, reversal, evidence)
     _mirrors(h, reversal, evidence)
 
@@ -219,7 +250,8 @@ def _nearly_reversed(
     )
     evidence.leave(
         f"time reversal is broken by {reversal.residual:.2g} eV; were it restored, "
-        f"Z2 = {words}: ask for it (symmetrise) to certify that"
+        f"Z2 = {words}: ask for it (symmetrise) to certify that",
+        finer=answer.indices is None,
     )
 
 
@@ -231,10 +263,14 @@ def _planes_between_nodes(h: Hoppings, evidence: Evidence, options: Convergence)
             apart = [node.k[axis] - offset for node in evidence.nodes]
             if min(abs(x - round(x)) for x in apart) < 1e-4:
                 continue
-            plane = z2_plane(h, evidence.occupied, half_plane(axis, offset), options=options)
-            evidence.flows += ((f"{name} = {word}", plane.flow),)
+            place = f"{name} = {word}"
+            plane = evidence.planes.get(place) or z2_plane(
+                h, evidence.occupied, half_plane(axis, offset), options=options
+            )
+            evidence.planes[place] = plane
+            evidence.flows += ((place, plane.flow),)
             if plane.status == "converged":
-                values[f"{name} = {word}"] = plane.value
+                values[place] = plane.value
     _quarters_against_nodes(values, evidence)
 
 
@@ -282,16 +318,19 @@ def _z2_text(z2: tuple[int, ...]) -> str:
 
 def _mirrors(h: Hoppings, reversal: TimeReversal, evidence: Evidence) -> None:
     """Mirror Chern numbers; in two dimensions their parity is Z2."""
-    numbers: list[tuple[str, int]] = []
-    for mirror in mirror_operations(h, reversal):
-        if 2 * mirror.deviation(h, GENERIC_K) > evidence.gap:
-            continue  # broken by as much as the gap
-        for answer in mirror_chern(h, evidence.occupied, mirror):
-            if answer.status == "converged" and answer.value is not None:
-                numbers.append((answer.name, answer.value))
+    if evidence.mirrors is None:
+        evidence.mirrors = tuple(
+            (answer.name, answer.value)
+            for mirror in mirror_operations(h, reversal)
+            # Not those that are broken by as much as the gap.
+            if 2 * mirror.deviation(h, GENERIC_K) <= evidence.gap
+            for answer in mirror_chern(h, evidence.occupied, mirror)
+            if answer.status == "converged" and answer.value is not None
+        )
+    numbers = evidence.mirrors
     if not numbers:
         return
-    evidence.index(mirror_chern=tuple(numbers))
+    evidence.index(mirror_chern=numbers)
     flow = evidence.indices.z2
     if evidence.dimension == 2 and flow is not None and len(numbers) == 1:
         same = numbers[0][1] % 2 == flow[0]

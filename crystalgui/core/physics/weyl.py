@@ -63,6 +63,15 @@ class NodeSearch:
     mesh: Mesh
     extended: str = ""
 
+    @property
+    def improvable(self) -> bool:
+        """Whether a check failed that a finer search could mend.
+
+        A gap that is tiny stays tiny, and nodes that meet stay together.
+        """
+        mended = (check.name != "nodes are apart" for check in self.checks if check.passed is False)
+        return any(mended) and not self.extended
+
 
 def find_nodes(
     h: Hoppings,
@@ -195,8 +204,12 @@ class _Search:
             return k, gap
         places = self._distinct(k[tiny], images=True)[:_CROWDED]
         arms = [(-1.0, 0.0, 1.0) if x else (0.0,) for x in self.live]
-        arm = np.array([a for a in product(*arms) if any(a)]) / np.array(self.found.mesh)
-        seeds = (places[:, None] + np.concatenate([0.02 * arm, 0.1 * arm])).reshape(-1, 3)
+        arm = np.array([a for a in product(*arms) if sum(map(abs, a)) in (1, 3)]) / np.array(
+            self.found.mesh
+        )
+        seeds = (places[:, None] + np.concatenate([x * arm for x in (0.02, 0.1, 0.3)])).reshape(
+            -1, 3
+        )
         found, value = self._descend(seeds, 0.05 * self.step)
         closed = value < CLOSED
         return np.concatenate([k, found[closed]]), np.append(gap, value[closed])

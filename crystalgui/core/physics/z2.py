@@ -13,6 +13,7 @@ check fails it is not said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,6 +137,7 @@ def z2(
     options: Convergence | None = None,
     gap_tolerance: float = 1e-6,
     threads: int | None = 1,
+    known: Mapping[str, PlaneZ2] | None = None,
 ) -> Z2:
     """Z2 of a crystal with time reversal, T^2 = -1.
 
@@ -147,6 +149,8 @@ def z2(
         2: the plane of k1 and k2.
     options, gap_tolerance, threads
         As for `z2_plane`.
+    known : mapping of names to PlaneZ2, optional
+        Planes of an earlier attempt; those that converged are not done again.
     """
     if dimension not in (2, 3):
         raise PhysicsError(
@@ -156,10 +160,12 @@ def z2(
         )
     options = options or Convergence()
     places = [(2, 0.0)] if dimension == 2 else [(i, x) for i in range(3) for x in (0.0, 0.5)]
+    done = {name: plane for name, plane in (known or {}).items() if plane.status == "converged"}
     planes = tuple(
         (
             _name(axis, offset),
-            z2_plane(
+            done.get(_name(axis, offset))
+            or z2_plane(
                 h,
                 occupied,
                 half_plane(axis, offset),
