@@ -120,16 +120,34 @@ def energies(h: Hoppings, k: Any, *, threads: int | None = None) -> Any:
         xp = array_namespace(k)
         return xp.linalg.eigvalsh(hamiltonian(h, k))
     k = np.asarray(k, dtype=np.float64).reshape(-1, 3)
-    cells, half = half_sum(h)
-    result = np.empty((len(k), h.n_orbitals))
-    step = max(1, min(256, _CHUNK_BYTES // (16 * (len(cells) + 2 * h.n_orbitals**2))))
+    cells, triangle, places = _lower_triangle(h)
+    n = h.n_orbitals
+    result = np.empty((len(k), n))
+    step = max(1, min(256, _CHUNK_BYTES // (16 * (len(cells) + 2 * n**2))))
 
     def part(rows: slice) -> None:
-        s = bloch_sum(cells, half, k[rows])
-        result[rows] = np.linalg.eigvalsh(s + s.conj().swapaxes(-1, -2))
+        factor = phases(k[rows], cells)
+        lower = np.concatenate([factor.real, factor.imag], axis=1) @ triangle
+        matrices = np.zeros((len(factor), n * n), dtype=np.complex128)
+        matrices[:, places] = lower.view(np.complex128)
+        result[rows] = np.linalg.eigvalsh(matrices.reshape(-1, n, n), UPLO="L")
 
     over_chunks(part, len(k), step, threads)
     return result
+
+
+@lru_cache(maxsize=4)
+def _lower_triangle(h: Hoppings) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
+    """H(k)_ij, i >= j, as one real product with (cos, sin) of k.A; remembered for the last few.
+
+    Returns the cells (m', 3) of half of the sum, the factors (2 m', n (n + 1)), each
+    pair of columns one complex element, and where these are in (n, n).
+    """
+    cells, half = half_sum(h)
+    i, j = np.tril_indices(h.n_orbitals)
+    one, other = half[:, i, j], half[:, j, i].conj()
+    both = np.ascontiguousarray(np.concatenate([one + other, 1j * (one - other)]))
+    return cells, both.view(np.float64), i * h.n_orbitals + j
 
 
 def cores() -> int:
