@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crystalgui.gui.session import Session
@@ -29,6 +29,9 @@ PAGES = (
     "structure",
     "electronic",
     "topology",
+    "phases",
+    "plane",
+    "surface",
     "classify",
     "train",
     "training",
@@ -194,6 +197,8 @@ class Gallery:
         self.choose("bitei_hr.dat.gz")
         self.shoot("electronic")
         self.topology()
+        self.phases(folder / "hoppings" / "bitei-pressure" / "bitei-pressure_hr.dat.gz")
+        self.surface("bitei-pressure_hr.dat.gz")
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
         self.classify(sorted((folder / "structures").iterdir()))
@@ -211,6 +216,44 @@ class Gallery:
         self.wait("certificate", lambda: page.rooms.room("topology").card.certificate)  # type: ignore[union-attr]
         self.shoot("electronic", "topology")
         page.rooms.show_room("bands")  # type: ignore[union-attr]
+
+    def phases(self, other: Path) -> None:
+        """A mixture with noise, then the plane of the first preset."""
+        if not {"phases", "plane", "surface"} & set(self.wanted):
+            return
+        before = self.session.project.current
+        self.open([other])
+        self.session.project.set_current(before)
+        if not {"phases", "plane"} & set(self.wanted):
+            return
+        page, room = self.room("phases")
+        for mode, name in (("path", "phases"), ("plane", "plane")):
+            if name in self.wanted:
+                room.setup.set_mode(mode)
+                room.setup.steps.setValue(21)
+                room.setup.run.click()
+                self.wait(name, lambda: not room.state.alive)
+                self.shoot("electronic", name)
+        page.rooms.show_room("bands")
+
+    def surface(self, name: str) -> None:
+        """States of the surface of a topological insulator."""
+        if "surface" not in self.wanted:
+            return
+        self.choose(name)
+        page, room = self.room("surface")
+        self.wait("surface", lambda: room.shown is not None and not room.busy)
+        self.shoot("electronic", "surface")
+        page.rooms.show_room("bands")
+
+    def room(self, name: str) -> tuple[Any, Any]:
+        """The Electronic page, and one of its rooms in front."""
+        self.window.show_page("electronic")
+        self.rest()
+        page: Any = self.window.page_widget("electronic")
+        page.rooms.show_room(name)
+        self.wait(name, lambda: page.rooms.room(name) is not None)
+        return page, page.rooms.room(name)
 
     def open(self, paths: list[Path]) -> None:
         """Open files and wait until they are read."""
