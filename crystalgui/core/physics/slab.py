@@ -451,7 +451,7 @@ def around_gamma(path: KPath, share: float) -> KPath:
     ticks = [(float(middle - path.distance[start]), names[at])]
     for x, name in sides:
         there = 0.0 if x < middle else float(distance[-1])
-        ticks.append((there, f"{share:g}{name}"))
+        ticks.append((there, f"{name}/{1 / share:g}"))
     return replace(
         path,
         k=path.k[start:stop],

@@ -27,7 +27,7 @@ from crystalgui.gui.panels.forms import ChoiceBox, RealBox, WholeBox
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, FlowLayout, PlainButton, PrimaryButton, Text
 
-NARROW = 76
+NARROW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ class PhasesSetup(Card):
         self.strengths.setToolTip(
             "Strengths of random hoppings that keep time reversal, one line for each"
         )
-        self.strengths.setFixedWidth(160)
+        self.strengths.setFixedWidth(146)
         self.strengths.setCursorPosition(0)
         self.unit = choice((("rms", "eV"), ("mean", "× mean |H|")), "Unit of the noise")
         self.unit.setToolTip(
@@ -282,8 +282,9 @@ class PhasesSetup(Card):
             "× mean |H|: their mean modulus in units of that of the start."
         )
         self.seed = whole(0, 0, 2**31 - 1, "Seed of the noise")
+        self.unit.setFixedWidth(108)
         for box in (self.steps, self.seed):
-            box.setFixedWidth(NARROW)
+            box.setFixedWidth(60)
         holder = QWidget()
         flow = FlowLayout(holder, SPACE[1])
         for words, *widgets in (
