@@ -28,6 +28,8 @@ from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, FlowLayout, PlainButton, PrimaryButton, Text
 
 NARROW = 64
+ENDS: dict[str, dict[str, Scalar]] = {"bitei": {"x": 2.0}, "bitei-p22": {"x": 2.0}}
+"""Settings at which a path ends at first: under pressure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class Settings(QWidget):
 class EndRow:
     """One end of the path: what it is, and the settings of a model."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, first: dict[str, dict[str, Scalar]] | None = None) -> None:
+        self._first = first or {}
         self.box = choice((), name)
         self.settings = Settings()
         self._ends: list[End] = []
@@ -165,7 +168,9 @@ class EndRow:
         self._touched = True
 
     def _show(self, *_: object) -> None:
-        self.settings.show_model(MODELS.get(self.end.source.model) if self._ends else None)
+        model = self.end.source.model if self._ends else ""
+        self.settings.show_model(MODELS.get(model))
+        self.settings.set_values(self._first.get(model, {}))
 
 
 class AxisRow:
@@ -258,7 +263,7 @@ class PhasesSetup(Card):
         column = QVBoxLayout(form)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE[0])
-        self.start, self.end = EndRow("Start of the path"), EndRow("End of the path")
+        self.start, self.end = EndRow("Start of the path"), EndRow("End of the path", ENDS)
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE[1])
         grid.setVerticalSpacing(SPACE[0])
@@ -315,7 +320,7 @@ class PhasesSetup(Card):
         grid.setVerticalSpacing(SPACE[0])
         for line, (name, axis) in enumerate((("x", self.x), ("y", self.y))):
             cells: tuple[QWidget, ...] = (
-                muted(name), axis.setting, muted("from"), axis.first,
+                muted(name), axis.setting, axis.first,
                 muted("to"), axis.last, muted("points"), axis.count,
             )  # fmt: skip
             for place, widget in enumerate(cells):
@@ -353,8 +358,6 @@ class PhasesSetup(Card):
         others = [end.title for end in ends if end.title != current]
         self.start.set_ends(both, current or MODELS["bitei"].title)
         self.end.set_ends(both, others[0] if others else MODELS["bitei"].title)
-        if not ends and self.start.source == self.end.source:
-            self.end.settings.set_values({"x": 2.0})
 
     def _choose_preset(self, index: int) -> None:
         preset = PRESETS[index]
