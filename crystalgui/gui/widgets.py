@@ -91,6 +91,10 @@ class ElidedLabel(QLabel):
         self.setToolTip(self._full if shown != self._full else "")
 
 
+LEAST_TITLE = 96
+"""So much of a title is always seen, pixels."""
+
+
 class Card(QFrame):
     """A titled surface.  ``body`` holds the content, ``tools`` the chips.
 
@@ -129,6 +133,7 @@ class Card(QFrame):
     def set_title(self, title: str, subtitle: str = "") -> None:
         """Change both lines of the head."""
         self._title.setText(title)
+        self._title.setMinimumWidth(min(self._title.sizeHint().width(), LEAST_TITLE))
         self._subtitle.setText(subtitle)
         self.setAccessibleName(title)
         self._head.setVisible(bool(title or subtitle or self.tools.count()))
@@ -263,6 +268,16 @@ class Text(QLabel):
         self.setProperty("role", role)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+def small_print() -> ElidedLabel:
+    """One small line below a plot: what was assumed."""
+    label = ElidedLabel()
+    label.setProperty("role", "muted")
+    small = font("text")
+    small.setPixelSize(11)
+    label.setFont(small)
+    return label
 
 
 class _Value(QLabel):

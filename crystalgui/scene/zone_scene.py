@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkRenderer
 
 from crystalgui.scene import actors, build, camera
 from crystalgui.scene.camera import Margins, Projection
+from crystalgui.scene.labels import Word, place
 from crystalgui.scene.layers import LayeredScene
 from crystalgui.scene.overlay import Triad
 from crystalgui.scene.style import LIGHT, Colour, Ink
@@ -49,8 +50,9 @@ class ZoneScene(LayeredScene):
         self._plane: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._nodes: list[tuple[str, NDArray[np.float64], Colour]] = []
         self._fermi: list[Sheet] = []
-        self._marker_labels: list[Any] = []
-        self._node_labels: list[Any] = []
+        self._path_words: list[Word] = []
+        self._marker_words: list[Word] = []
+        self._node_words: list[Word] = []
         self._radius = 1.0
         self.marks.SetLayer(1)
         self.marks.InteractiveOff()
@@ -84,6 +86,14 @@ class ZoneScene(LayeredScene):
         self.triad.renderer.SetDraw(self._zone is not None)
         self.triad.follow(self.camera, size)
         self.renderer.ResetCameraClippingRange(-reach, reach, -reach, reach, -reach, reach)
+        balls = [
+            *((k, 0.026) for _, k in self._labels),
+            *((k, 0.042) for _, k, _ in self._markers),
+            *((k, 0.036) for _, k, _ in self._nodes),
+        ]
+        words = [*self._path_words, *self._marker_words, *self._node_words]
+        view = Projection.of(self.camera, size)
+        place(words, [(k, part * self._radius) for k, part in balls], view, self.ratio)
 
     # ----------------------------------------------------------- content
 
@@ -171,8 +181,8 @@ class ZoneScene(LayeredScene):
         self.renderer.RemoveAllViewProps()
         self.marks.RemoveAllViewProps()
         self.actors.clear()
-        self._marker_labels.clear()
-        self._node_labels.clear()
+        for words in (self._path_words, self._marker_words, self._node_words):
+            words.clear()
         if self._zone is None:
             return
         self._draw_zone(self._zone)
@@ -211,17 +221,15 @@ class ZoneScene(LayeredScene):
         self.renderer.AddActor(self.actors["path"])
         self.renderer.AddActor(self.actors["points"])
         for text, k in self._labels:
-            self._label(text, k, self.ink.text, 15)
+            self._path_words.append(self._word(text, k, self.ink.text, 15))
 
-    def _label(self, text: str, k: NDArray[np.float64], colour: Colour, size: float) -> Any:
-        """Beside the point, away from the centre of the zone."""
-        length = float(np.linalg.norm(k))
-        away = k / length if length > 1e-6 else np.array([0.4, 0.0, 0.9])
-        at = k + 0.05 * self._radius * away
-        label = actors.label_actor(text, tuple(at), colour, size * self.ratio)
-        label.SetDisplayOffset(round(9 * self.ratio), round(7 * self.ratio))
+    def _word(self, text: str, k: NDArray[np.float64], colour: Colour, size: float) -> Word:
+        """A word that `place` puts beside its point; its ground hides the lines behind it."""
+        label = actors.label_actor(text, tuple(k), colour, size * self.ratio)
+        label.GetTextProperty().SetBackgroundColor(*self.ink.ground)
+        label.GetTextProperty().SetBackgroundOpacity(0.6)
         self.marks.AddActor(label)
-        return label
+        return Word(text, k, size, label)
 
     def _take_away(self, *names: str) -> None:
         """Remove actors that are drawn anew; the others stay as they are."""
@@ -231,25 +239,25 @@ class ZoneScene(LayeredScene):
                 self.renderer.RemoveActor(old)
 
     def _draw_markers(self) -> None:
-        self._draw_points("markers", self._markers, self._marker_labels, 0.042)
+        self._draw_points("markers", self._markers, self._marker_words, 0.042)
 
     def _draw_nodes(self) -> None:
         few = len(self._nodes) <= NAMED
         nodes = [(t if few else "", k, c) for t, k, c in self._nodes]
-        self._draw_points("nodes", nodes, self._node_labels, 0.036)
+        self._draw_points("nodes", nodes, self._node_words, 0.036)
 
     def _draw_points(
         self,
         name: str,
         points: list[tuple[str, NDArray[np.float64], Colour]],
-        labels: list[Any],
+        words: list[Word],
         size: float,
     ) -> None:
-        """Balls with words; ``labels`` holds those that are shown now."""
+        """Balls with words; ``words`` holds those that are shown now."""
         self._take_away(name)
-        for old in labels:
-            self.marks.RemoveActor(old)
-        labels.clear()
+        for old in words:
+            self.marks.RemoveActor(old.actor)
+        words.clear()
         if not points:
             return
         at = np.array([k for _, k, _ in points])
@@ -259,7 +267,12 @@ class ZoneScene(LayeredScene):
         self.renderer.AddActor(self.actors[name])
         for text, k, colour in points:
             if text:
-                labels.append(self._label(text, k, colour, 14))
+                words.append(self._word(text, k, self._readable(colour), 14))
+
+    def _readable(self, colour: Colour) -> Colour:
+        """A colour of words: nearer to that of the text than the ball is."""
+        red, green, blue = (0.55 * c + 0.45 * t for c, t in zip(colour, self.ink.text, strict=True))
+        return red, green, blue
 
     def _draw_fermi(self) -> None:
         self._take_away(*[name for name in self.actors if name.startswith("fermi")])

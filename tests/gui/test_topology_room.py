@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import threading
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +349,7 @@ def test_the_real_lane_certifies_an_example(window: Any, session: Any, qtbot: An
     assert room.flow.answer.text() == "Z₂ = 1"
     assert {row.id for row in room.actions()} == {
         "topology.certify",
+        "topology.stop",
         "topology.copy",
         "topology.export",
     }

@@ -171,7 +171,7 @@ def _near(k: Floats, path: KPath, reciprocal: Floats) -> str:
     label, distance = nearest_point(k, path, reciprocal)
     if distance < 1e-3:
         return f"at {label}"
-    return f"near {label}" if distance < 0.15 else f"{distance:.2f} 1/Å from {label}"
+    return f"near {label}" if distance < 0.15 else f"{distance:.2f}\u00a01/Å\u00a0from\u00a0{label}"
 
 
 def composition(h: Hoppings, view: Overview, by: By = "species") -> Composition:

@@ -97,12 +97,19 @@ class ProjectModel(QAbstractListModel):
         """Make all rows anew."""
         self.beginResetModel()
         self.rows = [
-            *self._section("Files", [file_row(f) for f in self._session.project.files]),
+            *self._section("Files", [self.file_row(f) for f in self._session.project.files]),
             *self._section("Data sets", [dataset_row(d) for d in self._session.project.datasets]),
             *self._section("Models", [model_row(m) for m in self._session.project.models]),
             *self._section("Runs", [run_row(r) for r in self._session.runs.runs if not r.binned]),
         ]
         self.endResetModel()
+
+    def file_row(self, file: OpenFile) -> Row:
+        """A file; with its folder where another one has the same name."""
+        row = file_row(file)
+        if sum(other.name == file.name for other in self._session.project.files) > 1:
+            row.text = f"{file.path.parent.name}/{file.name}"
+        return row
 
     def _section(self, title: str, rows: list[Row]) -> list[Row]:
         hints = {
@@ -307,7 +314,7 @@ class ProjectPane(QWidget):
         project.file_removed.connect(self._rebuild)
         project.datasets_changed.connect(self._rebuild)
         project.catalogue_changed.connect(self._rebuild)
-        project.file_changed.connect(lambda f: self.model.update_value(f, file_row))
+        project.file_changed.connect(lambda f: self.model.update_value(f, self.model.file_row))
         project.current_changed.connect(self._show_current)
         session.runs.listed.connect(self._rebuild)
         session.runs.run_changed.connect(lambda r: self.model.update_value(r, run_row))

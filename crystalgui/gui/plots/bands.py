@@ -131,6 +131,11 @@ class BandsPlot(Plot):
         self.mark()
 
     @property
+    def bands(self) -> Bands | None:
+        """What is drawn."""
+        return self._bands
+
+    @property
     def zero(self) -> float:
         """Energy at zero of the axis, eV."""
         return self._zero_at()

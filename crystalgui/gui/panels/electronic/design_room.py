@@ -26,14 +26,15 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import CrystalError, FileError
-from crystalgui.core.physics.tables import header
+from crystalgui.core.physics.tables import header, rows_csv
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.electronic.design_setup import SetupCard, Source
+from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.design import MovingBandsPlot, TargetPlot
 from crystalgui.gui.state.design import DesignState
 from crystalgui.gui.theme import OKABE_ITO, SPACE, font
-from crystalgui.gui.widgets import Card, Chip, KeyValues, copy_action
+from crystalgui.gui.widgets import Card, Chip, KeyValues, copy_action, small_print
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import DesignJob, DesignStep, ErrorInfo
@@ -134,7 +135,12 @@ class DesignRoom(QWidget):
         self.bands = Card("Bands", "", self)
         self.plot = MovingBandsPlot(self)
         self.plot.setAccessibleName("Bands of the design, the first ones in grey")
+        self.assumed = small_print()
         self.bands.body.addWidget(self.plot)
+        self.bands.body.addWidget(self.assumed)
+        lane = self._session.lane
+        self.export = ExportChip(self.bands, (self.plot,), "design-bands", self._bands_table, lane)
+        self.bands.tools.addWidget(self.export)
         self.crystal = Card("Crystal", "", self)
         self.larger = Chip(
             f"×{EXAGGERATION}", True, f"Draw the strain {EXAGGERATION} times as large"
@@ -178,6 +184,9 @@ class DesignRoom(QWidget):
         self.loss_chip.toggled.connect(self.loss_plot.setVisible)
         self.loss_chip.toggled.connect(lambda on: self.value_plot.setVisible(not on))
         self.curves.tools.addWidget(self.loss_chip)
+        plots, lane = (self.value_plot, self.loss_plot), self._session.lane
+        self.export_curves = ExportChip(self.curves, plots, "descent", self._curves_table, lane)
+        self.curves.tools.addWidget(self.export_curves)
         return self.curves
 
     def _build_result(self) -> Card:
@@ -303,6 +312,9 @@ class DesignRoom(QWidget):
         self.setup.status.setText(f"direct gap {found.gaps.direct.energy:.4f} eV now")
         self.bands.set_title("Bands", found.bands.path.title)
         self.plot.start(found.bands, found.occupied, found.gaps.fermi)
+        self.assumed.setText(found.hoppings.assumptions.sentence())
+        for chip in (self.export, self.export_curves):
+            chip.set_source(found.hoppings)
         for plot in (self.value_plot, self.loss_plot):
             plot.clear_curves()
             plot.set_target(None)
@@ -511,6 +523,17 @@ class DesignRoom(QWidget):
         lines += [",".join(f"{x:.10g}" for x in row) for row in ready.history]
         head = header(found.hoppings, f"gradient design: {ready.reason}", "T: r -> (1 + T) r")
         self._write(path, head + "\n".join(lines) + "\n")
+
+    def _bands_table(self) -> str:
+        """The bands as they are now."""
+        from crystalgui.core.physics.tables import bands_csv
+
+        return bands_csv(self.plot.bands) if self.plot.bands is not None else ""
+
+    def _curves_table(self) -> str:
+        """Watched value and loss of every step so far."""
+        value, loss = self.state.value, self.state.loss
+        return rows_csv(("step", "value_eV", "loss_eV2"), (loss.x, value.y, loss.y))
 
     def _write(self, path: Path, text: str) -> None:
         try:

@@ -20,7 +20,7 @@ from crystalgui.core.reports.certificate import (
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.flow import FlowPlot
 from crystalgui.gui.theme import SPACE, FontKind, font
-from crystalgui.gui.widgets import Card, FlowLayout, Text
+from crystalgui.gui.widgets import Card, FlowLayout, Text, small_print
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.certificate import Certificate
@@ -49,6 +49,7 @@ class FlowCard(Card):
         self.planes.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.planes.currentIndexChanged.connect(self._choose)
         self.plot = FlowPlot(self)
+        self.plot.setMinimumHeight(120)
         self.export = ExportChip(self, (self.plot,), "flow", self._table, session.lane)
         self.tools.addWidget(self.planes)
         self.tools.addWidget(self.export)
@@ -58,6 +59,7 @@ class FlowCard(Card):
         self.reason = _line("text", "muted")
         self.numbers = _line("number", "muted")
         self._limits: dict[str, Text] = {}
+        self.assumed = small_print()
         self._words = QWidget()
         column = QVBoxLayout(self._words)
         column.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +80,7 @@ class FlowCard(Card):
         self.body.addWidget(self.nothing, 1)
         column.addWidget(top)
         column.addWidget(below)
+        column.addWidget(self.assumed)
         self.body.addWidget(self._words)
         self.clear("")
 
@@ -93,9 +96,10 @@ class FlowCard(Card):
         self._choose(-1)
 
     def show_certificate(self, certificate: Certificate, h: Hoppings | None) -> None:
-        """Offer the planes of an answer; the first one with something to see is shown."""
+        """Offer the planes of an answer; the one that tells most is shown."""
         self._flows = certificate.flows
         self.export.set_source(h)
+        self.assumed.setText(h.assumptions.sentence() if h is not None else "")
         if not self._flows:
             self.clear(
                 no_flow(certificate) or "The planes of the Chern numbers are being followed…"
@@ -188,9 +192,13 @@ def _line(kind: FontKind, role: str = "") -> Text:
 
 
 def _telling(flows: tuple[tuple[str, WilsonFlow], ...]) -> int:
-    """The first plane that is not trivial, else the first."""
-    for index, (_, flow) in enumerate(flows):
+    """Of the planes that are not trivial, else of all, the one with the smallest gap."""
+
+    def trivial(flow: WilsonFlow) -> bool:
         reading = read_flow(flow)
-        if reading.crossed % 2 if reading.half else reading.winding:
-            return index
-    return 0
+        return not (reading.crossed % 2 if reading.half else reading.winding)
+
+    rows = [
+        (trivial(flow), round(flow.smallest_gap, 4), index) for index, (_, flow) in enumerate(flows)
+    ]
+    return min(rows)[2]

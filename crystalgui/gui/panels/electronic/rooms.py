@@ -5,6 +5,8 @@ A room is a widget made as ``Room(session, parent)`` with
 - ``begin(h, occupied, file)``: show this Hamiltonian at this filling (None: nothing);
   called only while the room can be seen, when something changed since the last call;
 - ``actions()``: its rows for menus and palette;
+- optionally ``leave()``: something else is shown while the room is hidden, stop computing;
+  ``begin`` is called when it is seen again;
 - optionally ``k_points``, a signal with a list of (Cartesian k in 1/Angstrom, label,
   colour): marked in the zone.
 
@@ -201,6 +203,12 @@ class Rooms(QWidget):
     def begin(self, h: Hoppings | None, occupied: int, file: OpenFile | None) -> None:
         """Another Hamiltonian or filling: the visible room follows now, the others when shown."""
         self._subject = Subject(h, occupied, file)
+        for name, room in self._made.items():
+            begun = self._begun.get(name)
+            hidden = name != self.current and begun is not None and hasattr(room, "leave")
+            if hidden and not self._subject.same(begun):
+                self._begun.pop(name)
+                cast("Any", room).leave()
         if self.current in self._made:
             self._bring(self.current)
 

@@ -239,7 +239,7 @@ class SurfaceRoom(QWidget):
             on_answer=lambda found: self._zero_found(h, other, found),
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="surface",
         )
 
     def _zero_found(self, h: Hoppings, other: bool, found: Reference) -> None:
@@ -250,6 +250,10 @@ class SurfaceRoom(QWidget):
             self.setup.set_energies(found.half, max(0.002, round(found.half / 80, 3)))
             self.setup.set_path("gamma" if found.central else "auto")
         self.compute()
+
+    def leave(self) -> None:
+        """Another Hamiltonian is shown while this room is hidden: nothing is computed for it."""
+        self._forget()
 
     def _show_nothing(self) -> None:
         self._forget()
@@ -302,7 +306,7 @@ class SurfaceRoom(QWidget):
             on_answer=lambda begun: self._coarse_found(question, begun),
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="surface",
         )
 
     def _failed(self, error: ErrorInfo) -> None:
@@ -345,7 +349,7 @@ class SurfaceRoom(QWidget):
             on_answer=lambda part: self._rows_found(question, begun, start, part),
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="surface",
         )
 
     def _rows_found(
@@ -384,7 +388,7 @@ class SurfaceRoom(QWidget):
             on_answer=lambda found: self._slab_found(question, stage, found),
             on_error=self._failed,
             owner=self,
-            slow=True,
+            desk="surface",
         )
 
     def _slab_found(self, question: SurfaceQuestion, stage: int, found: SlabBands) -> None:

@@ -46,6 +46,8 @@ KEPT = 12
 """Certificates that are remembered."""
 WIDE = 860
 """Cards stand side by side from this width on, pixels."""
+TALL = 760
+"""A room that is higher gives the certificate more than half, pixels."""
 MANY = 24
 """Nodes that are named in the zone; more are marked without a name."""
 
@@ -104,6 +106,7 @@ class TopologyRoom(QWidget):
         self._occupied = 0
         self._asked: Question | None = None
         self._since = 0.0
+        self._moved = False
         self._known: OrderedDict[Question, Certificate] = OrderedDict()
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
@@ -134,7 +137,7 @@ class TopologyRoom(QWidget):
         self.splitter.setChildrenCollapsible(False)
         for index in (0, 1):
             self.splitter.setStretchFactor(index, 1)
-        self.splitter.setSizes([1000, 1000])
+        self.splitter.splitterMoved.connect(self._note_move)
         self.empty = EmptyState(
             "electronic",
             "No Hamiltonian is open",
@@ -203,7 +206,18 @@ class TopologyRoom(QWidget):
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([1000, 1000])
+            self._moved = False
+        self._share()
+
+    def _share(self) -> None:
+        """Where it is tall, the certificate has more to say than the flow."""
+        if not self._moved:
+            tall = self.splitter.orientation() == Qt.Orientation.Vertical and self.height() > TALL
+            self.splitter.setSizes([1180, 820] if tall else [1000, 1000])
+
+    def _note_move(self) -> None:
+        """The shares are the person's own from now on."""
+        self._moved = True
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this room, for menus and the palette."""
@@ -258,6 +272,7 @@ class TopologyRoom(QWidget):
         question = self.question()
         known = self._known.get(question)
         if known is not None:
+            self.flow.clear("")
             self._show(known)
             return
         self.card.clear()
@@ -289,6 +304,10 @@ class TopologyRoom(QWidget):
         self._forget()
         if self.card.certificate is None:
             self._say("Stopped.", "Certify starts again.", "muted")
+
+    def leave(self) -> None:
+        """Another Hamiltonian is shown while this room is hidden: its certificate stops."""
+        self._forget()
 
     def _show_empty(self) -> None:
         self._forget()
@@ -410,6 +429,7 @@ class TopologyRoom(QWidget):
         self.flow.show_certificate(certificate, self._h)
         awaited = certificate.indices.chern is not None and certificate.dimension > 1
         self.flow.setVisible(bool(certificate.flows) or awaited)
+        self._share()
 
     def _marks(self, certificate: Certificate) -> list[tuple[np.ndarray, str, str]]:
         """Nodes in the first zone, for the zone in 3D."""

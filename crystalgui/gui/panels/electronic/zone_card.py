@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.gui.theme import SPACE, class_colour, colour, font, theme
-from crystalgui.gui.widgets import Card, Chip, Text
+from crystalgui.gui.widgets import Card, Chip, Text, small_print
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
@@ -81,6 +81,8 @@ class ZoneCard(Card):
         self.words.hide()
         self.body.addWidget(self.key)
         self.body.addWidget(self.words)
+        self.assumed = small_print()
+        self.body.addWidget(self.assumed)
 
     def _level_row(self) -> QWidget:
         self.level_row = QWidget(self)
@@ -159,6 +161,8 @@ class ZoneCard(Card):
         assert self._view is not None
         faces = len(self._view.zone.faces)
         self.set_title("Brillouin zone", f"{faces} faces")
+        if self._hoppings is not None:
+            self.assumed.setText(self._hoppings.assumptions.sentence())
         self.view.set_zone(self._view.zone, self._view.bands.path)
         self.show_plane(self._plane)
 
