@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.physics.bloch import energies
+from crystalgui.core.physics.cell_charges import SHIFT, cell_charges
 from crystalgui.core.physics.certificate import Check, Node, NodeKind
 from crystalgui.core.physics.chirality import charge, linear_node
 from crystalgui.core.physics.descent import CLOSED, descend, gap_at, reciprocal_basis, settle, wrap
@@ -34,6 +35,9 @@ _TESTED = 16
 _SHOWN = 8
 _SETTLED = 12
 _CROWDED = 6
+_CROWD = 24
+"""So many nodes that some may have been missed."""
+_LARGEST_MESH, _MOST_CELLS = 30_000, 40
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -121,6 +125,7 @@ class _Search:
     ) -> None:
         self.h, self.occupied, self.group, self.found = h, occupied, group, found
         self.tolerance = tolerance
+        self.charges: dict[bytes, int] = {}
         self.basis = reciprocal_basis(h)
         self.live = np.array(found.mesh) > 1
         edges = np.linalg.norm(self.basis, axis=1) / np.array(found.mesh)
@@ -134,6 +139,12 @@ class _Search:
         zeros, spread, dimensions = self._neighbours(zeros)
         extended = "" if not dimensions else "line" if dimensions == 1 else "surface"
         nodes, checks = self._complete(zeros)
+        doubtful = sum(node.chirality for node in nodes) != 0 or len(nodes) > _CROWD
+        if doubtful and not extended and self.live.all():
+            missed = self._missed(nodes)
+            if len(missed):
+                zeros = self._distinct(np.concatenate([zeros, missed]), images=True)
+                nodes, checks = self._complete(zeros)
         open_k, open_gap = k[~zero], gap[~zero]
         shown = [self._node(q, crossing=True) for q in spread[:_SHOWN]]
         everything = [*nodes, *shown]
@@ -328,7 +339,7 @@ class _Search:
                 value, agreed, soft = self._charge(k, everywhere, first)
                 first = value if first is None else first
                 doubtful += not agreed
-                node = self._node(k, value)
+                node = self._node(k, value, crossing=not agreed)
                 critical += soft and not value and node.degeneracy == 2
                 nodes.append(node)
         checks = [
@@ -352,6 +363,21 @@ class _Search:
             checks.append(Check(name="nodes are apart", passed=False, value=critical, text=text))
         return nodes, checks
 
+    def _missed(self, nodes: list[Node]) -> Floats:
+        """Touchings in cells of the mesh whose charge is not that of the nodes known in them."""
+        counts = np.array(self.found.mesh)
+        counts = counts * 2 if counts.prod() <= _LARGEST_MESH / 8 else counts
+        mesh = (int(counts[0]), int(counts[1]), int(counts[2]))
+        charges = cell_charges(self.h, self.occupied, mesh)
+        for node in nodes:
+            place = np.floor(node.k * counts - SHIFT).astype(np.int64) % counts
+            charges[tuple(place)] -= node.chirality
+        corners = np.argwhere(charges)[:_MOST_CELLS]
+        inner = np.array(list(product((0.25, 0.75), repeat=3)))
+        seeds = (corners[:, None] + SHIFT + inner) / counts
+        k, gap = self._descend(seeds.reshape(-1, 3), 0.25 * self.step)
+        return k[gap < CLOSED]
+
     def _charge(self, k: Floats, everywhere: Floats, first: int | None) -> tuple[int, bool, bool]:
         """Chirality, whether the routes agree, and whether the node is soft in a direction."""
         if not self.live.all():
@@ -359,6 +385,9 @@ class _Search:
         low, high = self._bands(k)
         node = linear_node(self.h, k, low, high)
         soft = bool(node.slopes[2] < 1e-3 * node.slopes[0])
+        name = np.round(wrap(k), 7).tobytes()
+        if name in self.charges:
+            return self.charges[name], True, soft
         if first in (1, -1) and node.sign and node.slopes[2] > 0.02 * node.slopes[0]:
             return node.sign, True, soft
         apart = everywhere - k
@@ -367,6 +396,8 @@ class _Search:
         others = distance[distance > 1e-5 * self.step]
         largest = min(0.25 * self.step, 0.4 * float(others.min(initial=np.inf)))
         value, agreed, _ = charge(self.h, self.occupied, k, low, high, largest)
+        if agreed:
+            self.charges[name] = value
         return value, agreed, soft
 
     def _conservation(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from crystalgui.core.physics.perturb import add, interpolate, noise
 
 from crystalgui.core.errors import PhysicsError
-from crystalgui.core.physics import zoo
+from crystalgui.core.physics import z2, zoo
 from crystalgui.core.physics.certificate import Certificate, certificate_json
 from crystalgui.core.physics.classify import classify
+from crystalgui.core.physics.perturb import add, interpolate, noise
 from crystalgui.core.structures.hoppings.model import Hoppings
 from crystalgui.core.structures.hoppings.reader import read_hoppings
 
@@ -116,6 +117,63 @@ def test_impossible_requests() -> None:
         classify(zoo.cubic(), 4)
     with pytest.raises(PhysicsError, match="dimensions"):
         classify(zoo.cubic(), 2, dimension=2)
+
+
+@pytest.mark.parametrize(
+    ("h", "occupied"),
+    [
+        (zoo.cubic(), 1),
+        (zoo.cubic(), 3),
+        (zoo.fu_kane_mele(), 1),
+        (zoo.fu_kane_mele(staggered=0.3), 3),
+        (zoo.bitei_p22(0.0), 11),
+        (zoo.bitei_p22(0.0), 13),
+        (zoo.fu_kane_mele(bonds=(1.4, 1, 1, 1), spin_orbit=0.0), 2),
+    ],
+)
+def test_split_kramers_pairs_and_lines_are_metals(h: Hoppings, occupied: int) -> None:
+    found = classify(h, occupied)
+    assert (found.label, found.status) == ("metal", "converged")
+    assert all(node.kind == "crossing" for node in found.nodes if not node.chirality)
+
+
+def test_identical_bands() -> None:
+    """The gap is zero at every k."""
+    cells = np.array([[0, 0, 0], *np.eye(3, dtype=int), *-np.eye(3, dtype=int)])
+    matrices = np.array([np.zeros((2, 2)), *[0.5 * np.eye(2)] * 6], dtype=complex)
+    h = Hoppings(cells=cells, matrices=matrices, lattice=np.eye(3) * 3)
+    assert classify(h, 1).label == "metal"
+
+
+@pytest.mark.data
+def test_what_was_found_is_said_beside_what_is_not_resolved(shared_data: Path) -> None:
+    """Gaps between 1e-7 and 1e-4 eV beside the Weyl points of ZrTe: no finer search mends that."""
+    h = read_hoppings(shared_data / "hoppings" / "ZrTe" / "wannier90_hr.dat.gz")
+    found = classify(h, 8)
+    assert (found.label, found.status) == ("unresolved", "unresolved")
+    assert "Weyl nodes found; " in found.remark
+    assert "a gap below 0.0001 eV" in found.remark
+
+
+@pytest.mark.parametrize("alpha", [0.498, 0.499])
+def test_planes_that_converged_are_kept(alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap below 0.4 meV needs finer controls, but on the planes that it lies on only."""
+    done = []
+
+    def counted(*arguments: Any, **options: Any) -> z2.PlaneZ2:
+        plane = one_plane(*arguments, **options)
+        done.append((arguments[2].name, plane.status))
+        return plane
+
+    one_plane = z2.z2_plane
+    monkeypatch.setattr(z2, "z2_plane", counted)
+    h = interpolate(zoo.bitei_p22(0.0), zoo.bitei_p22(2.0), alpha)
+    found = classify(h, 12)
+    assert found.status == "converged"
+    assert found.indices.z2 == ((0, 0, 0, 0) if alpha < 0.4983 else (1, 0, 0, 1))
+    first = {name for name, status in done[:6] if status == "converged"}
+    assert first
+    assert not first & {name for name, _ in done[6:]}
 
 
 def test_broken_time_reversal_is_not_restored_unasked() -> None:

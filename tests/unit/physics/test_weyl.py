@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from crystalgui.core.physics import zoo
 from crystalgui.core.physics.bloch import hamiltonian
+from crystalgui.core.physics.cell_charges import SHIFT, cell_charges
 from crystalgui.core.physics.chern import chern
 from crystalgui.core.physics.chirality import charge, chirality, linear_node
 from crystalgui.core.physics.descent import derivative
+from crystalgui.core.physics.node_search import _deepest
+from crystalgui.core.physics.reversal import symmetrised, time_reversal
 from crystalgui.core.physics.weyl import NodeSearch, find_nodes
 from crystalgui.core.physics.zoo.terms import S0, SX, SY, SZ, Terms
 from crystalgui.core.structures.hoppings.model import Hoppings
@@ -321,6 +324,41 @@ def test_a_nodal_surface() -> None:
     search = find_nodes(terms.build(lattice=np.eye(3) * 3, title="", occupied=1), 1)
     assert search.extended == "surface"
     assert kinds(search) == {"crossing"}
+
+
+def test_the_charge_of_each_cell_of_a_mesh() -> None:
+    """Also on a left-handed lattice; cells cancel, and those with a node have its charge."""
+    h = zoo.weyl(M0=float(2 * (1 - np.cos(0.9))))
+    assert h.lattice is not None
+    mirrored = Hoppings(cells=h.cells, matrices=h.matrices, lattice=h.lattice * [1, 1, -1])
+    for one in (h, mirrored):
+        nodes = find_nodes(one, 1).nodes
+        assert len(nodes) == 2
+        charges = cell_charges(one, 1, (14, 14, 14))
+        assert np.abs(charges).sum() == 2
+        for node in nodes:
+            place = np.floor(node.k * 14 - SHIFT).astype(int) % 14
+            assert charges[tuple(place)] == node.chirality
+    assert not cell_charges(zoo.cubic(), 2, (6, 6, 6)).any()
+
+
+def test_cells_around_the_deepest_are_no_starts() -> None:
+    size = np.array([0.125, 0.125, 0.0])
+    k = np.array([[0.0625, 0.0625, 0], [0.1875, 0.0625, 0], [0.9375, 0.9375, 0], [0.5625, 0.5, 0]])
+    gap = np.array([0.2, 0.3, 0.4, 0.5])
+    assert _deepest(k, gap, size).tolist() == [True, False, False, True]
+
+
+@pytest.mark.data
+def test_zirconium_telluride(shared_data: Path) -> None:
+    """Twelve Weyl points at kz = +-.0067; slight asymmetry splits the triple points, too."""
+    h = read_hoppings(shared_data / "hoppings" / "ZrTe" / "wannier90_hr.dat.gz")
+    h = symmetrised(h, time_reversal(h))
+    search = find_nodes(h, 8, group=EVEN, time_reversal=True)
+    flat = [node for node in search.nodes if abs(node.k[2]) < 0.1]
+    assert len(flat) == 12
+    assert all(0.0066 < abs(node.k[2]) < 0.0069 and node.kind == "Weyl" for node in flat)
+    assert sum(node.chirality for node in flat) == 0
 
 
 def test_two_dimensions() -> None:
