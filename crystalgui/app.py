@@ -58,6 +58,11 @@ LATER = (
     "seekpath",
     "contourpy",
     "crystalgui.core.physics.overview",
+    *(
+        f"crystalgui.gui.panels.electronic.{room}_room"
+        for room in ("topology", "phases", "surface", "design")
+    ),
+    "crystalgui.core.physics.classify",
 )
 HARMLESS = ("propagateSizeHints", "XDG_RUNTIME_DIR", "QStandardPaths: ")
 

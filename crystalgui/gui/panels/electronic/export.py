@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QToolTip, QWidget
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import CrystalError
@@ -72,20 +72,34 @@ class ExportChip(Chip):
     def ask(self) -> None:
         """Choose a file and write it."""
         kinds = f"{FORMATS};;{CSV}"
-        text, chosen = QFileDialog.getSaveFileName(self, "Export", f"{self._name}.png", kinds)
+        text, chosen = QFileDialog.getSaveFileName(self, "Export", f"{self._stem()}.png", kinds)
         if not text:
             return
         path = Path(text)
         if not path.suffix:
             path = path.with_suffix("." + chosen.rpartition("*.")[2].rstrip(")"))
         if path.suffix.lower() == ".csv" and self._lane is not None:
-            self._lane.run(self.write, path, on_answer=lambda _: None, owner=self)
+            self._lane.run(self.write, path, on_answer=lambda _: self._say(path), owner=self)
             return
         try:
             self.write(path)
         except CrystalError as error:
             if self._lane is not None:
                 self._lane.failed.emit(ErrorInfo.of(error))
+        else:
+            self._say(path)
+
+    def _stem(self) -> str:
+        """``bitei-bands``: file and what is shown."""
+        source = self._hoppings.source if self._hoppings is not None else None
+        return f"{source.name.partition('.')[0]}-{self._name}" if source else self._name
+
+    def _say(self, path: Path) -> None:
+        """What was written, beside the chip."""
+        if self.isVisible():
+            QToolTip.showText(
+                self.mapToGlobal(self.rect().bottomLeft()), f"Wrote {path.name}", self
+            )
 
     def write(self, path: Path) -> None:
         """Write the figure or the numbers to ``path``."""

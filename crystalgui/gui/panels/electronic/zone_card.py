@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.errors import CrystalError, FileError
 from crystalgui.gui.theme import SPACE, class_colour, colour, font, theme
 from crystalgui.gui.widgets import Card, Chip, Text, small_print
 
@@ -315,8 +317,14 @@ class ZoneCard(Card):
         name, _ = QFileDialog.getSaveFileName(
             self, "Export the zone", "zone.png", "PNG picture (*.png);;Nodes as CSV (*.csv)"
         )
-        if name:
+        if not name:
+            return
+        try:
             self.write(name)
+        except CrystalError as error:
+            self._session.notify.error(error)
+        else:
+            self._session.notify.info(f"Wrote {Path(name).name}")
 
     def write(self, name: str) -> None:
         """The zone as seen now, 3 pixels for each on the screen; ``.csv``: the nodes."""
@@ -334,7 +342,11 @@ class ZoneCard(Card):
             picture = self.view.picture((3 * size.width(), 3 * size.height()))
             tall, wide = picture.shape[:2]
             made = np.ascontiguousarray(picture)
-            QImage(made.data, wide, tall, 4 * wide, QImage.Format.Format_RGBA8888).save(name)
+            image = QImage(made.data, wide, tall, 4 * wide, QImage.Format.Format_RGBA8888)
+            if not image.save(name):
+                raise FileError(
+                    "The picture cannot be written.", "Choose another folder.", path=name
+                )
 
     def shut(self) -> None:
         """Free the 3D view."""
