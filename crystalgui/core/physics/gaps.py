@@ -25,13 +25,15 @@ Floats = NDArray[np.float64]
 
 RESOLVED = 1e-5
 _TIME_REVERSAL = 1e-6
-_CANDIDATES = 4
+_CANDIDATES, _BASINS = 4, 20
+"""Minima on the mesh that are looked around closely, and in all."""
 _LARGEST_MESH = 20_000
 _STARTS = 6
 _FIRST = 0.25
 """First stencil, in steps of the mesh."""
-_ROUGH, _FINE = 4, 20
-"""Rounds for all starts, and for the lowest alone."""
+_ROUNDS = ((99, 3), (4, 4), (1, 17))
+"""How many of the best starts go on, and for how many rounds of shrinking stencils."""
+_SHRINK = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -206,26 +208,43 @@ def _search(h: Hoppings, field: Floats, occupied: int, what: str, refine: bool) 
         return value**2 if what == "gap" else value
 
     # A ring of minima (Rashba) has several within a cell of the mesh: look around first.
-    arms = [(-1.0, -0.5, 0.0, 0.5, 1.0) if x else (0.0,) for x in live]
-    around = np.array(list(product(*arms))) / mesh
-    trial = (starts[:, None] + around).reshape(-1, 3)
-    trial = trial[_lowest(function(trial), _STARTS)]
-    k, value = minimise(function, trial, _FIRST * step, basis, live=live, rounds=_ROUGH)
-    radius = _FIRST * 0.45**_ROUGH * step
-    best = k[int(value.argmin())]
-    k, _ = minimise(function, best[None], radius, basis, live=live, rounds=_FINE)
+    trial = _around(starts[:_CANDIDATES], (-1.0, -0.5, 0.0, 0.5, 1.0), mesh)
+    more = _around(starts[_CANDIDATES:], (-0.5, 0.0, 0.5), mesh)
+    values = function(np.concatenate([trial.reshape(-1, 3), more.reshape(-1, 3)]))
+    near, far = values[: trial.size // 3], values[trial.size // 3 :].reshape(more.shape[:2])
+    chosen = [trial.reshape(-1, 3)[_lowest(near, _STARTS)]]
+    if len(more):
+        # Other basins, unless what they vary by around them cannot make them the lowest.
+        best = far.argmin(axis=1)
+        promising = far.min(axis=1) - np.ptp(far, axis=1) / 2 < near.min()
+        chosen.append(more[np.arange(len(more)), best][promising])
+    trial = np.concatenate(chosen)
+    k, radius = trial, _FIRST * step
+    for count, rounds in _ROUNDS:
+        values = function(k)
+        k, _ = minimise(
+            function, k[np.argsort(values)[:count]], radius, basis, live=live, rounds=rounds
+        )
+        radius *= _SHRINK**rounds
+    k = k[[int(function(k).argmin())]]
     return _wrap(_exact(h, k[0], occupied, what))
+
+
+def _around(starts: Floats, arms: tuple[float, ...], mesh: NDArray[np.int64]) -> Floats:
+    """Points (s, c, 3) around starts (s, 3), ``arms`` in steps of the mesh."""
+    own = [arms if count > 1 else (0.0,) for count in mesh]
+    return np.asarray(starts[:, None] + np.array(list(product(*own))) / mesh)
 
 
 def _minima(field: Floats) -> Floats:
     """Mesh indices of the lowest local minima, lowest first; (c, 3)."""
     lowest = np.ones(field.shape, dtype=bool)
-    for shift in product((-1, 0, 1), repeat=3):
-        if any(shift):
-            lowest &= field <= np.roll(field, shift, axis=(0, 1, 2)) + 1e-9
+    # Faces only: the bottom of a slanting valley may lie between two points of the mesh.
+    for axis, shift in product(range(3), (-1, 1)):
+        lowest &= field <= np.roll(field, shift, axis=axis) + 1e-9
     places = np.argwhere(lowest)
     values = field[lowest]
-    return np.asarray(places[_lowest(values, _CANDIDATES)], dtype=np.float64)
+    return np.asarray(places[_lowest(values, _BASINS)], dtype=np.float64)
 
 
 def _lowest(values: Floats, count: int) -> list[int]:
