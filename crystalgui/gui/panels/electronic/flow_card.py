@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from crystalgui.core.reports.certificate import (
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.wilson import WilsonFlow
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.gui.session import Session
+
+
+LOW = 250
+"""A lower card shows the answer below its plot, but not the numbers, pixels."""
 
 
 class FlowCard(Card):
@@ -80,6 +85,7 @@ class FlowCard(Card):
         self.body.addWidget(self.nothing, 1)
         column.addWidget(top)
         column.addWidget(below)
+        self._below = below
         column.addWidget(self.assumed)
         self.body.addWidget(self._words)
         self.clear("")
@@ -114,6 +120,12 @@ class FlowCard(Card):
         self.planes.setCurrentIndex(chosen)
         self.planes.blockSignals(False)
         self._choose(chosen)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the plot keeps its height, and the answer its line."""
+        super().resizeEvent(event)
+        for widget in (self._below, self.assumed):
+            widget.setVisible(self.height() > LOW)
 
     @property
     def flow(self) -> WilsonFlow | None:
@@ -192,13 +204,14 @@ def _line(kind: FontKind, role: str = "") -> Text:
 
 
 def _telling(flows: tuple[tuple[str, WilsonFlow], ...]) -> int:
-    """Of the planes that are not trivial, else of all, the one with the smallest gap."""
+    """The plane to begin with: converged, then not trivial, then with the smallest gap."""
 
     def trivial(flow: WilsonFlow) -> bool:
         reading = read_flow(flow)
         return not (reading.crossed % 2 if reading.half else reading.winding)
 
     rows = [
-        (trivial(flow), round(flow.smallest_gap, 4), index) for index, (_, flow) in enumerate(flows)
+        (not flow.converged, trivial(flow), round(flow.smallest_gap, 4), index)
+        for index, (_, flow) in enumerate(flows)
     ]
-    return min(rows)[2]
+    return min(rows)[-1]
