@@ -380,3 +380,42 @@ def test_a_certificate_under_way_can_be_stopped(
     qtbot.mouseClick(room.again, Qt.MouseButton.LeftButton)
     assert shown(room, qtbot) is made
     assert room.error.isHidden()
+
+
+def test_a_hidden_room_stops_and_begins_anew(
+    session: Any, window: Any, qtbot: Any, monkeypatch: Any
+) -> None:
+    _, made = certificates.topological()
+    entered, ended = threading.Event(), threading.Event()
+
+    def endless(_: Any) -> Certificate:
+        entered.set()
+        try:
+            while True:
+                check()
+        finally:
+            ended.set()
+
+    give(monkeypatch, endless)
+    folder = examples() / "hoppings"
+    session.project.open_paths([folder / "kane-mele" / "kane-mele_hr.dat"])
+    qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
+    window.show_page("electronic")
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    page = window.page_widget("electronic")
+    page.rooms.show_room("topology")
+    assert wait(entered, qtbot)
+    page.rooms.show_room("bands")
+    qtbot.waitUntil(lambda: page.rooms.stack.currentWidget() is page.rooms.room("bands"))
+    assert not ended.is_set()  # looking elsewhere stops nothing
+    session.project.open_paths([folder / "haldane" / "haldane_hr.dat"])
+    assert wait(ended, qtbot)  # another Hamiltonian does
+    asked = give(monkeypatch, made)
+    page.rooms.show_room("topology")
+    qtbot.waitUntil(lambda: page.rooms.room("topology").card.certificate is made, timeout=20_000)
+    assert asked[0].h is session.project.current.hoppings
+
+
+def wait(flag: threading.Event, qtbot: Any) -> bool:
+    qtbot.waitUntil(flag.is_set, timeout=20_000)
+    return True
