@@ -64,8 +64,8 @@ class TestMakeRecipe:
 
 class TestFiles:
     def test_shipped_recipes_can_be_read(self) -> None:
-        found = sorted(recipes().glob("*.json"))
-        assert found
+        found = [p for p in sorted(recipes().glob("*.json")) if '"recipe"' in p.read_text("utf-8")]
+        assert len(found) >= 2
         for path in found:
             recipe, publication = read_recipe(path, Path("d"))
             assert recipe.split.kind == "composition"
