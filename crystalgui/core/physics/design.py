@@ -294,7 +294,7 @@ def freedom_of(job: DesignJob) -> Freedom:
 
 def design(job: DesignJob, stop: Flag | None = None) -> Generator[Event, None, None]:
     """Descend until the target is reached, the steps are used up or ``stop`` is raised."""
-    return Run(job, freedom_of(job), stop).events()
+    yield from Run(job, freedom_of(job), stop).events()
 
 
 class Run:
