@@ -259,27 +259,29 @@ class _Search:
         and the largest dimension found.
         """
         tested = zeros[:_TESTED]
-        seeds, owner, arms = [], [], []
+        seeds, owner, arms, along = [], [], [], []
+        inverse = np.linalg.inv(self.basis)
         for number, k in enumerate(tested):
-            node = linear_node(self.h, k, *self._bands(k))
-            for axis in range(3):
-                if node.slopes[axis] > _SOFT * node.slopes[0] + 1e-12:
-                    continue
-                direction = node.axes[axis]
-                if not self._moves(direction):
-                    continue
+            for axis, direction in enumerate(self._soft_directions(k)):
                 for length in (0.1, -0.1, 0.03, -0.03, 0.01, -0.01):
-                    seeds.append(k + length * self.step * direction @ np.linalg.inv(self.basis))
+                    seeds.append(k + length * self.step * direction @ inverse)
                     owner.append((number, axis))
                     arms.append(abs(length) * self.step)
+                    along.append(np.sign(length) * direction)
         if not seeds:
             return zeros, zeros[:0], 0
         arm = np.array(arms)
         k, gap = self._descend(np.array(seeds), 0.5 * arm)
-        moved = np.linalg.norm((k - tested[[n for n, _ in owner]]) @ self.basis, axis=1)
-        on = (gap < CLOSED) & (moved > 0.5 * arm) & (moved < 2 * arm)
+        path = (k - tested[[n for n, _ in owner]]) @ self.basis
+        moved = np.linalg.norm(path, axis=1)
+        ahead = np.einsum("sa,sa->s", path, np.array(along))
+        aside = np.sqrt(np.maximum(moved**2 - ahead**2, 0))  # slid to another line
+        on = (gap < CLOSED) & (ahead > 0.5 * arm) & (moved < 2 * arm) & (aside < 0.25 * arm)
         goes_on = {key: bool(on[i : i + 6].all()) for i, key in enumerate(owner) if i % 6 == 0}
-        soft = [sum(yes for (n, _), yes in goes_on.items() if n == z) for z in range(len(tested))]
+        soft = [
+            _dimensions([yes for (n, _), yes in goes_on.items() if n == z])
+            for z in range(len(tested))
+        ]
         isolated = np.array([count == 0 for count in soft])
         if not isolated.all():
             points, spread = tested[isolated], np.concatenate([tested[~isolated], zeros[_TESTED:]])
@@ -287,6 +289,18 @@ class _Search:
             points, spread = zeros, zeros[:0]
         mine = np.array([isolated[n] for n, _ in owner]) & (gap < CLOSED)
         return self._distinct(np.concatenate([points, k[mine]]), images=True), spread, max(soft)
+
+    def _soft_directions(self, k: Floats) -> list[Floats]:
+        """Cartesian directions in which the bands hardly part; of several, an oblique one last."""
+        node = linear_node(self.h, k, *self._bands(k))
+        flat = node.slopes <= _SOFT * node.slopes[0] + 1e-12
+        soft = [axis for axis in node.axes[flat] if self._moves(axis)]
+        if len(soft) > 1:
+            oblique = sum(
+                weight * axis for weight, axis in zip((1, 0.62, 0.38), soft, strict=False)
+            )
+            soft.append(oblique / np.linalg.norm(oblique))
+        return soft
 
     def _moves(self, direction: Floats) -> bool:
         """Whether a Cartesian direction lies in the directions that are searched."""
@@ -431,6 +445,16 @@ class _Search:
                 )
             )
         return checks
+
+
+def _dimensions(goes_on: list[bool]) -> int:
+    """Of the set around a node, from its soft directions and the oblique one.
+
+    Lines that cross go on along several axes, but not between them.
+    """
+    if len(goes_on) < 2:
+        return sum(goes_on)
+    return min(sum(goes_on[:-1]), 2 if goes_on[-1] else 1)
 
 
 def _smallest(nodes: list[Node], open_k: Floats, open_gap: Floats) -> tuple[float, Floats]:
