@@ -250,7 +250,7 @@ def _nearly_reversed(
     )
     evidence.leave(
         f"time reversal is broken by {reversal.residual:.2g} eV; were it restored, "
-        f"Z2 = {words}: ask for it (symmetrise) to certify that",
+        f"Z2 = {words} (restore T, or --symmetrise, certifies that)",
         finer=answer.indices is None,
     )
 

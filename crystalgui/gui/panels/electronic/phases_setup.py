@@ -279,7 +279,7 @@ class PhasesSetup(Card):
         self.strengths.setToolTip(
             "Strengths of random hoppings that keep time reversal, one line for each"
         )
-        self.strengths.setFixedWidth(146)
+        self.strengths.setFixedWidth(168)
         self.strengths.setCursorPosition(0)
         self.unit = choice((("rms", "eV"), ("mean", "× mean |H|")), "Unit of the noise")
         self.unit.setToolTip(
