@@ -13,14 +13,16 @@ from itertools import combinations
 import numpy as np
 
 from crystalgui.core.errors import PhysicsError
+from crystalgui.core.physics.bloch import energies
 from crystalgui.core.physics.certificate import Check, Indices, Node
 from crystalgui.core.physics.chern import chern, zak
-from crystalgui.core.physics.gaps import Gaps
+from crystalgui.core.physics.gaps import Gaps, gaps
 from crystalgui.core.physics.mirror_chern import mirror_chern
 from crystalgui.core.physics.parities import Parities, parities
 from crystalgui.core.physics.representations import inversion, mirror_operations
 from crystalgui.core.physics.reversal import (
     GENERIC_K,
+    TRIM,
     TimeReversal,
     scale,
     symmetrised,
@@ -44,7 +46,8 @@ class Evidence:
 
     ``contradiction`` and ``unfinished`` are sentences, empty when all is well;
     ``finer`` is whether the latter could end with finer controls.  ``search``,
-    ``planes`` and ``mirrors`` are kept for a second attempt.
+    ``planes`` and ``mirrors`` are kept for a second attempt; ``shift`` is how
+    far restoring time reversal moved the energies, eV.
     """
 
     dimension: int
@@ -57,6 +60,7 @@ class Evidence:
     flows: tuple[tuple[str, WilsonFlow], ...] = ()
     parities: Parities | None = None
     extended: str = ""
+    shift: float = 0.0
     contradiction: str = ""
     unfinished: str = ""
     finer: bool = False
@@ -122,6 +126,9 @@ def collect(
     gapless = evidence.gap < gap_tolerance and not evidence.nodes
     if gapless or (evidence.nodes and dimension < 3):
         return evidence
+    if evidence.gap < 2 * evidence.shift and not evidence.nodes:
+        words = f"time reversal is broken by {evidence.shift:.1e} eV, as much as the gap"
+        evidence.leave(words, finer=False)
     if dimension == 1:
         _winding(h, evidence)
     elif reversal.holds and reversal.square < 0:
@@ -141,12 +148,17 @@ def _with_time_reversal(
     spin = "T² = −1" if reversal.square < 0 else "T² = +1"
     if reversal.holds:
         evidence.check("time reversal", True, broken, f"Found, {spin}; largest violation in eV.")
-        h = symmetrised(h, reversal)
+        whole, h = h, symmetrised(h, reversal)
+        k = np.concatenate([TRIM, GENERIC_K])
+        evidence.shift = float(np.abs(energies(h, k) - energies(whole, k)).max())
     elif symmetrise and reversal.matrix is not None:
         text = f"time reversal, broken by {broken:.2g} eV, was restored"
         evidence.remarks += (text,)
-        evidence.check("time reversal", None, broken, f"{text.capitalize()} ({spin}), as asked.")
+        words = f"Broken, and restored as asked ({spin}); largest violation in eV."
+        evidence.check("time reversal", None, broken, words)
         h = symmetrised(h, reversal)
+        evidence.gaps = gaps(h, evidence.occupied)
+        evidence.gap = evidence.gaps.direct.energy
         reversal = replace(reversal, kind="matrix")
     else:
         evidence.check("time reversal", None, broken, "Broken (eV); Chern numbers are used.")
