@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from crystalgui.cli import files, terminal
 from crystalgui.__main__ import main
+from crystalgui.cli import files, terminal
 from crystalgui.core.resources import models_folder
 from tests.bad_input import ARCHIVES, CRYSTALS, FOLDER, GOOD_HR, HOPPINGS, NACL, SYMBOLS, Case
 

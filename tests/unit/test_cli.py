@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from crystalgui import cli
-from crystalgui.cli import machine, terminal
 from crystalgui.__main__ import main
+from crystalgui.cli import machine, terminal
 from crystalgui.core.resources import examples
 
 NACL = """NaCl
