@@ -133,3 +133,70 @@ class TrainedModel:
     coarse: dict[str, str] = field(default_factory=dict)
     notes: str = ""
     shipped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One number of an experiment beside the published one.
+
+    ``published`` is NaN where the paper gives none; ``spread`` is the standard
+    deviation over the repeats.
+    """
+
+    name: str
+    value: float
+    spread: float = float("nan")
+    published: float = float("nan")
+    published_spread: float = float("nan")
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A run of an experiment whose results are kept with the program.
+
+    ``command`` repeats it; ``differs`` says in sentences what is not as in
+    the paper.
+    """
+
+    preset: str
+    device: str
+    date: str
+    minutes: float
+    command: str
+    numbers: tuple[Measured, ...] = ()
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentCard:
+    """A published experiment, as the list and the page of experiments show it.
+
+    Attributes
+    ----------
+    name : str
+        Registry key, e.g. ``"bitei-perturbed"``.
+    title, shows : str
+        Heading, and one or two sentences: what it shows.
+    paper : str
+        Author, year, section, tables.
+    rows : tuple of str
+        Rows of the model reference.
+    presets : dict
+        Name to a sentence on its size.
+    minutes : dict
+        Name of a preset to its estimated minutes on this machine.
+    recorded : tuple of Recorded
+    error : str
+        Not empty when it could not be loaded: the card is greyed.
+    """
+
+    name: str
+    title: str
+    shows: str
+    paper: str
+    rows: tuple[str, ...] = ()
+    presets: dict[str, str] = field(default_factory=dict)
+    minutes: dict[str, float] = field(default_factory=dict)
+    recorded: tuple[Recorded, ...] = ()
+    error: str = ""

@@ -1,0 +1,261 @@
+"""Answers: what jobs yield on their way and at their end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from crystalgui.core.cards import Card, ExperimentCard, TrainedModel
+from crystalgui.core.messages.values import DatasetSummary, ErrorInfo, PhasePoint, Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An answer; ``job_id`` is stamped by the runner."""
+
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The job left the queue. ``resumable``: a soft stop keeps its work."""
+
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Event):
+    """``done`` of ``total`` (0 = unknown), a phrase, seconds left (NaN = unknown)."""
+
+    done: float
+    total: float = 0.0
+    text: str = ""
+    eta: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine(Event):
+    """A line for the log panel."""
+
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueReady(Event):
+    """Families, trained models and devices that this machine has."""
+
+    cards: tuple[Card, ...]
+    models: tuple[TrainedModel, ...]
+    devices: tuple[tuple[str, str], ...] = (("cpu", "CPU"),)
+    experiments: tuple[ExperimentCard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetReady(Event):
+    """An import ended well."""
+
+    summary: DatasetSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimateReady(Event):
+    """Measured cost of a recipe: seconds an epoch, peak bytes, parameters."""
+
+    parameters: int
+    seconds_per_epoch: float
+    memory_bytes: int
+    device: str
+    sizes: tuple[int, int, int]
+    leakage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCreated(Event):
+    """The run has a folder in the store."""
+
+    run_id: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMetrics(Event):
+    """Running training loss within an epoch; may be coalesced."""
+
+    run_id: str
+    step: int
+    epoch: float
+    loss: float
+    samples_per_second: float
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochMetrics(Event):
+    """Metrics after an epoch; never lost. Keys: ``train/loss``, ``val/accuracy`` ..."""
+
+    run_id: str
+    epoch: int
+    values: dict[str, float]
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionReady(Event):
+    """Counts with rows = true class, columns = predicted class."""
+
+    run_id: str
+    epoch: int
+    split: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted(Event):
+    """Some rows are ready; never lost."""
+
+    rows: tuple[Prediction, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportWritten(Event):
+    """Files of a finished report."""
+
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DesignStep(Event):
+    """Where a design is; at most 20 a second.
+
+    ``gap`` eV is the direct gap that is watched, at ``k`` reduced; ``value``
+    what the target asks about (that gap, or a band position).  ``strain``
+    (3, 3) is T of r -> (1 + T) r; ``field`` (3,) eV; ``change`` eV the rms
+    change of the hoppings that are there.  ``bands`` (m, n) eV along the path
+    of the Hamiltonian without design.
+    """
+
+    step: int
+    loss: float
+    value: float
+    gap: float
+    k: tuple[float, float, float]
+    strain: Floats
+    field: Floats
+    change: float
+    bands: Floats
+    lattice: Floats | None = None
+    frac: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DesignReady(Event):
+    """The end of a design; ``reason`` in words, ``reached`` within the tolerance.
+
+    ``gap`` eV is the smallest direct gap of the whole zone at the end, searched
+    anew, at ``k``.  ``history`` has a row for every step and the columns
+    ``columns``.
+    """
+
+    reached: bool
+    reason: str
+    last: DesignStep
+    gap: float
+    k: tuple[float, float, float]
+    seconds: float
+    history: Floats
+    columns: tuple[str, ...]
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePoints(Event):
+    """Some points of a phase diagram; never lost, a later point replaces an earlier one."""
+
+    points: tuple[PhasePoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseDataProgress(Event):
+    """How many samples of each phase there are so far; a later one replaces an earlier one."""
+
+    done: int
+    total: int
+    counts: tuple[tuple[str, int], ...]
+    certificates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BottleneckPoint(Event):
+    """Reconstruction error of an autoencoder, as a share of the variance; never lost."""
+
+    width: int
+    train_error: float
+    test_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PhaseAnswer(Event):
+    """What a network says of a Hamiltonian.
+
+    ``probabilities`` are (phase, probability), calibrated on validation data,
+    largest first.  ``evidence`` (n1, n2, n3) float32, in [0, 1], says how much
+    the answer rests on the neighbourhood of k = (2 a - n) / 2 n (reduced,
+    eq. 13 of Bird 2023), by ``method``.  ``warnings`` are sentences, e.g. that
+    the mesh is odd or that nothing like it was in the training data.
+    """
+
+    model: str
+    title: str
+    probabilities: tuple[tuple[str, float], ...]
+    evidence: Floats
+    method: Literal["gradient", "occlusion"] = "occlusion"
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentReady(Event):
+    """An experiment ended; ``folder`` holds results.json, tables and figures."""
+
+    name: str
+    preset: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done(Event):
+    """Outcome: everything was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Event):
+    """Outcome: the user stopped it; ``run_id`` can be resumed when not empty."""
+
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """Outcome: it raised an error."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed(Event):
+    """Outcome: the worker process died; a new one is started."""
+
+    error: ErrorInfo
+    exit_code: int | None = None
+
+
+Outcome = Done | Stopped | Failed | Crashed
