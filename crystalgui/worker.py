@@ -16,17 +16,21 @@ import threading
 from multiprocessing.connection import Connection
 
 from crystalgui.core.messages import (
+    BottleneckJob,
     CatalogueJob,
     ClassifyJob,
     DesignJob,
     ErrorInfo,
     EstimateJob,
     Event,
+    ExperimentJob,
     Failed,
     ImportJob,
     Job,
     LogLine,
     MixtureJob,
+    PhaseAnswerJob,
+    PhaseDataJob,
     PhaseMapJob,
     ReportJob,
     TrainJob,
@@ -55,6 +59,10 @@ HANDLERS: Handlers = {
     DesignJob: "crystalgui.core.physics.design:design",
     MixtureJob: "crystalgui.core.physics.phases:mixture",
     PhaseMapJob: "crystalgui.core.physics.phases:phase_map",
+    PhaseDataJob: "crystalgui.core.datasets.hamiltonians.generate:make",
+    BottleneckJob: "crystalgui.core.training.bottleneck:bottleneck",
+    PhaseAnswerJob: "crystalgui.core.models.answers:answer",
+    ExperimentJob: "crystalgui.core.experiments.run:run_experiment",
 }
 ORPHAN_SECONDS = 5.0
 LOG = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Data sets of Hamiltonians: mixtures with noise and certified phases, and Brillouin zones."""
