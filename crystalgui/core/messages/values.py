@@ -204,7 +204,8 @@ class PhaseDataRecipe:
     and a noise of its own, both drawn from ``seed`` and i alone (rows B05-B08).
     ``strength``, ``normalisation``, ``envelope`` and ``mode`` are those of
     `physics.perturb.noise`; strength 0 is the unperturbed set.  ``train`` and
-    ``test`` count labelled samples.  ``gap_tolerance`` is in eV.
+    ``test`` count labelled samples.  ``gap_tolerance`` is in eV.  ``notes``
+    are sentences for the data card, e.g. what differs from a paper.
     """
 
     name: str
@@ -221,6 +222,7 @@ class PhaseDataRecipe:
     gap_tolerance: float = 1e-4
     seed: int = 0
     title: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

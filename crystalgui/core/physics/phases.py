@@ -31,7 +31,7 @@ from crystalgui.core.physics.certificate import Certificate
 from crystalgui.core.physics.classify import classify
 from crystalgui.core.physics.gaps import guess_occupation
 from crystalgui.core.physics.labels import Mixture, label_mixture, speed_between
-from crystalgui.core.physics.perturb import add, interpolate, noise
+from crystalgui.core.physics.perturb import add, interpolate, noise, spin_orbit_path
 from crystalgui.core.physics.reversal import time_reversal
 from crystalgui.core.physics.symmetries import dimension
 from crystalgui.core.physics.weyl import find_nodes
@@ -48,8 +48,10 @@ NEIGHBOURS, HALVINGS = 3, 8
 def hamiltonian(source: HamiltonianSource) -> Hoppings:
     """The Hamiltonian that a source names."""
     if source.path is not None:
-        return read_hoppings(source.path, source.companions)
-    return zoo.build(source.model, **source.settings)
+        whole = read_hoppings(source.path, source.companions)
+    else:
+        whole = zoo.build(source.model, **source.settings)
+    return spin_orbit_path(whole, 0.0) if source.part == "spinless" else whole
 
 
 @dataclass(slots=True, eq=False)
