@@ -32,6 +32,7 @@ PAGES = (
     "phases",
     "plane",
     "surface",
+    "design",
     "classify",
     "train",
     "training",
@@ -199,6 +200,7 @@ class Gallery:
         self.topology()
         self.phases(folder / "hoppings" / "bitei-pressure" / "bitei-pressure_hr.dat.gz")
         self.surface("bitei-pressure_hr.dat.gz")
+        self.design()
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
         self.classify(sorted((folder / "structures").iterdir()))
@@ -244,6 +246,17 @@ class Gallery:
         page, room = self.room("surface")
         self.wait("surface", lambda: room.shown is not None and not room.busy)
         self.shoot("electronic", "surface")
+        page.rooms.show_room("bands")
+
+    def design(self) -> None:
+        """The strain that gives the first wanted gap."""
+        if "design" not in self.wanted:
+            return
+        page, room = self.room("design")
+        self.wait("design", lambda: room.setup.start.isEnabled())
+        room.setup.start.click()
+        self.wait("design", lambda: not room.state.alive)
+        self.shoot("electronic", "design")
         page.rooms.show_room("bands")
 
     def room(self, name: str) -> tuple[Any, Any]:
