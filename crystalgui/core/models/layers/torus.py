@@ -1,0 +1,142 @@
+"""Layers on a torus: convolutions without an edge, and pooling over all of it.
+
+A sampled reciprocal cell closes on itself, so a convolution over it is one on
+a discrete torus (Bird 2023, section 2.6): circular padding at stride 1.  Every
+layer here commutes with shifts of the mesh, and what is pooled over the whole
+mesh does not change under them (eq. 18: mean, maximum, minimum, standard
+deviation).
+
+Layout: (b, n1, ..., nd, c), channels last.  An axis of length 1 is one in
+which nothing depends on k; it gives the same numbers as the same tensor
+repeated along that axis, so that crystals of one, two and three dimensions
+share a network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+POOLS = ("mean", "max", "min", "std")
+"""Global poolings, in the order of `pooled`."""
+
+_CONVOLUTIONS = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
+
+
+def wrapped(x: Tensor, axis: int, before: int, after: int) -> Tensor:
+    """``x`` continued periodically along an axis, by any number of points."""
+    n = x.shape[axis]
+    places = torch.arange(-before, n + after, device=x.device) % n
+    return x.index_select(axis, places)
+
+
+class ToroidalConv(nn.Module):
+    """Convolution over a torus of 1 to 3 dimensions, stride 1 (row B20).
+
+    Parameters
+    ----------
+    channels, outputs : int
+    size : int
+        Points of the kernel along each axis.
+    dimension : {1, 2, 3}
+    """
+
+    def __init__(self, channels: int, outputs: int, size: int = 3, dimension: int = 3) -> None:
+        super().__init__()
+        self.size, self.dimension = size, dimension
+        fan = channels * size**dimension
+        self.weight = nn.Parameter(torch.empty(outputs, channels, *[size] * dimension))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-1, 1) / math.sqrt(fan))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n1, ..., nd, channels) -> (b, n1, ..., nd, outputs)."""
+        before = (self.size - 1) // 2
+        for axis in range(1, self.dimension + 1):
+            x = wrapped(x, axis, before, self.size - 1 - before)
+        convolve = _CONVOLUTIONS[self.dimension]
+        return convolve(x.movedim(-1, 1), self.weight, self.bias).movedim(1, -1)
+
+
+def shells(x: Tensor, reach: int | float = 1) -> Tensor:
+    """Sums over the neighbours of every point that signed permutations of the axes mix.
+
+    Of the 27 points 0, +-s on three axes these are four: the point itself,
+    and the means over 6 faces, 12 edges and 8 corners (0 axes moved, 1, 2,
+    3).  Which reciprocal vectors span the cell, and their signs, are
+    conventions; a kernel that is constant on a shell does not know them.
+
+    Parameters
+    ----------
+    x : (b, n1, n2, n3, c)
+    reach : int or float
+        Distance s of the neighbours in points; a float below 1 is a part of
+        the length of each axis (1/2 joins the time-reversal invariant momenta).
+
+    Returns
+    -------
+    (b, n1, n2, n3, 4 c)
+    """
+    sums = [x]
+    for axis in (1, 2, 3):
+        n = x.shape[axis]
+        step = reach if isinstance(reach, int) else round(reach * n)
+        step %= n
+
+        def beside(t: Tensor, axis: int = axis, step: int = step, n: int = n) -> Tensor:
+            if step == 0:
+                return t
+            if 2 * step == n:
+                return t.roll(step, axis)
+            return (t.roll(step, axis) + t.roll(-step, axis)) / 2
+
+        moved = [beside(t) for t in sums]
+        new = [sums[0]]
+        new += [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
+        sums = [*new, moved[-1]]
+    return torch.cat([sums[0], sums[1] / 3, sums[2] / 3, sums[3]], dim=-1)
+
+
+class ShellConv(nn.Module):
+    """Toroidal convolution with a kernel that is constant on the four `shells`.
+
+    It commutes with shifts and with signed permutations of the axes, and costs
+    4/27 of a full kernel.
+    """
+
+    def __init__(self, channels: int, outputs: int, reach: int | float = 1) -> None:
+        super().__init__()
+        self.reach = reach
+        self.mix = nn.Linear(4 * channels, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n1, n2, n3, channels) -> (b, n1, n2, n3, outputs)."""
+        out: Tensor = self.mix(shells(x, self.reach))
+        return out
+
+
+def pooled(x: Tensor) -> Tensor:
+    """Mean, maximum, minimum and standard deviation over the whole torus: (b, 4 c)."""
+    flat = x.flatten(1, -2)
+    mean = flat.mean(1)
+    spread = ((flat - mean[:, None]).square().mean(1) + 1e-8).sqrt()
+    return torch.cat([mean, flat.amax(1), flat.amin(1), spread], dim=1)
+
+
+class GatedPool(nn.Module):
+    """Mean over the torus with weights that each point gives itself (softmax over k).
+
+    Several heads look at different parts of the zone, e.g. at the smallest gap.
+    """
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.score = nn.Linear(channels, heads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, n1, ..., nd, channels) -> (b, heads * channels)."""
+        flat = x.flatten(1, -2)
+        weight = self.score(flat).softmax(1)
+        return torch.einsum("bkh,bkc->bhc", weight, flat).flatten(1)
