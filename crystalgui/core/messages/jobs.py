@@ -188,8 +188,8 @@ class DesignJob(Job):
 class MixtureJob(Job):
     """Gap and phase of (1 - x) start + x end, for each strength of noise.
 
-    ``strengths`` are those of `physics.perturb.noise` with ``seed`` and
-    ``normalisation`` (``"rms"``: eV; ``"mean"``: of the mean modulus of the
+    ``strengths`` are those of `physics.perturb.noise` with ``seed``, ``envelope``
+    and ``normalisation`` (``"rms"``: eV; ``"mean"``: of the mean modulus of the
     start); answers `PhasePoints` with x = mixing and y = strength.
     """
 
@@ -200,6 +200,7 @@ class MixtureJob(Job):
     strengths: tuple[float, ...] = (0.0,)
     seed: int = 0
     normalisation: Literal["rms", "mean"] = "rms"
+    envelope: Literal["flat", "hoppings"] = "flat"
     labels: bool = True
 
     @property

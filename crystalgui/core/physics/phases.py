@@ -111,7 +111,13 @@ def _shaken(
     """Both ends with the same noise, scaled to the hoppings of the start."""
     if strength == 0:
         return start, end
-    made = noise(interpolate(start, end, 0.0), strength, job.seed, normalisation=job.normalisation)
+    made = noise(
+        interpolate(start, end, 0.0),
+        strength,
+        job.seed,
+        normalisation=job.normalisation,
+        envelope=job.envelope,
+    )
     return add(start, made.hoppings), add(end, made.hoppings)
 
 

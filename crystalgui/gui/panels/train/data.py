@@ -19,7 +19,15 @@ from crystalgui.core.messages import DatasetSummary
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.panels.quantities import count, duration, real
 from crystalgui.gui.state.jobs import JobRow
-from crystalgui.gui.theme import SPACE, class_colour, colour, font, theme
+from crystalgui.gui.theme import (
+    PHASE_COLOURS,
+    SPACE,
+    class_colour,
+    colour,
+    font,
+    phase_colour,
+    theme,
+)
 from crystalgui.gui.widgets import Card, Chip, ElidedLabel, KeyValues, PlainButton, Text
 
 MOST_PROBLEMS = 500
@@ -74,7 +82,7 @@ class ClassBalance(QWidget):
             painter.drawRoundedRect(groove, 3, 3)
             bar = QRectF(groove)
             bar.setWidth(groove.width() * share)
-            painter.setBrush(colour(class_colour(i)))
+            painter.setBrush(colour(class_ink(name, i)))
             painter.drawRoundedRect(bar, 3, 3)
             right = Qt.AlignmentFlag.AlignRight | side
             box = QRect(self.width() - tail, top, tail, self.ROW)
@@ -85,17 +93,29 @@ class ClassBalance(QWidget):
             painter.drawText(box, right, f"{100 * share:.1f} %")
 
 
+def class_ink(name: str, index: int) -> str:
+    """Colour of a class: of the phase of this name, else by its place."""
+    known = name.partition(" ")[0].lower() in PHASE_COLOURS
+    return phase_colour(name) if known else class_colour(index)
+
+
 class DataCard(Card):
     """Choice of the data set, its facts, its problems, and the running import.
 
     Signals
     -------
     chosen(DatasetSummary or None), import_asked(), import_cancelled()
+    make_asked()
+        A data set of Hamiltonians is to be made.
+    explore_asked(DatasetSummary)
+        The views of the chosen data set of Hamiltonians are wanted.
     """
 
     chosen = Signal(object)
     import_asked = Signal()
     import_cancelled = Signal()
+    make_asked = Signal()
+    explore_asked = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Data", parent=parent)
@@ -110,10 +130,21 @@ class DataCard(Card):
         row.setSpacing(SPACE[1])
         row.addWidget(self.choice, 1)
         row.addWidget(self.import_button)
+        self.make_button = PlainButton("Make a phase data set…")
+        self.make_button.setObjectName("makeButton")
+        self.make_button.setToolTip("Mix two Hamiltonians, add noise, certify the phases")
+        self.explore_button = PlainButton("Explore", icon_name="search")
+        self.explore_button.setObjectName("exploreButton")
+        self.explore_button.setToolTip(
+            "Shares, slices, t-SNE, dimension and noise of this data set"
+        )
+        row.addWidget(self.make_button)
         self.body.addLayout(row)
         self._build_import()
         self._empty = Text(
-            "Import a folder or zip of crystals with a table id,label to begin.", "muted"
+            "Import a folder or zip of crystals with a table id,label, or make a data set of "
+            "Hamiltonians with certified phases.",
+            "muted",
         )
         self.body.addWidget(self._empty)
         self.balance = ClassBalance()
@@ -122,7 +153,12 @@ class DataCard(Card):
         self.body.addWidget(self.facts)
         self.problems_chip = Chip("", checkable=True, tooltip="What the import found")
         self.problems_chip.setObjectName("problemsChip")
-        self.body.addWidget(self.problems_chip, 0, Qt.AlignmentFlag.AlignLeft)
+        below = QHBoxLayout()
+        below.setSpacing(SPACE[1])
+        below.addWidget(self.explore_button)
+        below.addWidget(self.problems_chip)
+        below.addStretch(1)
+        self.body.addLayout(below)
         self.problems = QListWidget()
         self.problems.setAccessibleName("Problems of the import")
         self.problems.setMaximumHeight(150)
@@ -133,6 +169,8 @@ class DataCard(Card):
         self.problems_chip.toggled.connect(self.problems.setVisible)
         self.choice.currentIndexChanged.connect(self._choose)
         self.import_button.clicked.connect(self.import_asked)
+        self.make_button.clicked.connect(self.make_asked)
+        self.explore_button.clicked.connect(lambda: self.explore_asked.emit(self.current))
         self._show(None)
 
     def _build_import(self) -> None:
@@ -193,6 +231,7 @@ class DataCard(Card):
         for widget in (self.balance, self.facts, self.problems_chip):
             widget.setVisible(data is not None)
         self.problems_chip.setChecked(False)
+        self.explore_button.setVisible(data is not None and data.kind == "hoppings")
         if data is None:
             self.set_title("Data")
             return
@@ -227,6 +266,11 @@ class DataCard(Card):
 
 def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
     """Rows that describe a data set."""
+    if data.kind != "crystals":
+        return [
+            ("Hamiltonians", count(data.size)),
+            ("Kept apart", count(data.apart), "Without a certified phase; not trained on"),
+        ]
     rows: list[tuple[str, ...]] = [
         ("Crystals", count(data.size)),
         ("Formulas", count(data.formulas)),
