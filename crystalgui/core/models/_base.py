@@ -1,9 +1,14 @@
-"""What a model family is: a torch module that eats a batch of crystals."""
+"""What a model family is: a torch module that eats a batch of one kind of input.
+
+Crystals are graphs, hoppings are the crop of a Hamiltonian in real space
+(Bird 2023, section 2.3), zones are descriptors sampled over the Brillouin
+zone.  ``Card.inputs`` names the kind; everything else is common.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,11 +17,12 @@ from torch import Tensor, nn
 from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.graphs import Kind
+from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch, ZoneBatch
 
 
 @dataclass(frozen=True, slots=True)
 class GraphSpec:
-    """Which graphs a model wants.
+    """Which graphs a model of crystals wants.
 
     Attributes
     ----------
@@ -28,13 +34,15 @@ class GraphSpec:
     cutoff: float
 
 
-class CrystalModel(nn.Module, ABC):
-    """A network from crystals to ``outputs`` numbers.
+class Network(nn.Module, ABC):
+    """A network from inputs to ``outputs`` numbers.
 
     Parameters
     ----------
     outputs : int
         Classes, or 1 for regression.
+    shape : tuple of int
+        Shape of one input where it is fixed by the data; empty for crystals.
     **params
         Values of the card's parameters.
     """
@@ -42,14 +50,10 @@ class CrystalModel(nn.Module, ABC):
     card: ClassVar[Card]
     constant: ClassVar[bool] = False
 
-    def __init__(self, outputs: int, **params: Any) -> None:
+    def __init__(self, outputs: int, *, shape: tuple[int, ...] = (), **params: Any) -> None:
         super().__init__()
         self.outputs = outputs
-
-    @classmethod
-    @abstractmethod
-    def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
-        """The graphs that a network with these parameters wants."""
+        self.shape = shape
 
     @property
     def symmetries(self) -> tuple[str, ...]:
@@ -57,8 +61,43 @@ class CrystalModel(nn.Module, ABC):
         return self.card.symmetries
 
     @abstractmethod
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Any) -> Tensor:
         """(b, outputs): logits, or the standardised target."""
 
     def start(self, targets: Tensor) -> None:
         """Use the training targets before the first step, e.g. for a prior."""
+
+    def standardise(self, batches: Iterable[Any]) -> None:
+        """Use the training inputs before the first step, e.g. their mean and spread.
+
+        What is learnt must be kept in buffers, so that a checkpoint answers alone.
+        """
+
+
+class CrystalModel(Network):
+    """A network of crystals."""
+
+    @classmethod
+    @abstractmethod
+    def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
+        """The graphs that a network with these parameters wants."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """(b, outputs): logits, or the standardised target."""
+
+
+class HoppingModel(Network):
+    """A network of the cropped hoppings of one crystal; ``shape`` is (cells, n, n, 2)."""
+
+    @abstractmethod
+    def forward(self, batch: HoppingBatch) -> Tensor:
+        """(b, outputs): logits, or the standardised target."""
+
+
+class ZoneModel(Network):
+    """A network of Brillouin zones of any crystal; ``shape`` is (channels,), any mesh."""
+
+    @abstractmethod
+    def forward(self, batch: ZoneBatch) -> Tensor:
+        """(b, outputs): logits, or the standardised target."""

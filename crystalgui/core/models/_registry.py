@@ -11,20 +11,20 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.errors import ModelError
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import Network
 from crystalgui.core.plugins import broken_card, guarded, load_plugins
 
-NOT_FAMILIES = frozenset({"catalogue", "devices", "layers", "predict", "trained"})
+NOT_FAMILIES = frozenset({"answers", "catalogue", "devices", "layers", "predict", "trained"})
 OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
 
-F = TypeVar("F", bound=type[CrystalModel])
-_FAMILIES: dict[str, type[CrystalModel]] = {}
+F = TypeVar("F", bound=type[Network])
+_FAMILIES: dict[str, type[Network]] = {}
 _BROKEN: dict[str, Card] = {}
 _found = False
 
@@ -53,7 +53,7 @@ def register(card: Card) -> Callable[[F], F]:
     return enter
 
 
-def families() -> Mapping[str, type[CrystalModel]]:
+def families() -> Mapping[str, type[Network]]:
     """Every family that could be loaded, by name."""
     _discover()
     return _FAMILIES
@@ -65,7 +65,7 @@ def cards() -> tuple[Card, ...]:
     return (*(f.card for f in _FAMILIES.values()), *_BROKEN.values())
 
 
-def family(name: str) -> type[CrystalModel]:
+def family(name: str) -> type[Network]:
     """The family called ``name``.
 
     Raises
@@ -159,9 +159,14 @@ def checked(card: Card, name: str, value: Scalar) -> Scalar:
     return number
 
 
-def build(name: str, outputs: int, params: Mapping[str, Scalar]) -> CrystalModel:
-    """A fresh network of a family; ``params`` as from `settings`."""
-    return family(name)(outputs, **params)
+def build(
+    name: str, outputs: int, params: Mapping[str, Scalar], shape: tuple[int, ...] = ()
+) -> Network:
+    """A fresh network of a family; ``params`` as from `settings`, ``shape`` of one input."""
+    values: dict[str, Any] = dict(params)
+    if shape:
+        values["shape"] = shape
+    return family(name)(outputs, **values)
 
 
 def _discover() -> None:

@@ -1,0 +1,78 @@
+"""Fully connected networks of cropped hoppings.
+
+Bird (2023), section 2.3 and Fig. 4: [17496, 100, 3] and
+[17496, 500, 500, 500, 100, 100, 3] with leaky ReLU (slope 0.01) between the
+layers.  The paper does not say how the hoppings are scaled; here each real
+number is standardised by the training rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+
+from crystalgui.core.cards import Card, Param
+from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch
+from crystalgui.core.models._base import HoppingModel
+from crystalgui.core.models._registry import register
+from crystalgui.core.models.layers.mlp import MLP
+from crystalgui.core.models.layers.standardise import Standardise
+
+
+@register(
+    Card(
+        name="dense",
+        title="Fully connected network",
+        tasks=("classification", "regression"),
+        inputs="hoppings",
+        paper="Bird (2023), section 2.3, Fig. 4",
+        rows=("B46", "B47"),
+        summary=(
+            "Every real number of the cropped hoppings feeds every neuron of the first layer. "
+            "The small preset has one hidden layer of 100 neurons, the large one five."
+        ),
+        params=(
+            Param(name="width", label="Wide layers", default=100, minimum=1, maximum=4096,
+                  unit="neurons", help="Neurons of each wide layer."),
+            Param(name="depth", label="Number of wide layers", default=1, minimum=1, maximum=12),
+            Param(name="narrow", label="Narrow layers", default=100, minimum=1, maximum=4096,
+                  unit="neurons", help="Neurons of each layer after the wide ones."),
+            Param(name="tail", label="Number of narrow layers", default=0, minimum=0, maximum=12),
+            Param(name="dropout", label="Dropout", default=0.0, minimum=0.0, maximum=0.9,
+                  help="After each hidden layer; the paper has none."),
+        ),
+        presets={
+            "small": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
+            "large": {
+                "width": 500,
+                "depth": 3,
+                "narrow": 100,
+                "tail": 2,
+                "epochs": 25,
+                "batch_size": 128,
+                "learning_rate": 3e-4,
+            },
+        },
+    )
+)  # fmt: skip
+class Dense(HoppingModel):
+    """Rows B46 and B47 of the model reference."""
+
+    def __init__(self, outputs: int, *, shape: tuple[int, ...], **params: Any) -> None:
+        super().__init__(outputs, shape=shape)
+        sizes = [int(params["width"])] * int(params["depth"])
+        sizes += [int(params["narrow"])] * int(params["tail"])
+        self.inputs = Standardise(*shape)
+        self.layers = MLP(math.prod(shape), *sizes, outputs, dropout=float(params["dropout"]))
+
+    def standardise(self, batches: Iterable[HoppingBatch]) -> None:
+        """Mean and spread of every real number of the hoppings."""
+        self.inputs.learn(batch.values for batch in batches)
+
+    def forward(self, batch: HoppingBatch) -> Tensor:
+        """(b, outputs)."""
+        out: Tensor = self.layers(self.inputs(batch.values).flatten(1))
+        return out
