@@ -18,6 +18,7 @@ from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.graphs import Kind
 from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch, ZoneBatch
+from crystalgui.core.models.layers.standardise import Standardise
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,33 @@ class CrystalModel(Network):
 
 
 class HoppingModel(Network):
-    """A network of the cropped hoppings of one crystal; ``shape`` is (cells, n, n, 2)."""
+    """A network of the cropped hoppings of one crystal, of ``shape`` (27, n, n, 2).
+
+    It begins with one linear layer, ``first``, of the standardised hoppings,
+    so that many networks can share what they read.
+    """
+
+    first: nn.Linear
+
+    def __init__(self, outputs: int, *, shape: tuple[int, ...], **params: Any) -> None:
+        super().__init__(outputs, shape=shape)
+        self.inputs = Standardise(*shape)
+
+    def standardise(self, batches: Iterable[HoppingBatch]) -> None:
+        """Mean and spread of every real number of the hoppings."""
+        self.inputs.learn(batch.values for batch in batches)
 
     @abstractmethod
+    def columns(self, batch: HoppingBatch) -> Tensor:
+        """(b, ..., f) float32: what the first layer reads; it has no parameters."""
+
+    @abstractmethod
+    def rest(self, hidden: Tensor) -> Tensor:
+        """(b, outputs) from the answer of the first layer."""
+
     def forward(self, batch: HoppingBatch) -> Tensor:
         """(b, outputs): logits, or the standardised target."""
+        return self.rest(self.first(self.columns(batch)))
 
 
 class ZoneModel(Network):

@@ -9,17 +9,15 @@ number is standardised by the training rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from crystalgui.core.cards import Card, Param
 from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch
 from crystalgui.core.models._base import HoppingModel
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.layers.mlp import MLP
-from crystalgui.core.models.layers.standardise import Standardise
 
 
 @register(
@@ -65,14 +63,15 @@ class Dense(HoppingModel):
         super().__init__(outputs, shape=shape)
         sizes = [int(params["width"])] * int(params["depth"])
         sizes += [int(params["narrow"])] * int(params["tail"])
-        self.inputs = Standardise(*shape)
-        self.layers = MLP(math.prod(shape), *sizes, outputs, dropout=float(params["dropout"]))
+        dropout = float(params["dropout"])
+        self.first = nn.Linear(math.prod(shape), sizes[0])
+        self.activation = nn.Sequential(nn.LeakyReLU(0.01), nn.Dropout(dropout))
+        self.layers = MLP(*sizes, outputs, dropout=dropout)
 
-    def standardise(self, batches: Iterable[HoppingBatch]) -> None:
-        """Mean and spread of every real number of the hoppings."""
-        self.inputs.learn(batch.values for batch in batches)
+    def columns(self, batch: HoppingBatch) -> Tensor:
+        """(b, 27 n n 2): every real number, standardised."""
+        return self.inputs(batch.values).flatten(1)  # type: ignore[no-any-return]
 
-    def forward(self, batch: HoppingBatch) -> Tensor:
+    def rest(self, hidden: Tensor) -> Tensor:
         """(b, outputs)."""
-        out: Tensor = self.layers(self.inputs(batch.values).flatten(1))
-        return out
+        return self.layers(self.activation(hidden))  # type: ignore[no-any-return]

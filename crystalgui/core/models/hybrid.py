@@ -11,7 +11,6 @@ though neurons have one by Fig. 3; both readings are offered.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -22,7 +21,6 @@ from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch
 from crystalgui.core.models._base import HoppingModel
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.layers.mlp import MLP
-from crystalgui.core.models.layers.standardise import Standardise
 
 
 @register(
@@ -75,8 +73,7 @@ class Hybrid(HoppingModel):
         super().__init__(outputs, shape=shape)
         cells, n, m = shape[0], int(params["kernels"]), int(params["neurons"])
         size = math.prod(shape[1:])
-        self.inputs = Standardise(*shape)
-        self.kernels = nn.Linear(size, n, bias=False)
+        self.first = nn.Linear(size, n, bias=False)
         self.offset = nn.Parameter(torch.empty(cells, n).uniform_(-(size**-0.5), size**-0.5))
         self.activation = nn.LeakyReLU(0.01) if params["activation"] else nn.Identity()
         self.join = nn.Linear(cells * n, m)
@@ -84,14 +81,12 @@ class Hybrid(HoppingModel):
         sizes += [int(params["narrow"])] * int(params["tail"])
         self.head = MLP(m, *sizes, outputs, dropout=float(params["dropout"]))
 
-    def standardise(self, batches: Iterable[HoppingBatch]) -> None:
-        """Mean and spread of every real number of the hoppings."""
-        self.inputs.learn(batch.values for batch in batches)
+    def columns(self, batch: HoppingBatch) -> Tensor:
+        """(b, 27, n n 2): the matrix of every cell, standardised."""
+        return self.inputs(batch.values).flatten(2)  # type: ignore[no-any-return]
 
-    def forward(self, batch: HoppingBatch) -> Tensor:
-        """(b, outputs)."""
-        hoppings = self.inputs(batch.values).flatten(2)  # (b, A, ij)
-        found = self.activation(self.kernels(hoppings) + self.offset)  # eq. 14
+    def rest(self, hidden: Tensor) -> Tensor:
+        """(b, outputs) of H_ij(A) K_ij, (b, 27, kernels)."""
+        found = self.activation(hidden + self.offset)  # eq. 14
         joined = self.activation(self.join(found.flatten(1)))  # eq. 15
-        out: Tensor = self.head(joined)
-        return out
+        return self.head(joined)  # type: ignore[no-any-return]

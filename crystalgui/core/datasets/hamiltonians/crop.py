@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,32 +193,39 @@ def crops(
     progress : callable, optional
         Told how many samples are done, of how many.
     """
+    steps = crop_steps(dataset, folder)
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            made: Crops = end.value
+            return made
+        if progress is not None:
+            progress(done, len(dataset))
+
+
+def crop_steps(dataset: PhaseDataset, folder: Path | None = None) -> Generator[int, None, Crops]:
+    """As `crops`, step by step; yields the number of samples done."""
     kept = live(dataset)
     n = dataset.start.n_orbitals
     shape = (len(dataset), int(kept.sum()), n, n, 2)
     if folder is None:
         values = np.empty(shape, np.float32)
-        _fill(dataset, kept, values, progress)
+        yield from _fill(dataset, kept, values)
         return Crops(values=values, live=kept)
     path = Path(folder) / f"crops-{dataset.summary.digest[:16] or 'unnamed'}.npy"
     if not dataset.summary.digest or (found := _mapped(path, shape)) is None:
-        found = _write(dataset, kept, path, shape, progress)
+        found = yield from _write(dataset, kept, path, shape)
     return Crops(values=found, live=kept)
 
 
-def _fill(
-    dataset: PhaseDataset,
-    kept: Booleans,
-    values: Singles,
-    progress: Callable[[int, int], Any] | None,
-) -> None:
+def _fill(dataset: PhaseDataset, kept: Booleans, values: Singles) -> Generator[int, None, None]:
     step = 8 * CHUNK
-    with one_blas_thread():
-        for first in range(0, len(values), step):
-            rows = np.arange(first, min(first + step, len(values)))
+    for first in range(0, len(values), step):
+        rows = np.arange(first, min(first + step, len(values)))
+        with one_blas_thread():
             values[rows[0] : rows[-1] + 1] = compact_batch(dataset, rows, kept)
-            if progress is not None:
-                progress(int(rows[-1]) + 1, len(values))
+        yield int(rows[-1]) + 1
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Singles | None:
@@ -231,19 +238,15 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> Singles | None:
 
 
 def _write(
-    dataset: PhaseDataset,
-    kept: Booleans,
-    path: Path,
-    shape: tuple[int, ...],
-    progress: Callable[[int, int], Any] | None,
-) -> Singles:
+    dataset: PhaseDataset, kept: Booleans, path: Path, shape: tuple[int, ...]
+) -> Generator[int, None, Singles]:
     """Make the file under another name; it gets its own when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
     os.close(handle)
     try:
         values = np.lib.format.open_memmap(name, mode="w+", dtype=np.float32, shape=shape)
-        _fill(dataset, kept, values, progress)
+        yield from _fill(dataset, kept, values)
         values.flush()
         del values
         os.replace(name, path)

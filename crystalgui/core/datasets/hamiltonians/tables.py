@@ -1,29 +1,27 @@
 """Batches and tables of Hamiltonians for networks.
 
-Hoppings (Bird 2023, section 2.3): a sample is start + alpha (end - start) +
-noise, so the table keeps the two ends, alpha, and the noise on the cells of
-the crop that have any; without noise a batch is made from one number a row.
-Zones are small and are kept whole in half precision.
+Hoppings (Bird 2023, section 2.3): without noise a batch is made from the two
+ends and one number a row; with noise, crops are made once and mapped from a
+file.  Only the cells of the crop that have hoppings are kept.  Zones are small
+and are kept in half precision.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
+from crystalgui.core.datasets.hamiltonians.crop import CELLS, crop, crop_steps, live
+from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
+from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
 
-CROP = np.array(list(itertools.product(range(3), repeat=3)))
-"""(27, 3): lattice vectors A of the crop, the last component runs fastest."""
-STEP = 128
+Singles = NDArray[np.float32]
 SHARE = 0.6
 """Of the free memory of an accelerator that a table may take."""
 
@@ -72,138 +70,121 @@ class HoppingTable:
 
     Parameters
     ----------
-    start, end : (27, n, n, 2) float32, eV
+    live : (w,) int64
+        Cells of the crop that are not zero everywhere.
+    values : (m, w, n, n, 2) float32, eV, or None
+        Every sample, in memory or mapped; without noise none is needed.
     alpha : (m,) float32
-    place : (a,) int64
-        Cells of the crop that have noise.
-    noise : (m, a, n, n, 2) float32, eV, or None
+    start, end : (w, n, n, 2) float32, eV
     device : torch.device or str
-        Where batches are; noise that does not fit stays with the host.
+        Where batches are; values that do not fit stay with the host.
     """
 
     def __init__(
         self,
-        start: NDArray[np.float32],
-        end: NDArray[np.float32],
-        alpha: NDArray[np.float32],
-        place: NDArray[np.int64],
-        noise: Tensor | None,
+        live: NDArray[np.int64],
+        values: Singles | None,
+        alpha: Singles,
+        start: Singles,
+        end: Singles,
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
+        self.live = torch.from_numpy(live).to(self.device)
         self.alpha = torch.from_numpy(alpha).to(self.device)
         self.start = torch.from_numpy(start).to(self.device)
         self.change = torch.from_numpy(end).to(self.device) - self.start
-        self.place = torch.from_numpy(place).to(self.device)
-        if noise is not None and _fits(noise, self.device):
-            noise = noise.to(self.device)
-        self.noise = noise
+        self.host = values
+        self.values: Tensor | None = None
+        if values is not None and _belongs_on(self.device, values.nbytes):
+            self.values = torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
     def __len__(self) -> int:
         return len(self.alpha)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one input: (27, n, n, 2)."""
-        return tuple(self.start.shape)
-
-    @property
     def nbytes(self) -> int:
         """Bytes held."""
-        held = (self.alpha, self.start, self.change, self.noise)
-        return sum(t.numel() * t.element_size() for t in held if t is not None)
+        held = sum(t.numel() * t.element_size() for t in (self.alpha, self.start, self.change))
+        return held + (self.host.nbytes if self.host is not None else 0)
 
     def batch(self, index: Tensor) -> HoppingBatch:
         """The Hamiltonians ``index`` ((b,) int64, on the device)."""
+        some = self._compact(index)
+        whole = some.new_zeros(len(some), len(CELLS), *some.shape[2:])
+        whole[:, self.live] = some
+        return HoppingBatch(whole)
+
+    def _compact(self, index: Tensor) -> Tensor:
+        """(b, w, n, n, 2)."""
+        if self.values is not None:
+            return self.values[index]
+        if self.host is not None:
+            return torch.from_numpy(self.host[index.cpu().numpy()]).to(self.device)
         weight = self.alpha[index][:, None, None, None, None]
-        values = torch.addcmul(self.start, weight, self.change)
-        if self.noise is not None:
-            added = self.noise[index.to(self.noise.device)].to(self.device, non_blocking=True)
-            values.index_add_(1, self.place, added)
-        return HoppingBatch(values)
+        return torch.addcmul(self.start, weight, self.change)
 
 
 class ZoneTable:
     """Zones of a data set on a device, in half precision.
 
-    Parameters
-    ----------
-    values : (m, c, n1, n2, n3) float16
-    dimension : (m,) int64
+    Zones of a lower dimension are repeated along the axes without bonds, so
+    that every batch is one array.
     """
 
-    def __init__(
-        self,
-        values: NDArray[np.float16],
-        dimension: NDArray[np.int64],
-        device: torch.device | str = "cpu",
-    ) -> None:
+    def __init__(self, dataset: ZoneDataset, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.values = torch.from_numpy(values).to(self.device)
-        self.dimension = torch.from_numpy(dimension).to(self.device)
+        self.dataset = dataset
+        self.dimension = torch.from_numpy(dataset.dimension).to(self.device)
+        self.values: Tensor | None = None
+        if self.device.type == "cuda":
+            self.values = torch.from_numpy(dataset.values).to(self.device)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.dimension)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held on the device."""
-        return self.values.numel() * self.values.element_size()
+        """Bytes held."""
+        own = self.values
+        return own.numel() * own.element_size() if own is not None else self.dataset.packed.nbytes
 
     def batch(self, index: Tensor) -> ZoneBatch:
         """The zones ``index`` ((b,) int64, on the device), float32."""
-        return ZoneBatch(self.values[index].float(), self.dimension[index])
+        if self.values is not None:
+            return ZoneBatch(self.values[index].float(), self.dimension[index])
+        values = torch.from_numpy(self.dataset.batch(index.numpy()))
+        return ZoneBatch(values, self.dimension[index])
 
 
 def hopping_steps(
-    dataset: PhaseDataset, device: torch.device | str = "cpu", rows: NDArray[np.int64] | None = None
+    dataset: PhaseDataset, device: torch.device | str = "cpu", folder: Path | None = None
 ) -> Generator[int, None, HoppingTable]:
-    """Make the table of a data set, or of some of its rows, step by step.
+    """Make the table of a data set, step by step.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where hoppings with noise are kept for the next time.
 
     Yields
     ------
     int
         Hamiltonians done.
     """
-    rows = np.arange(len(dataset)) if rows is None else rows
-    which, place = cropped(dataset.cells)
-    start, end = (_whole(np.asarray(h.matrices)[which], place) for h in dataset.ends())
-    noise = None
+    wanted = live(dataset)
+    cells = np.asarray(CELLS)[wanted]
+    ends = [crop(dataset.cells, h.matrices, cells).astype(np.float32) for h in dataset.ends()]
+    values = None
     if dataset.recipe.strength > 0:
-        n = start.shape[1]
-        noise = torch.empty(len(rows), len(place), n, n, 2)
-        for first in range(0, len(rows), STEP):
-            made = dataset.noise_matrices(rows[first : first + STEP])[:, which]
-            noise[first : first + STEP] = torch.from_numpy(_reals(made))
-            yield min(first + STEP, len(rows))
-    alpha = dataset.alpha[rows].astype(np.float32)
-    return HoppingTable(start, end, alpha, place, noise, device)
+        values = (yield from crop_steps(dataset, folder)).values
+    alpha = dataset.alpha.astype(np.float32)
+    return HoppingTable(np.flatnonzero(wanted), values, alpha, ends[0], ends[1], device)
 
 
-def cropped(cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of the lattice vectors ``cells`` (c, 3) are in the crop, and where in it.
-
-    Returns
-    -------
-    which, place : (a,) int64
-        ``CROP[place]`` is ``cells[which]``.
-    """
-    which = np.flatnonzero(((cells >= 0) & (cells <= 2)).all(1))
-    return which, cells[which] @ np.array([9, 3, 1])
-
-
-def _whole(matrices: NDArray[Any], place: NDArray[np.int64]) -> NDArray[np.float32]:
-    found = np.zeros((len(CROP), *matrices.shape[1:], 2), np.float32)
-    found[place] = _reals(matrices)
-    return found
-
-
-def _reals(matrices: NDArray[Any]) -> NDArray[np.float32]:
-    return np.stack([matrices.real, matrices.imag], -1).astype(np.float32)
-
-
-def _fits(values: Tensor, device: torch.device) -> bool:
+def _belongs_on(device: torch.device, size: int) -> bool:
+    """Whether ``size`` bytes go to an accelerator; the host keeps its own as they are."""
     if device.type != "cuda":
-        return True
+        return False
     free, _ = torch.cuda.mem_get_info(device)
-    return values.numel() * values.element_size() < SHARE * free
+    return size < SHARE * free
