@@ -289,12 +289,16 @@ class PhaseAnswerJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentJob(Job):
-    """Run a published experiment into the folder ``out``, or go on with it; `ExperimentReady`."""
+    """Run a published experiment into the folder ``out``, or go on with it; `ExperimentReady`.
+
+    ``fresh`` first removes what an earlier run of it left there.
+    """
 
     name: str
     out: Path
     preset: str = "quick"
     device: Device = "auto"
+    fresh: bool = False
 
     @property
     def title(self) -> str:
