@@ -112,6 +112,11 @@ class Settings(QWidget):
                 self._boxes[name].setValue(float(value))
 
     @property
+    def boxes(self) -> list[RealBox]:
+        """The fields that are shown."""
+        return list(self._boxes.values())
+
+    @property
     def values(self) -> dict[str, Scalar]:
         """What was filled in."""
         return {name: box.value() for name, box in self._boxes.items()}
