@@ -1,0 +1,285 @@
+"""Networks that differ by their seed alone, trained together as one batch.
+
+Bird 2023, section 3.3, repeats every training ten times "with different
+initialisation".  Ten small networks that see the same rows are one network
+with ten times the width: their first layers are one matrix product, what
+follows is mapped over the replicas (`stack`), and AdamW, which acts entry by
+entry, keeps the state of each.  The numbers are those of single runs to float
+tolerance.
+
+By default all replicas see the rows in one order (that of the first seed), so
+that a batch is read once; ``own_order`` gives replica r the order of a single
+run with seed + r, which is slower.  Columns of the input that learn alike are
+learnt once (`folding`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crystalgui.core.errors import Diverged
+from crystalgui.core.messages import EpochMetrics, Event, Progress, StepMetrics, TrainRecipe
+from crystalgui.core.models import devices
+from crystalgui.core.models._tensors import read_tensors, write_tensors
+from crystalgui.core.training.checkpoint import State, load_state, save_state
+from crystalgui.core.training.loop import STEP_SECONDS, Flag
+from crystalgui.core.training.optimise import Average, rate
+from crystalgui.core.training.stack import Stack, Task
+
+EVALUATED = 1024
+
+
+@dataclass(slots=True, eq=False)
+class Fitted:
+    """Replicas after training.
+
+    Attributes
+    ----------
+    stack : Stack
+    state : dict
+        Stacked weights of the best epoch (or the last), averaged where asked for.
+    counts : dict
+        For each part (replicas, classes, classes) int64, rows = true class.
+    outputs : dict
+        For each part (replicas, m, classes) float32 logits, on the CPU.
+    epoch : int
+        The epoch that ``state`` is of.
+    finished : bool
+        False after a soft stop.
+    seconds : float
+        Of training, without this session's set-up.
+    """
+
+    stack: Stack
+    state: dict[str, Tensor]
+    counts: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    epoch: int
+    finished: bool
+    seconds: float
+
+    def weights(self, replica: int) -> dict[str, Tensor]:
+        """State of the network ``replica`` by itself."""
+        return self.stack.weights(replica, self.state)
+
+
+Record = Callable[[dict[str, float], bool], None]
+
+
+def replicate(
+    task: Task,
+    stop: Flag | None = None,
+    checkpoint: Path | None = None,
+    record: Record | None = None,
+) -> Generator[Event, None, Fitted]:
+    """Train all replicas until the last epoch, early stop or soft stop.
+
+    Parameters
+    ----------
+    checkpoint : Path, optional
+        Written after every epoch, read when it is there: training goes on
+        where it was, bit for bit on the CPU.  The best epoch is beside it.
+    record : callable
+        Takes the metrics of each epoch and whether it is the best.
+    """
+    recipe = task.recipe
+    stack = Stack(task)
+    steps = torch.optim.AdamW(_groups(stack, recipe), lr=recipe.learning_rate, fused=True)
+    average = Average(stack, recipe.ema)
+    torch.manual_seed(recipe.seed)
+    state = State(digest=task.digest)
+    if checkpoint is not None and checkpoint.is_file():
+        state = load_state(checkpoint, stack, steps, average)
+    best = checkpoint.with_name("best-" + checkpoint.name) if checkpoint is not None else None
+    kept: dict[str, Tensor] = {}
+    began, first = time.monotonic(), state.epoch
+    former = float(state.extra.get("seconds", 0.0))
+    finished = False
+    while not finished and not (stop is not None and stop.is_set()):
+        if state.epoch >= recipe.epochs:
+            finished = True
+            break
+        running = yield from _epoch(stack, steps, average, state)
+        state.epoch += 1
+        now = average.best_weights(stack)
+        values, is_best = dict(running), True
+        if task.monitor:
+            counts, _ = evaluate(stack, now, task.parts[task.monitor])
+            values |= _spread("val", counts)
+            score = values[f"val/{task.score}"]
+            is_best = score > state.best
+            state.best = max(score, state.best)
+        if is_best:
+            state.best_epoch = state.epoch
+            if task.monitor:
+                kept = {k: v.detach().clone() for k, v in now.items()}
+                if best is not None:
+                    write_tensors(best, kept, {"epoch": str(state.epoch)})
+        state.extra["seconds"] = former + time.monotonic() - began
+        if record is not None:
+            record({"epoch": float(state.epoch), **values}, is_best)
+        if checkpoint is not None:
+            save_state(checkpoint, state, stack, steps, average)
+        yield EpochMetrics(run_id=task.run_id, epoch=state.epoch, values=values, best=is_best)
+        eta = (time.monotonic() - began) / (state.epoch - first) * (recipe.epochs - state.epoch)
+        text = f"Training {recipe.replicas} networks together"
+        yield Progress(done=state.epoch, total=recipe.epochs, text=text, eta=eta)
+        finished = bool(recipe.patience and state.epoch - state.best_epoch >= recipe.patience)
+    if task.monitor and not kept and best is not None and best.is_file():
+        kept = {k: v.to(task.device) for k, v in read_tensors(best)[0].items()}
+    final = kept or {k: v.detach().clone() for k, v in average.best_weights(stack).items()}
+    totals: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
+    if finished:
+        for name, rows in task.parts.items():
+            totals[name], outputs[name] = evaluate(stack, final, rows)
+    epoch = state.best_epoch if task.monitor else state.epoch
+    seconds = former + time.monotonic() - began
+    return Fitted(stack, final, totals, outputs, epoch, finished, seconds)
+
+
+def _groups(stack: Stack, recipe: TrainRecipe) -> list[dict[str, Any]]:
+    """As `optimise.optimiser`: biases and norms are not decayed."""
+    matrices = [p for p in stack.parameters() if p.ndim > 2]
+    vectors = [p for p in stack.parameters() if p.ndim <= 2]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _epoch(
+    stack: Stack, steps: torch.optim.Optimizer, average: Average, state: State
+) -> Generator[Event, None, dict[str, float]]:
+    """One pass over the training rows; returns its running metrics."""
+    task, recipe = stack.task, stack.task.recipe
+    parts = _batches(task, state.epoch)
+    total = torch.zeros(2, len(stack.seeds), device=task.device, dtype=torch.float64)
+    seen, began = 0, time.monotonic()
+    shown, shown_seen, shown_time = total.clone(), 0, began
+    for number, rows in enumerate(parts, 1):
+        lr = rate(recipe, state.step, recipe.epochs * len(parts))
+        for group in steps.param_groups:
+            group["lr"] = lr
+        losses, hits = stack.backward(rows)
+        if recipe.clip_norm > 0:
+            stack.clip(recipe.clip_norm)
+        steps.step()
+        stack.forget()
+        stack.shrink *= 1 - lr * recipe.weight_decay
+        average.update(stack)
+        state.step += 1
+        size = rows.shape[-1]
+        total += torch.stack([losses * size, hits.to(losses)])
+        seen += size
+        now = time.monotonic()
+        if now - shown_time >= STEP_SECONDS or number == len(parts):
+            recent = (total[0] - shown[0]) / (seen - shown_seen)
+            _guard(recent, state, recipe)
+            yield StepMetrics(
+                run_id=task.run_id,
+                step=state.step,
+                epoch=state.epoch + number / len(parts),
+                loss=float(recent.mean()),
+                samples_per_second=(seen - shown_seen) * len(stack.seeds)
+                / max(now - shown_time, 1e-9),
+                memory_bytes=devices.memory_in_use(task.device),
+            )  # fmt: skip
+            shown, shown_seen, shown_time = total.clone(), seen, now
+    mean, own = (total / seen).mean(1), (total / seen)[1]
+    return {
+        "train/loss": float(mean[0]),
+        "train/accuracy": float(mean[1]),
+        "train/accuracy_spread": spread(own),
+        "learning_rate": lr,
+        "rows_per_second": seen * len(stack.seeds) / max(time.monotonic() - began, 1e-9),
+    }
+
+
+def _batches(task: Task, epoch: int) -> list[Tensor]:
+    """Rows of each step: (b,) shared, or (replicas, b)."""
+    recipe = task.recipe
+    if not task.own_order:
+        rows = task.order(recipe.seed, epoch, task.train)
+    else:
+        each = [task.order(recipe.seed + r, epoch, task.train) for r in range(recipe.replicas)]
+        rows = torch.stack(each)
+    return list(torch.split(rows, recipe.batch_size, -1))
+
+
+def _guard(losses: Tensor, state: State, recipe: TrainRecipe) -> None:
+    if not bool(losses.isfinite().all()):
+        raise Diverged(
+            f"The loss of {int((~losses.isfinite()).sum())} of {len(losses)} networks is no longer "
+            f"a number (epoch {state.epoch + 1}, step {state.step}).",
+            f"Try a lower learning rate, e.g. {recipe.learning_rate / 10:g}.",
+        )
+
+
+@torch.no_grad()
+def evaluate(stack: Stack, state: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Run every replica over (m,) rows.
+
+    Returns
+    -------
+    counts : (replicas, classes, classes) int64, on the CPU
+        Rows = true class, columns = predicted class.
+    outputs : (replicas, m, classes) float32, on the CPU
+    """
+    stack.eval()
+    parts = [stack.outputs(state, some).float() for some in torch.split(rows, EVALUATED)]
+    outputs = torch.cat(parts, 1)
+    classes = outputs.shape[2]
+    cell = stack.task.target[rows] * classes + outputs.argmax(2)
+    counts = [torch.bincount(each, minlength=classes * classes) for each in cell]
+    return torch.stack(counts).reshape(-1, classes, classes).cpu(), outputs.cpu()
+
+
+# ------------------------------------------------------------------ over replicas
+
+
+def spread(values: Tensor) -> float:
+    """Standard deviation over replicas (n - 1); 0 for one."""
+    return float(values.double().std()) if len(values) > 1 else 0.0
+
+
+def recalls(counts: Tensor) -> Tensor:
+    """(replicas, classes, classes) float64: of each true class (row), the share called each."""
+    counts = counts.double()
+    return counts / counts.sum(2, keepdim=True).clamp(min=1)
+
+
+def trace(counts: Tensor) -> Tensor:
+    """(replicas,) float64: the trace of the confusion matrix in percent (Bird 2023, section 3.3).
+
+    300 is a perfect answer for three classes.
+    """
+    return 100 * recalls(counts).diagonal(dim1=1, dim2=2).sum(1)
+
+
+def scores(counts: Tensor) -> dict[str, Tensor]:
+    """Accuracy, balanced accuracy and trace of each replica, (replicas,) float64."""
+    counts = counts.double()
+    present = counts.sum(2) > 0
+    own = recalls(counts).diagonal(dim1=1, dim2=2)
+    return {
+        "accuracy": counts.diagonal(dim1=1, dim2=2).sum(1) / counts.sum((1, 2)),
+        "balanced_accuracy": own.sum(1) / present.sum(1),
+        "trace": trace(counts),
+    }
+
+
+def _spread(part: str, counts: Tensor) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name, each in scores(counts).items():
+        values[f"{part}/{name}"] = float(each.mean())
+        values[f"{part}/{name}_spread"] = spread(each)
+    return values
