@@ -16,7 +16,7 @@ import numpy as np
 from crystalgui import __version__
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from crystalgui.core.physics.bands import Bands
     from crystalgui.core.physics.certificate import Node
@@ -56,7 +56,7 @@ def file_hash(path: Path) -> str:
         return ""
 
 
-def rows_csv(names: Sequence[str], columns: Iterable[NDArray[np.float64]]) -> str:
+def rows_csv(names: Sequence[str], columns: Iterable[ArrayLike]) -> str:
     """Columns of equal length under their names; (m,) or (m, c) arrays."""
     table = np.column_stack([np.asarray(c, dtype=np.float64) for c in columns])
     text = [",".join(names)]

@@ -33,17 +33,24 @@ from crystalgui.core.physics.zoo.registry import build
 from crystalgui.core.structures.hoppings.model import Hoppings
 
 
-def make(size: int = 60, strength: float = 0.05, seed: int = 3, **options) -> PhaseDataset:
-    """Mixtures of BiTeI at two pressures, with labels by thirds of alpha (not certified)."""
+def make(
+    size: int = 60,
+    strength: float = 0.05,
+    seed: int = 3,
+    model: str = "bitei",
+    ends: tuple[dict[str, float], dict[str, float]] = ({"x": 0.0}, {"x": 2.0}),
+    **options,
+) -> PhaseDataset:
+    """Mixtures of one model at two settings, with labels by thirds of alpha (not certified)."""
     recipe = PhaseDataRecipe(
         name="mixtures",
-        start=HamiltonianSource(model="bitei", settings={"x": 0.0}),
-        end=HamiltonianSource(model="bitei", settings={"x": 2.0}),
+        start=HamiltonianSource(model=model, settings=dict(ends[0])),
+        end=HamiltonianSource(model=model, settings=dict(ends[1])),
         strength=strength,
         seed=seed,
         **options,
     )
-    start, end = common(build("bitei", x=0.0), build("bitei", x=2.0))
+    start, end = common(build(model, **ends[0]), build(model, **ends[1]))
     rng = np.random.default_rng(seed)
     alpha = rng.random(size)
     samples = Samples(
@@ -71,7 +78,7 @@ def make(size: int = 60, strength: float = 0.05, seed: int = 3, **options) -> Ph
         recipe=recipe,
         start=start,
         end=end,
-        occupied=12,
+        occupied=start.occupied or start.n_orbitals // 2,
         samples=samples,
         is_test=is_test,
         apart=Samples.empty(),

@@ -130,11 +130,27 @@ def compact_batch(
     dataset: PhaseDataset, rows: Sequence[int] | Integers, kept: Booleans | None = None
 ) -> Singles:
     """As `crop_batch`, with the cells of the mask ``kept`` only: (b, w, n, n, 2) float32."""
-    rows = np.asarray(rows, dtype=np.int64)
     wanted = CELLS[live(dataset) if kept is None else kept]
+    return np.asarray(values_at(dataset, rows, wanted, np.float32))
+
+
+def values_at(
+    dataset: PhaseDataset,
+    rows: Sequence[int] | Integers,
+    wanted: Integers,
+    dtype: type[np.floating[Any]] = np.float64,
+) -> NDArray[Any]:
+    """Hoppings of some samples on any lattice vectors ``wanted`` (w, 3).
+
+    Returns
+    -------
+    (b, w, n, n, 2) of ``dtype``
+        Real and imaginary part, eV; computed in double precision.
+    """
+    rows = np.asarray(rows, dtype=np.int64)
     cells = dataset.cells
     one, other = (crop(cells, end.matrices, wanted) for end in dataset.ends())
-    result = np.empty((len(rows), *one.shape), np.float32)
+    result = np.empty((len(rows), *one.shape), dtype)
     for first in range(0, len(rows), CHUNK):
         stopping.check()
         some = rows[first : first + CHUNK]

@@ -1,0 +1,585 @@
+"""Looking at a data set of Hamiltonians: slices, embeddings, dimensions, symmetries of its noise.
+
+The views of Bird (2023), section 3.1 and appendix B: two hoppings of every
+sample (Fig. 14), a t-SNE embedding (Fig. 24), the intrinsic dimension by
+singular values (section 2.9), and the noise with its symmetries (Fig. 25).
+Mixtures of two Hamiltonians lie on a line, dimension 1; the noise has as many
+dimensions as there are independent hoppings.  All work on the crops that the
+networks read, in double precision and in eV.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgui.core import stopping
+from crystalgui.core.datasets.hamiltonians.crop import CELLS, live, places, values_at
+from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
+from crystalgui.core.errors import DataError
+from crystalgui.core.physics.bloch import one_blas_thread
+from crystalgui.core.physics.reversal import kramers_splitting
+from crystalgui.core.physics.tables import header, rows_csv
+from crystalgui.core.structures.hoppings.spin import partner
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+Integers = NDArray[np.int64]
+Element = tuple[tuple[int, int, int], int, int]
+"""A hopping (A, i, j): lattice vector and orbitals, counted from 0."""
+Part = Literal["real", "imaginary", "modulus"]
+
+SAMPLES = 2000
+"""Samples that are looked at when nothing else is said."""
+BYTES = 400_000_000
+"""Largest table of hoppings that is analysed at once."""
+FLOOR = 1e-6
+"""A singular value that is smaller, in parts of the largest, is rounding: the spectrum comes
+from products of hoppings, which resolve a few times the square root of double precision."""
+COMPONENTS = 50
+"""Principal components that t-SNE gets."""
+EXACT = 1e-12
+"""Largest residual of a symmetry that is exact up to rounding, eV."""
+
+
+def subsample(dataset: PhaseDataset, count: int = SAMPLES, seed: int = 0) -> Integers:
+    """(count,) int64: rows drawn without repetition, in rising order."""
+    if count >= len(dataset):
+        return np.arange(len(dataset))
+    drawn = np.random.default_rng(seed).choice(len(dataset), count, replace=False)
+    return np.sort(drawn).astype(np.int64)
+
+
+def _rows(dataset: PhaseDataset, rows: Sequence[int] | Integers | None, least: int = 1) -> Integers:
+    some = subsample(dataset) if rows is None else np.asarray(rows, dtype=np.int64)
+    if len(some) < least or some.min(initial=0) < 0 or some.max(initial=0) >= len(dataset):
+        raise DataError(
+            f"{len(some)} rows of {len(dataset)} samples cannot be looked at.",
+            f"Choose at least {least} of the samples 0 to {len(dataset) - 1}.",
+        )
+    return some
+
+
+def _origin(dataset: PhaseDataset) -> str:
+    summary = dataset.summary
+    return f"data set: {summary.name}, {len(dataset)} samples, sha256 {summary.digest}"
+
+
+def _phases(classes: Sequence[str]) -> str:
+    return "phases: " + ", ".join(f"{i} {name}" for i, name in enumerate(classes))
+
+
+# ------------------------------------------------------------ two hoppings (Fig. 14)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class TwoHoppings:
+    """Two hoppings of many samples.
+
+    Attributes
+    ----------
+    rows : (m,) int64
+        Samples, and ``label`` (m,) int64 their phases, rows of ``classes``.
+    x, y : (m,) float64, eV
+        ``part`` of the hoppings ``first`` and ``second``.
+    """
+
+    rows: Integers
+    label: Integers
+    classes: tuple[str, ...]
+    x: Floats
+    y: Floats
+    first: Element
+    second: Element
+    part: Part
+    origin: str
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Labels of the axes, without unit."""
+        return element_name(self.first, self.part), element_name(self.second, self.part)
+
+    def csv(self) -> str:
+        """Sample, phase and both hoppings."""
+        names = [f"{name.replace(',', ' ')} (eV)" for name in self.names]
+        return header(None, self.origin, _phases(self.classes)) + rows_csv(
+            ["sample", "phase", *names], [self.rows, self.label, self.x, self.y]
+        )
+
+
+def element_name(element: Element, part: Part = "real") -> str:
+    """A hopping in words: ``Re H[1,10](1 0 0)``, orbitals counted from 1."""
+    (a, b, c), i, j = element
+    plain = f"H[{i + 1},{j + 1}]({a} {b} {c})"
+    return {"real": f"Re {plain}", "imaginary": f"Im {plain}", "modulus": f"|{plain}|"}[part]
+
+
+def two_hoppings(
+    dataset: PhaseDataset,
+    first: Element,
+    second: Element,
+    rows: Sequence[int] | Integers | None = None,
+    part: Part = "real",
+) -> TwoHoppings:
+    """A two-dimensional slice through the data set (Fig. 14).
+
+    Parameters
+    ----------
+    dataset : PhaseDataset
+    first, second : (A, i, j)
+        Any hoppings of the Hamiltonian, in the crop or not.
+    rows : (m,) integers, optional
+        Samples; by default `subsample`.
+    part : {"real", "imaginary", "modulus"}
+    """
+    some = _rows(dataset, rows)
+    for element in (first, second):
+        _check(dataset, element)
+    values = values_at(dataset, some, np.array([first[0], second[0]]))
+    shown = []
+    for place, (_, i, j) in enumerate((first, second)):
+        real, imaginary = values[:, place, i, j].T
+        shown.append(
+            {"real": real, "imaginary": imaginary, "modulus": np.hypot(real, imaginary)}[part]
+        )
+    return TwoHoppings(
+        rows=some,
+        label=dataset.label[some],
+        classes=dataset.summary.classes,
+        x=shown[0],
+        y=shown[1],
+        first=first,
+        second=second,
+        part=part,
+        origin=_origin(dataset),
+    )
+
+
+def strongest(dataset: PhaseDataset, count: int = 12) -> tuple[Element, ...]:
+    """Hoppings of the crop whose real part changes most between both ends, no two alike.
+
+    Worth looking at in a slice: without noise the others hardly move.  Of
+    hoppings that change by the same amount (partners by symmetry) only the
+    first is named.
+    """
+    wanted = CELLS[live(dataset)]
+    start, end = (e.matrices[places(dataset.cells, wanted)].real for e in dataset.ends())
+    change = np.abs(end - start)
+    found: list[Element] = []
+    sizes: list[float] = []
+    for flat in np.argsort(-change, axis=None, kind="stable"):
+        cell, i, j = (int(x) for x in np.unravel_index(int(flat), change.shape))
+        size = float(change[cell, i, j])
+        if any(abs(size - other) < 1e-6 + 1e-3 * other for other in sizes):
+            continue
+        sizes.append(size)
+        a, b, c = wanted[cell].tolist()
+        found.append(((a, b, c), i, j))
+        if len(found) == count:
+            break
+    return tuple(found)
+
+
+def _check(dataset: PhaseDataset, element: Element) -> None:
+    cell, i, j = element
+    n = dataset.start.n_orbitals
+    if not (0 <= i < n and 0 <= j < n):
+        raise DataError(f"There are no orbitals {i + 1} and {j + 1} among {n}.", "Choose others.")
+    if places(dataset.cells, np.array([cell]))[0] < 0:
+        raise _no_cell(dataset, cell)
+
+
+def _no_cell(dataset: PhaseDataset, cell: Sequence[int]) -> DataError:
+    low, high = dataset.cells.min(axis=0).tolist(), dataset.cells.max(axis=0).tolist()
+    return DataError(
+        f"There are no hoppings to the cell {tuple(cell)}.",
+        f"Choose one of the {len(dataset.cells)} lattice vectors between {tuple(low)} "
+        f"and {tuple(high)}.",
+    )
+
+
+# ------------------------------------------------------------ dimension and embedding
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Spectrum:
+    """Singular values of a data set and what they say of its dimension.
+
+    Attributes
+    ----------
+    rows : (m,) int64
+        Samples.
+    features : int
+        Real numbers of a sample, constant zeros left out.
+    values : (r,) float64, eV
+        Singular values of the centred table over sqrt(m - 1): standard
+        deviations along the principal axes, largest first.
+    floor : float, eV
+        Smaller ones are rounding (`FLOOR`).
+    rank : int
+        Values above the floor: the intrinsic dimension of a flat manifold.
+    participation : float
+        (sum of variances)^2 / sum of their squares: how many directions carry
+        the variance.
+    limited : bool
+        Whether the rank is that of the number of samples, so that the
+        dimension may be larger.
+    """
+
+    rows: Integers
+    features: int
+    values: Floats
+    floor: float
+    rank: int
+    participation: float
+    limited: bool
+    origin: str
+
+    @property
+    def explained(self) -> Floats:
+        """(r,): share of the variance along each axis."""
+        variance = self.values**2
+        total = variance.sum()
+        return np.asarray(variance / total if total > 0 else variance)
+
+    @property
+    def sentence(self) -> str:
+        """The dimension in words."""
+        least = "At least " if self.limited else ""
+        why = f", the most that {len(self.rows):,} samples can show" if self.limited else ""
+        share = float(self.explained[0]) if len(self.values) else 0.0
+        return (
+            f"{least}{self.rank:,} direction{'' if self.rank == 1 else 's'} above rounding{why}; "
+            "the variance is spread over "
+            f"{self.participation:.3g} of them (participation ratio), the first carries "
+            f"{share:.2%}. {len(self.rows):,} samples of {self.features:,} numbers."
+        )
+
+    def csv(self) -> str:
+        """Standard deviation and share of the variance by component."""
+        number = np.arange(1, len(self.values) + 1)
+        return header(
+            None,
+            self.origin,
+            f"samples: {len(self.rows)}, numbers in a sample: {self.features}",
+            f"dimension: {'at least ' if self.limited else ''}{self.rank} above {self.floor:.3g} "
+            f"eV, participation ratio {self.participation:.6g}",
+        ) + rows_csv(
+            ["component", "standard deviation (eV)", "share of variance"],
+            [number, self.values, self.explained],
+        )
+
+
+def spectrum(dataset: PhaseDataset, rows: Sequence[int] | Integers | None = None) -> Spectrum:
+    """Principal components of the crops and the dimension they show (section 2.9).
+
+    With 2,000 samples and 5,832 numbers a few seconds.  The number of samples
+    is cut where the table would be larger than `BYTES`.
+    """
+    some, table = _table(dataset, _rows(dataset, rows, 3))
+    values, _ = _principal(table, 0)
+    deviations = values / np.sqrt(len(some) - 1)
+    floor = FLOOR * float(deviations[0]) if len(deviations) else 0.0
+    rank = int((deviations > floor).sum())
+    variance = deviations**2
+    spread = float(variance.sum() ** 2 / np.square(variance).sum()) if rank else 0.0
+    return Spectrum(
+        rows=some,
+        features=table.shape[1],
+        values=deviations,
+        floor=floor,
+        rank=rank,
+        participation=spread,
+        limited=rank >= min(len(some) - 1, table.shape[1]) and rank < table.shape[1],
+        origin=_origin(dataset),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Embedding:
+    """Samples on a plane that keeps neighbours together (Fig. 24).
+
+    Attributes
+    ----------
+    rows : (m,) int64
+        Samples, and ``label`` (m,) int64 their phases, rows of ``classes``.
+    points : (m, 2) float64
+        t-SNE; lengths have no unit.
+    principal : (m, 2) float64, eV
+        Along the first two principal axes.
+    components : int
+        Principal components that t-SNE got, and ``explained`` their share of
+        the variance.
+    of : int
+        Size of the data set that the samples were drawn from.
+    """
+
+    rows: Integers
+    label: Integers
+    classes: tuple[str, ...]
+    points: Floats
+    principal: Floats
+    components: int
+    explained: float
+    perplexity: float
+    divergence: float
+    seed: int
+    of: int
+    seconds: float
+    origin: str
+
+    @property
+    def sentence(self) -> str:
+        """What was embedded and how."""
+        return (
+            f"t-SNE of {len(self.rows):,} of {self.of:,} samples, from "
+            f"{self.components} principal component{'' if self.components == 1 else 's'} "
+            f"({self.explained:.2%} of the variance), "
+            f"perplexity {self.perplexity:g}, seed {self.seed}."
+        )
+
+    def csv(self) -> str:
+        """Sample, phase, both coordinates of the embedding and of the principal axes."""
+        return header(None, self.origin, self.sentence, _phases(self.classes)) + rows_csv(
+            ["sample", "phase", "t-SNE 1", "t-SNE 2", "principal 1 (eV)", "principal 2 (eV)"],
+            [self.rows, self.label, self.points, self.principal],
+        )
+
+
+def embedding(
+    dataset: PhaseDataset,
+    rows: Sequence[int] | Integers | None = None,
+    seed: int = 0,
+    *,
+    perplexity: float = 30.0,
+    iterations: int = 500,
+) -> Embedding:
+    """Embed samples with t-SNE (van der Maaten and Hinton, JMLR 9, 2579 (2008)).
+
+    Distances are those of the crops in eV, after reduction to their first
+    `COMPONENTS` principal components.  By default `SAMPLES` samples.
+    """
+    from sklearn.manifold import TSNE
+
+    began = time.monotonic()
+    some, table = _table(dataset, _rows(dataset, rows, 8))
+    values, scores = _principal(table, COMPONENTS)
+    variance = values**2
+    stopping.check()
+    perplexity = min(perplexity, (len(some) - 1) / 3)
+    machine = TSNE(
+        n_components=2,
+        perplexity=perplexity,
+        max_iter=iterations,
+        init=_start(scores),
+        random_state=seed,
+        n_jobs=1,
+    )
+    points = machine.fit_transform(np.asarray(scores, dtype=np.float32))
+    total = float(variance.sum())
+    return Embedding(
+        rows=some,
+        label=dataset.label[some],
+        classes=dataset.summary.classes,
+        points=np.asarray(points, dtype=np.float64),
+        principal=np.ascontiguousarray(_two(scores)),
+        components=scores.shape[1],
+        explained=float(variance[: scores.shape[1]].sum()) / total if total else 1.0,
+        perplexity=float(perplexity),
+        divergence=float(machine.kl_divergence_),
+        seed=seed,
+        of=len(dataset),
+        seconds=time.monotonic() - began,
+        origin=_origin(dataset),
+    )
+
+
+def _two(scores: Floats) -> Floats:
+    """The first two columns, zeros where there are fewer."""
+    result = np.zeros((len(scores), 2))
+    result[:, : min(2, scores.shape[1])] = scores[:, :2]
+    return result
+
+
+def _start(scores: Floats) -> NDArray[np.float32]:
+    """Where t-SNE begins: the principal axes at the scale that it expects."""
+    start = _two(scores)
+    size = start[:, 0].std()
+    return np.asarray(start / size * 1e-4 if size > 0 else start, dtype=np.float32)
+
+
+def _table(dataset: PhaseDataset, rows: Integers) -> tuple[Integers, Floats]:
+    """Rows and their crops as (m, p) float64 in eV, columns of zeros left out."""
+    wanted = CELLS[live(dataset)]
+    width = max(1, len(wanted)) * dataset.start.n_orbitals**2 * 2
+    most = max(8, BYTES // (8 * width))
+    if len(rows) > most:
+        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    values: Floats = values_at(dataset, rows, wanted)
+    return rows, values.reshape(len(rows), -1)
+
+
+def _principal(table: Floats, components: int) -> tuple[Floats, Floats]:
+    """Singular values (r,) of the centred table and scores (m, components), in place.
+
+    By the products of samples or of numbers, whichever are fewer.
+    """
+    from scipy.linalg import eigh
+
+    table -= table.mean(axis=0)
+    tall = table.shape[0] > table.shape[1]
+    stopping.check()
+    products = table.T @ table if tall else table @ table.T
+    stopping.check()
+    if components == 0:
+        squares = eigh(products, eigvals_only=True, overwrite_a=True)[::-1]
+        return np.sqrt(np.maximum(squares, 0)), np.zeros((len(table), 0))
+    squares, vectors = eigh(products, overwrite_a=True)
+    values = np.sqrt(np.maximum(squares[::-1], 0))
+    kept = int((values[:components] > FLOOR * values[0]).sum())
+    vectors = vectors[:, ::-1][:, :kept]
+    scores = table @ vectors if tall else vectors * values[:kept]
+    signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(kept)])
+    return values, np.asarray(scores * signs)
+
+
+# ------------------------------------------------------------ noise (Fig. 25)
+
+
+def noise_matrix(dataset: PhaseDataset, i: int, cell: Sequence[int] = (0, 0, 0)) -> Complexes:
+    """(n, n) complex128, eV: the noise of sample ``i`` on the hoppings to ``cell``."""
+    place = int(places(dataset.cells, np.array([list(cell)]))[0])
+    if place < 0:
+        raise _no_cell(dataset, cell)
+    delta = dataset.noise(i)
+    if delta is None:
+        raise DataError(
+            "The samples of this data set have no noise.",
+            "Choose a data set that was made with a noise strength above zero.",
+            path=dataset.summary.folder,
+        )
+    return np.asarray(delta.matrices[places(delta.cells, np.array([list(cell)]))[0]])
+
+
+def matrix_csv(dataset: PhaseDataset, i: int, cell: Sequence[int] = (0, 0, 0)) -> str:
+    """`noise_matrix` as a table: orbitals from 1, real and imaginary part, modulus, argument."""
+    matrix = noise_matrix(dataset, i, cell)
+    left, right = np.indices(matrix.shape) + 1
+    return header(
+        None, _origin(dataset), f"noise of sample {i} on the hoppings to {tuple(cell)}"
+    ) + rows_csv(
+        ["i", "j", "real (eV)", "imaginary (eV)", "modulus (eV)", "argument (rad)"],
+        [x.ravel() for x in (left, right, matrix.real, matrix.imag, abs(matrix), np.angle(matrix))],
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SymmetryCheck:
+    """Symmetries of one sample, lattice vector by lattice vector.
+
+    Attributes
+    ----------
+    sample : int
+    what : {"noise", "sample"}
+        The noise alone, or the whole Hamiltonian.
+    cells : (c, 3) int64
+        Lattice vectors A.
+    size : (c,) float64, eV
+        Root mean square of D(A).
+    hermitian : (c,) float64, eV
+        max |D(-A) - D(A)^dagger|.
+    time_reversal : (c,) float64, eV
+        max |D(A) - U D(A)* U^dagger|; NaN where the order of spins is unknown.
+    splitting : float, eV
+        Largest splitting of a Kramers pair of the whole sample at the eight
+        k = -k + G; NaN without spin.
+    """
+
+    sample: int
+    what: Literal["noise", "sample"]
+    cells: Integers
+    size: Floats
+    hermitian: Floats
+    time_reversal: Floats
+    splitting: float
+    spin_order: str
+    origin: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether both hold for every A up to rounding."""
+        return bool(self.hermitian.max() <= EXACT and self.time_reversal.max() <= EXACT)
+
+    @property
+    def sentence(self) -> str:
+        """The result in words."""
+        subject = "noise" if self.what == "noise" else "Hamiltonian"
+        split = self.splitting
+        words = [
+            f"D(-A) = D(A)^dagger holds to {self.hermitian.max():.1e} eV",
+            f"time reversal to {self.time_reversal.max():.1e} eV"
+            if np.isfinite(self.time_reversal).all()
+            else "time reversal cannot be judged, the order of the spins is not known",
+        ]
+        if np.isfinite(split):
+            words.append(f"Kramers pairs of the sample split by at most {split:.1e} eV")
+        return (
+            f"{subject.capitalize()} of sample {self.sample}, all {len(self.cells)} lattice "
+            f"vectors: {', '.join(words)}."
+        )
+
+    def csv(self) -> str:
+        """Residuals by lattice vector."""
+        return header(None, self.origin, self.sentence) + rows_csv(
+            [
+                "A1",
+                "A2",
+                "A3",
+                "rms (eV)",
+                "max |D(-A) - D(A)^dagger| (eV)",
+                "max |D(A) - U D(A)* U^dagger| (eV)",
+            ],
+            [self.cells, self.size, self.hermitian, self.time_reversal],
+        )
+
+
+def symmetry_check(
+    dataset: PhaseDataset, i: int, what: Literal["noise", "sample"] = "noise"
+) -> SymmetryCheck:
+    """Whether the noise, or the whole sample, is Hermitian and keeps time reversal, at every A."""
+    whole = dataset.hamiltonian(i)
+    h = dataset.noise(i) if what == "noise" else whole
+    if h is None:
+        h, what = whole, "sample"
+    opposite = places(h.cells, -h.cells)
+    if (opposite < 0).any():
+        raise DataError(
+            "Some lattice vectors of this sample have no opposite.", "Make the data set again."
+        )
+    d = h.matrices
+    order = h.assumptions.spin_order
+    residual = np.full(len(d), np.nan)
+    splitting = float("nan")
+    if order != "unknown":
+        p, s = partner(h.n_orbitals, order)
+        image = d[:, p][:, :, p].conj() * (s[:, None] * s[None, :])
+        residual = np.abs(d - image).max(axis=(1, 2))
+        if order != "spinless":
+            with one_blas_thread():
+                splitting = kramers_splitting(whole)
+    return SymmetryCheck(
+        sample=i,
+        what=what,
+        cells=h.cells,
+        size=np.sqrt(np.mean(np.abs(d) ** 2, axis=(1, 2))),
+        hermitian=np.abs(d[opposite] - d.conj().swapaxes(1, 2)).max(axis=(1, 2)),
+        time_reversal=residual,
+        splitting=splitting,
+        spin_order=order,
+        origin=_origin(dataset),
+    )
