@@ -28,7 +28,7 @@ from crystalgui.core.physics.reversal import (
     symmetrised,
     time_reversal,
 )
-from crystalgui.core.physics.symmetries import spectral_group
+from crystalgui.core.physics.symmetries import layer_normal, spectral_group
 from crystalgui.core.physics.weyl import NodeSearch, find_nodes
 from crystalgui.core.physics.wilson import Convergence, WilsonFlow
 from crystalgui.core.physics.z2 import PlaneZ2, half_plane, z2, z2_plane
@@ -362,7 +362,9 @@ def _mirrors(h: Hoppings, reversal: TimeReversal, evidence: Evidence) -> None:
 def _chern_numbers(h: Hoppings, evidence: Evidence, *, real: bool) -> None:
     """Chern numbers of the planes of the zone, without Kramers pairs."""
     if evidence.dimension == 2:
-        answer = chern(h, evidence.occupied)
+        normal, unit = layer_normal(h), np.eye(3)
+        u, v = unit[(normal + 1) % 3], unit[(normal + 2) % 3]
+        answer = chern(h, evidence.occupied, u=u, v=v)
         evidence.check(
             "admissible field strength",
             answer.status == "converged",

@@ -46,6 +46,7 @@ __all__ = [
     "dimension",
     "inversion",
     "live_axes",
+    "layer_normal",
     "mirror_operations",
     "operations",
     "orbitals",
@@ -78,6 +79,12 @@ def live_axes(h: Hoppings) -> tuple[int, ...]:
 def dimension(h: Hoppings) -> int:
     """Number of directions in which anything hops: 1, 2 or 3."""
     return len(live_axes(h))
+
+
+def layer_normal(h: Hoppings) -> int:
+    """The axis that leaves the zone of a layer: the last one along which nothing hops."""
+    live = live_axes(h)
+    return max((axis for axis in range(3) if axis not in live), default=2)
 
 
 def spectral_group(h: Hoppings, tolerance: float = 1e-6) -> Ints:

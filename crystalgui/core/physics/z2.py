@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from crystalgui.core.errors import PhysicsError
 from crystalgui.core.physics.certificate import Check, Status
 from crystalgui.core.physics.lines import circular_distance
+from crystalgui.core.physics.symmetries import layer_normal
 from crystalgui.core.physics.wilson import Convergence, Surface, WilsonFlow, flow
 from crystalgui.core.structures.hoppings.model import Hoppings
 
@@ -159,7 +160,8 @@ def z2(
             path=h.source,
         )
     options = options or Convergence()
-    places = [(2, 0.0)] if dimension == 2 else [(i, x) for i in range(3) for x in (0.0, 0.5)]
+    flat = [(layer_normal(h), 0.0)]
+    places = flat if dimension == 2 else [(i, x) for i in range(3) for x in (0.0, 0.5)]
     done = {name: plane for name, plane in (known or {}).items() if plane.status == "converged"}
     planes = tuple(
         (
