@@ -19,6 +19,7 @@ COMMANDS = (
     "design",
     "train",
     "classify",
+    "experiment",
     "report",
     "doctor",
     "bench",

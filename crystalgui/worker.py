@@ -50,7 +50,7 @@ from crystalgui.engine.work import (
 )
 
 HANDLERS: Handlers = {
-    CatalogueJob: "crystalgui.core.models.catalogue:catalogue",
+    CatalogueJob: "crystalgui.core.experiments.catalogue:catalogue",
     ImportJob: "crystalgui.core.datasets.importer:import_dataset",
     EstimateJob: "crystalgui.core.training.session:estimate",
     TrainJob: "crystalgui.core.training.session:train",

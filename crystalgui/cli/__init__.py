@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
-from crystalgui.cli import files, learning, machine
+from crystalgui.cli import experiments, files, learning, machine
 from crystalgui.cli.design import design, phases
 from crystalgui.cli.terminal import fail, log_file, sentence
 from crystalgui.cli.topology import topology
@@ -44,6 +44,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )(machine.bench)
+app.add_typer(experiments.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,9 +78,11 @@ def _usage(error: Exception) -> int:
     """Words that no command knows: one line, and where help is."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
-    command = "crystalgui" if context is None else f"crystalgui {context.info_name}"
-    if context is None or context.parent is None:
-        command = "crystalgui"
+    words: list[str] = []
+    while context is not None and context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    command = " ".join(["crystalgui", *words])
     return fail(f"{message.rstrip('.')}. Usage: {command} --help")
 
 
