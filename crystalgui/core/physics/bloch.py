@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -169,7 +170,7 @@ def over_chunks(
         check(flag)
         part(chunk)
 
-    count = min(8, cores()) if threads is None else threads
+    count = _threads.get() or min(8, cores()) if threads is None else threads
     if count > 1:
         step = max(1, min(step, -(-total // count)))
     rows = [slice(a, min(a + step, total)) for a in range(0, total, step)]
@@ -181,6 +182,23 @@ def over_chunks(
         with ThreadPoolExecutor(min(count, len(rows)), "bloch") as pool:
             for _ in pool.map(watched, rows):
                 pass
+
+
+_threads: ContextVar[int] = ContextVar("threads", default=0)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, in this thread, k-points are not shared over threads.
+
+    For many processes at a time; results are then the same to the last bit
+    whatever the number of cores.
+    """
+    token = _threads.set(1)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
 
 
 @lru_cache(maxsize=1)

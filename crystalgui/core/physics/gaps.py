@@ -184,6 +184,13 @@ def gaps_on(h: Hoppings, occupied: int, table: Floats, *, refine: bool = True) -
     )
 
 
+def direct_gap(h: Hoppings, occupied: int, table: Floats) -> tuple[float, Floats]:
+    """Smallest direct gap (eV) and its k (3,) alone, from energies (n1, n2, n3, n) on a mesh."""
+    check_occupation(h, occupied)
+    k = _search(h, table[..., occupied] - table[..., occupied - 1], occupied, "gap", True)
+    return float(_value(h, k[None], occupied, "gap")[0]), k
+
+
 def _value(h: Hoppings, k: Floats, occupied: int, what: str) -> Floats:
     e = energies(h, k)
     if what == "gap":

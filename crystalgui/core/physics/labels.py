@@ -225,7 +225,7 @@ def stretches(
     order = sorted(found)
     group = order[:1]
     for left, right in pairwise(order):
-        if _connected(mixture, (left, found[left][0]), (right, found[right][0]), tolerance):
+        if connected(mixture, (left, found[left][0]), (right, found[right][0]), tolerance):
             group.append(right)
         else:
             yield group
@@ -233,7 +233,7 @@ def stretches(
     yield group
 
 
-def _connected(
+def connected(
     mixture: Mixture, left: tuple[float, float], right: tuple[float, float], tolerance: float
 ) -> bool:
     """Whether the gap stays open between two alphas, by bisection."""

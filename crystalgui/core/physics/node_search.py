@@ -16,6 +16,7 @@ the nodes test the search independently.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -100,13 +101,17 @@ def suspects(
     k, pair = cells / np.array(mesh), table[tuple(cells.T)]
     limit = bound[tuple(cells.T)]
     complete = True
+
+    def pairs(at: Floats) -> Floats:
+        return np.asarray(energies(h, at)[:, occupied - 1 : occupied + 1])
+
     for _ in range(levels):
         if not len(k):
             break
         if len(k) * 2 ** int((size > 0).sum()) > most:
             complete = False
             break
-        k, pair, limit = _divide(h, occupied, k, pair, limit, size)
+        k, pair, limit = divide(pairs, k, pair, limit, size)
         size = size / 2
     left = len(k)
     below = pair[:, 1] - pair[:, 0]
@@ -178,15 +183,17 @@ def _half(cells: Integers, mesh: tuple[int, int, int]) -> Integers:
     return np.asarray(cells[mine <= np.ravel_multi_index(tuple(other.T), mesh)])
 
 
-def _divide(
-    h: Hoppings, occupied: int, k: Floats, pair: Floats, limit: Floats, size: Floats
+def divide(
+    pairs: Callable[[Floats], Floats], k: Floats, pair: Floats, limit: Floats, size: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Children (half the edges) that could still hold a node, with energies and bounds."""
+    """Children (half the edges) that could still hold a node, with energies and bounds.
+
+    ``pairs`` gives the two bands at the gap, k (m, 3) -> (m, 2).
+    """
     arms = [(-0.25, 0.25) if edge else (0.0,) for edge in size]
     corners = np.array(list(product(*arms))) * size
     child = k[:, None] + corners
-    e = energies(h, child.reshape(-1, 3))[:, occupied - 1 : occupied + 1]
-    e = e.reshape(len(k), len(corners), 2)
+    e = pairs(child.reshape(-1, 3)).reshape(len(k), len(corners), 2)
     bound = divided_bound(e, pair, limit)
     keep = e[..., 1] - e[..., 0] <= bound[:, None]
     return child[keep], e[keep], np.broadcast_to(bound[:, None], keep.shape)[keep]
