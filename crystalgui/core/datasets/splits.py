@@ -3,12 +3,14 @@
 Polymorphs of one formula often share a label, so a random split lets a
 network look its answers up.  The composition split keeps every reduced
 formula on one side and stays close to the class balance of the whole.
+Data sets of Hamiltonians name their test rows, or are tested on a family of
+Hamiltonians that training never sees.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,7 @@ def split(
     Parameters
     ----------
     spec : SplitSpec
+        Of kind ``"composition"`` or ``"random"``.
     keys : sequence of hashable, length m
         Reduced composition of each row.
     classes : (m,) int64, optional
@@ -71,6 +74,64 @@ def split(
             "Add data, or make the validation and test fractions larger.",
         )
     return result
+
+
+def split_given(
+    spec: SplitSpec, is_test: NDArray[np.bool_], classes: NDArray[np.int64] | None = None
+) -> Split:
+    """Test on the rows ``is_test`` (m,); validate on a share of the others, by class and seed.
+
+    Raises
+    ------
+    DataError
+        When the share is impossible or a part would be empty.
+    """
+    if not 0 < spec.validation < 1:
+        raise DataError(
+            f"A validation share of {spec.validation:g} is impossible.",
+            "It must be positive and leave something to train on, e.g. 0.1.",
+        )
+    others = np.flatnonzero(~is_test)
+    strata = np.zeros(len(others), np.int64) if classes is None else classes[others]
+    part = _assign(replace(spec, test=0.0), np.arange(len(others)), strata)
+    result = Split(
+        others[part == 0].astype(np.int64),
+        others[part == 1].astype(np.int64),
+        np.flatnonzero(is_test).astype(np.int64),
+    )
+    if min(result.sizes) == 0:
+        raise DataError(
+            f"{len(is_test)} rows, {int(is_test.sum())} of them for testing, leave nothing to "
+            "train or to validate on.",
+            "Make a larger data set, or another share for validation.",
+        )
+    return result
+
+
+def split_family(
+    spec: SplitSpec, families: Sequence[str], classes: NDArray[np.int64] | None = None
+) -> Split:
+    """Test on the rows of the family ``spec.left_out``, validate on a share of the others.
+
+    Parameters
+    ----------
+    families : sequence of str, length m
+
+    Raises
+    ------
+    DataError
+        When there is no such family.
+    """
+    is_test = np.array([name == spec.left_out for name in families], np.bool_)
+    if not is_test.any():
+        known = ", ".join(sorted(set(families))) or "none"
+        raise DataError(
+            f"No row is of the family {spec.left_out!r}, so it cannot be left out."
+            if spec.left_out
+            else "The family to leave out of training is not named.",
+            f"Families of this data set: {known}.",
+        )
+    return split_given(spec, is_test, classes)
 
 
 def leakage(parts: Split, keys: Sequence[Hashable]) -> int:

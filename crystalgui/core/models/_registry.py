@@ -163,10 +163,16 @@ def build(
     name: str, outputs: int, params: Mapping[str, Scalar], shape: tuple[int, ...] = ()
 ) -> Network:
     """A fresh network of a family; ``params`` as from `settings`, ``shape`` of one input."""
+    wanted = family(name)
     values: dict[str, Any] = dict(params)
-    if shape:
-        values["shape"] = shape
-    return family(name)(outputs, **values)
+    if wanted.card.inputs == "crystal":
+        return wanted(outputs, **values)
+    if not shape:
+        raise ModelError(
+            f"{wanted.card.title} must know the shape of its input.",
+            "The model card lacks it; train the model again.",
+        )
+    return wanted(outputs, shape=shape, **values)
 
 
 def _discover() -> None:

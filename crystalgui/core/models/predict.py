@@ -23,7 +23,7 @@ from crystalgui.core.datasets.collate import collate
 from crystalgui.core.datasets.graphs import build
 from crystalgui.core.datasets.reading import Answer, read_records
 from crystalgui.core.datasets.records import Record, Records, describe
-from crystalgui.core.errors import DataError
+from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import (
     ClassifyJob,
     Device,
@@ -32,10 +32,11 @@ from crystalgui.core.messages import (
     Prediction,
     Progress,
 )
+from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import CrystalModel, Network
 from crystalgui.core.models.layers.elements import N_ELEMENTS
-from crystalgui.core.models.trained import Inference, find, read_model
+from crystalgui.core.models.trained import Inference, find, read_card, read_model
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import COVALENT_RADIUS, SYMBOLS, formula
 
@@ -64,8 +65,10 @@ class Classifier:
             CUDA was asked for and there is none.
         """
         where = devices.resolve(device)
-        card, inference, networks = read_model(find(str(model), project))
-        return cls(card, inference, [n.to(where) for n in networks], where)
+        folder = find(str(model), project)
+        _for_crystals(folder)
+        card, inference, networks = read_model(folder)
+        return cls(card, inference, [_crystal(n).to(where) for n in networks], where)
 
     def classify(self, items: Iterable[tuple[str, Crystal | Record]]) -> Iterator[Prediction]:
         """Predict named crystals, in order."""
@@ -156,6 +159,24 @@ class Classifier:
             yield f"{atoms} atoms a primitive cell; training had at most {seen.most_atoms}"
         if (near := _closest(crystal)) < TOO_CLOSE:
             yield f"atoms are too close: {near:.2f} of the sum of their covalent radii"
+
+
+def _for_crystals(folder: Path) -> None:
+    """Refuse a model of anything else before its weights are read."""
+    card = registry.family(read_card(folder)[0].family).card
+    if card.inputs != "crystal":
+        what = {"hoppings": "the hoppings of one crystal", "zone": "Brillouin zones"}
+        raise ModelError(
+            f"This model reads {what.get(card.inputs, card.inputs)}; it cannot classify "
+            "crystal structures.",
+            "Choose a model that was trained on crystals.",
+            path=folder,
+        )
+
+
+def _crystal(network: Network) -> CrystalModel:
+    assert isinstance(network, CrystalModel)  # its card says so
+    return network
 
 
 def _closest(crystal: Crystal) -> float:

@@ -20,12 +20,13 @@ from torch import Tensor
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.errors import CrystalError, ModelError
 from crystalgui.core.models import _registry as registry
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import Network
 from crystalgui.core.models._tensors import read_tensors, write_tensors
 from crystalgui.core.resources import models_folder
 
 FORMAT = 1
 MOST_MEMBERS = 100
+MOST_SIZE, MOST_FEATURES = 4096, 2**24
 WEIGHTS, CARD = "model.safetensors", "card.json"
 TQC_COARSE = {
     "ES": "semimetal",
@@ -52,6 +53,8 @@ class Inference:
         Largest primitive cell seen in training.
     members : int
         Networks whose probabilities (or values) are averaged.
+    shape : tuple of int
+        Of one input, where the network must know it.
     """
 
     temperature: float = 1.0
@@ -61,6 +64,7 @@ class Inference:
     space_groups: tuple[int, ...] = ()
     most_atoms: int = 0
     members: int = 1
+    shape: tuple[int, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -109,8 +113,8 @@ def read_card(folder: Path) -> tuple[TrainedModel, Inference]:
             )
         card = {**plain["card"], "folder": str(folder), "classes": tuple(plain["card"]["classes"])}
         inference = dict(plain["inference"])
-        for name in ("elements", "space_groups"):
-            inference[name] = tuple(inference[name])
+        for name in ("elements", "space_groups", "shape"):
+            inference[name] = tuple(inference.get(name, ()))
         return _sound(TrainedModel(**card), Inference(**inference))
     except OSError as error:
         raise ModelError(
@@ -139,12 +143,15 @@ def _sound(card: TrainedModel, inference: Inference) -> tuple[TrainedModel, Infe
         raise ValueError(f"task {card.task!r}")
     if card.task == "classification" and len(card.classes) < 2:
         raise ValueError(f"{len(card.classes)} classes")
+    sizes = [n for n in inference.shape if isinstance(n, int) and 0 < n <= MOST_SIZE]
+    if len(sizes) != len(inference.shape) or math.prod(sizes) > MOST_FEATURES:
+        raise ValueError(f"shape {inference.shape}")
     if not isinstance(card.params, dict):
         raise TypeError("params is no mapping")
     return card, inference
 
 
-def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[CrystalModel]]:
+def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[Network]]:
     """A model folder, ready to answer on the CPU.
 
     Raises
@@ -172,7 +179,7 @@ def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[CrystalModel
     params, _ = registry.settings(card.family, "", card.params)
     networks = []
     for i in range(inference.members):
-        network = registry.build(card.family, max(len(card.classes), 1), params)
+        network = registry.build(card.family, max(len(card.classes), 1), params, inference.shape)
         own = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
         try:
             network.load_state_dict(own)

@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import Generator, Mapping
 
-import numpy as np
 import torch
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.dataset import safe_name
+from crystalgui.core.datasets.loading import NOUNS
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
 from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.models.trained import Inference, coarse_classes, write_model
@@ -66,10 +66,11 @@ def export(
     warmth: float,
 ) -> TrainedModel:
     """Write the best epoch as a trained model of the project."""
-    summary, recipe, parts = prepared.dataset.summary, prepared.recipe, prepared.parts
-    table = prepared.dataset.records.select(parts.train)
+    summary, recipe, parts = prepared.data.summary, prepared.recipe, prepared.parts
+    nouns = NOUNS[summary.kind]
     name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
     spec = recipe.split
+    left_out = f" {spec.left_out} left out" if spec.kind == "family" else ""
     sizes = " / ".join(f"{n:,}" for n in parts.sizes)
     card = TrainedModel(
         name=name,
@@ -83,8 +84,8 @@ def export(
             k.removeprefix("test/").replace("coarse_accuracy", "accuracy_coarse"): v
             for k, v in values.items()
         },
-        data=f"{summary.name}: {summary.size:,} crystals, {summary.formulas:,} formulas",
-        split=f"{spec.kind}, seed {spec.seed}: {sizes} crystals to train, validate, test",
+        data=prepared.data.described(),
+        split=f"{spec.kind}{left_out}, seed {spec.seed}: {sizes} {nouns} to train, validate, test",
         seed=recipe.seed,
         date=time.strftime("%Y-%m-%d"),
         parameters=prepared.size,
@@ -96,10 +97,8 @@ def export(
         temperature=warmth,
         mean=prepared.scale.mean,
         std=prepared.scale.std,
-        elements=tuple(int(z) for z in np.unique(table.species)),
-        space_groups=tuple(int(n) for n in np.unique(table.space_group)),
-        most_atoms=int((np.diff(table.offsets) // table.cells).max()),
         versions=versions(),
+        **prepared.data.seen(parts.train),
     )
     card = write_model(project.models_folder / name, card, inference, [fit.model.state_dict()])
     project.register_model(card)

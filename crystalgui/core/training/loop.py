@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from crystalgui.core.cards import Task
-from crystalgui.core.datasets.collate import Batch, Table, batches
+from crystalgui.core.datasets.collate import batches
 from crystalgui.core.errors import Diverged, NotEnoughMemory
 from crystalgui.core.messages import (
     ConfusionReady,
@@ -30,9 +30,11 @@ from crystalgui.core.messages import (
     TrainRecipe,
 )
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import Network
 from crystalgui.core.training.checkpoint import State
-from crystalgui.core.training.metrics import Evaluation, Loss, Scale, evaluate
+from crystalgui.core.training.costs import Loss, balanced
+from crystalgui.core.training.inputs import Table
+from crystalgui.core.training.metrics import Evaluation, Scale, evaluate
 from crystalgui.core.training.optimise import Average, rate
 
 STEP_SECONDS = 0.05
@@ -53,7 +55,7 @@ class Fit:
     Attributes
     ----------
     fabric : lightning_fabric.Fabric
-    model : CrystalModel
+    model : Network
         The bare network; ``wrapped`` and ``optimiser`` are fabric's.
     target : (n,) int64 or float32, on the device
     train, validation : (k,) int64, on the device
@@ -65,7 +67,7 @@ class Fit:
     task: Task
     classes: tuple[str, ...]
     fabric: Any
-    model: CrystalModel
+    model: Network
     wrapped: Any
     optimiser: Any
     average: Average
@@ -81,11 +83,18 @@ class Fit:
     record: Callable[[dict[str, float], bool], None]
     keep: Callable[[ConfusionReady], None] = lambda table: None
 
-    def network(self, batch: Batch) -> Tensor:
+    def network(self, batch: Any) -> Tensor:
         """(b, outputs) float32 in the run's precision."""
         with self.fabric.autocast():
             out: Tensor = self.model(batch)
         return out.float()
+
+    def order(self) -> Tensor:
+        """(k,) rows of this epoch, in order."""
+        recipe, epoch = self.recipe, self.state.epoch
+        if recipe.resample and self.task == "classification":
+            return balanced(recipe.seed, epoch, self.train, self.target)
+        return order(recipe.seed, epoch, self.train)
 
     @property
     def steps_an_epoch(self) -> int:
@@ -111,9 +120,10 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         with _weights(fit):
             result = evaluate(fit.network, fit.table, fit.validation, fit.target, fit.task,
                               fit.scale)  # fmt: skip
-        best = result.score > state.best
+        score = result.monitored(recipe)
+        best = score > state.best
         if best:
-            state.best, state.best_epoch = result.score, state.epoch
+            state.best, state.best_epoch = score, state.epoch
         values = {
             **running,
             **{f"val/{k}": v for k, v in result.values.items()},
@@ -160,7 +170,7 @@ def _epoch(fit: Fit) -> Generator[Event, None, dict[str, float]]:
     total = torch.zeros(2, device=fit.train.device)
     seen, began = 0, time.monotonic()
     shown = _Shown(total.clone(), 0, began)
-    rows_in_order = order(fit.recipe.seed, fit.state.epoch, fit.train)
+    rows_in_order = fit.order()
     steps = batches(rows_in_order, fit.recipe.batch_size)
     for number, rows in enumerate(steps, 1):
         lr = rate(fit.recipe, fit.state.step, fit.recipe.epochs * len(steps))
@@ -215,7 +225,7 @@ def _step(fit: Fit, rows: Tensor) -> Generator[Event, None, Tensor]:
         devices.free(fit.table.device)
         if fit.state.accumulate >= len(rows):
             raise NotEnoughMemory(
-                "Memory ran out even with one crystal at a time.",
+                "Memory ran out even with one row at a time.",
                 "Choose a smaller model, a smaller cutoff, or the CPU.",
                 details,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,10 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, R2Score
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from crystalgui.core.cards import Task
-from crystalgui.core.datasets.collate import Batch, Table, batches
+from crystalgui.core.datasets.collate import batches
+from crystalgui.core.messages import TrainRecipe
+from crystalgui.core.training.costs import loss_function
+from crystalgui.core.training.inputs import Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,31 +49,15 @@ class Evaluation:
         """Monitored value, larger is better."""
         return self.values["accuracy"] if "accuracy" in self.values else -self.values["mae"]
 
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-def loss_function(task: Task, weights: Tensor | None = None) -> Loss:
-    """Mean loss of (b, outputs) against (b,) targets.
-
-    Cross-entropy (optionally weighted by class), or the Huber loss of the
-    standardised target.
-    """
-    if task == "classification":
-        return nn.CrossEntropyLoss(weight=weights)
-    huber = nn.SmoothL1Loss(beta=0.2)
-    return lambda out, target: huber(out[:, 0], target)
-
-
-def class_weights(classes: Tensor, number: int) -> Tensor:
-    """(number,) float32, inverse frequency, with mean 1 over the rows."""
-    counts = torch.bincount(classes, minlength=number).float().clamp(min=1)
-    return counts.sum() / (number * counts)
+    def monitored(self, recipe: TrainRecipe) -> float:
+        """What chooses the best epoch: classes count alike where training treats them so."""
+        alike = recipe.cost == "trace" or recipe.resample
+        return self.values["balanced_accuracy"] if alike and self.counts else self.score
 
 
 @torch.no_grad()
 def evaluate(
-    model: Callable[[Batch], Tensor],
+    model: Callable[[Any], Tensor],
     table: Table,
     index: Tensor,
     target: Tensor,

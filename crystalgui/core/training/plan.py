@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from crystalgui.core.cards import Scalar
-from crystalgui.core.datasets.dataset import Dataset
-from crystalgui.core.datasets.splits import Split, split
-from crystalgui.core.errors import DataError, ModelError
+from crystalgui.core.datasets.loading import INPUTS, NOUNS, AnyDataset, load
+from crystalgui.core.datasets.splits import Split
+from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import TrainRecipe
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import CrystalModel
-from crystalgui.core.models.layers.elements import N_ELEMENTS
+from crystalgui.core.models._base import Network
+from crystalgui.core.training.inputs import Inputs, inputs_of
 from crystalgui.core.training.metrics import Scale
 
 
@@ -24,10 +24,10 @@ class Plan:
     """A recipe with its data set, split and network, before the first step."""
 
     recipe: TrainRecipe
-    dataset: Dataset
+    data: Inputs
     parts: Split
     params: dict[str, Scalar]
-    model: CrystalModel
+    model: Network
     device: torch.device
     scale: Scale
 
@@ -38,8 +38,8 @@ class Plan:
 
     def target(self) -> Tensor:
         """(m,) int64 classes, or float32 standardised values."""
-        target = torch.from_numpy(self.dataset.target)
-        if self.dataset.summary.task == "classification":
+        target = torch.from_numpy(self.data.target)
+        if self.data.summary.task == "classification":
             return target.long()
         return ((target - self.scale.mean) / self.scale.std).float()
 
@@ -51,39 +51,38 @@ class Plan:
         return wanted
 
 
-def model_size(model: CrystalModel) -> int:
+def model_size(model: Network) -> int:
     """Number of parameters."""
     return sum(p.numel() for p in model.parameters())
 
 
-def plan(recipe: TrainRecipe, dataset: Dataset | None = None) -> Plan:
+def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     """Check a recipe, load its data, divide it and build the network."""
-    dataset = dataset or Dataset.load(recipe.dataset)
-    family = registry.family(recipe.model)
-    if dataset.summary.task not in family.card.tasks:
+    data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
+    summary = data.summary
+    card = registry.family(recipe.model).card
+    if card.inputs != INPUTS[summary.kind]:
+        fitting = [c.name for c in registry.cards() if c.inputs == INPUTS[summary.kind]]
         raise ModelError(
-            f"{family.card.title} cannot do {dataset.summary.task}.", "Choose another model."
+            f"{card.title} cannot learn a data set of {NOUNS[summary.kind]}.",
+            f"Choose one of: {', '.join(fitting)}.",
         )
+    if summary.task not in card.tasks:
+        raise ModelError(f"{card.title} cannot do {summary.task}.", "Choose another model.")
     if recipe.epochs < 1 or recipe.batch_size < 1 or not recipe.learning_rate > 0:
         raise ModelError(
             "Epochs, batch size and learning rate must be positive.", "Correct the recipe."
         )
-    heavy = dataset.records.species >= N_ELEMENTS
-    if heavy.any():
-        raise DataError(
-            f"{int(heavy.sum())} atoms are heavier than einsteinium; models cannot use them.",
-            "Remove these crystals from the labels.",
-            path=recipe.dataset,
-        )
+    data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
-    parts = split(recipe.split, dataset.records.keys(), dataset.classes)
+    parts = data.split(recipe.split)
     device = devices.resolve(recipe.device)
     torch.manual_seed(recipe.seed)
-    outputs = max(len(dataset.summary.classes), 1)
-    model = registry.build(recipe.model, outputs, params)
+    outputs = max(len(summary.classes), 1)
+    model = registry.build(recipe.model, outputs, params, data.shape)
     devices.set_threads(recipe.threads, model_size(model))
     scale = Scale()
-    if dataset.summary.task == "regression":
-        train = dataset.target[parts.train]
+    if summary.task == "regression":
+        train = data.target[parts.train]
         scale = Scale(float(train.mean()), max(float(train.std()), 1e-12))
-    return Plan(recipe, dataset, parts, params, model, device, scale)
+    return Plan(recipe, data, parts, params, model, device, scale)

@@ -22,9 +22,8 @@ import torch
 from numpy.typing import NDArray
 
 from crystalgui.core.cards import TrainedModel
-from crystalgui.core.datasets.collate import Table, batches
+from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import safe_name
-from crystalgui.core.datasets.graphs import cached
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,
@@ -36,11 +35,12 @@ from crystalgui.core.messages import (
     TrainJob,
     TrainRecipe,
 )
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import Network
 from crystalgui.core.models.trained import coarse_classes, read_model, write_model
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
+from crystalgui.core.training.inputs import Crystals, Table
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.recipes import read_recipe
 from crystalgui.core.training.session import train
@@ -102,7 +102,7 @@ def combine(
     outputs = torch.stack([_outputs(prepared, n, prepared.parts.test) for n in networks])
     true = prepared.target()[torch.from_numpy(prepared.parts.test)]
     warmth = 1.0
-    if prepared.dataset.summary.task == "classification":
+    if prepared.data.summary.task == "classification":
         warmth = float(np.exp(np.mean([np.log(m[1].temperature) for m in members])))
         answer = (outputs / warmth).softmax(2).mean(0)
         values = _classified(answer, true, card.classes)
@@ -146,7 +146,10 @@ def combine(
 
 def _test_rows(prepared: Plan, answer: torch.Tensor) -> str:
     """CSV of the test rows, so that anyone can check the card: id, label, prediction."""
-    dataset, classes = prepared.dataset, prepared.dataset.summary.classes
+    data, classes = prepared.data, prepared.data.summary.classes
+    if not isinstance(data, Crystals):
+        raise DataError("Only models of crystals are published from files.", "Export the run.")
+    dataset = data.dataset
     lines = ["id,label,prediction,probability" if classes else "id,label,prediction"]
     for row, values in zip(prepared.parts.test.tolist(), answer, strict=True):
         label = dataset.target[row]
@@ -162,7 +165,7 @@ def _test_rows(prepared: Plan, answer: torch.Tensor) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _halved(network: CrystalModel) -> CrystalModel:
+def _halved(network: Network) -> Network:
     """The network with weights rounded to half precision, as they are stored."""
     with torch.no_grad():
         for p in network.parameters():
@@ -172,16 +175,24 @@ def _halved(network: CrystalModel) -> CrystalModel:
 
 def _outputs(prepared: Plan, network: torch.nn.Module, rows: NDArray[np.int64]) -> torch.Tensor:
     """(m, outputs) float64 of one network, on the CPU."""
-    dataset, device = prepared.dataset, prepared.device
-    spec = type(prepared.model).graph_spec(prepared.params)
-    graph = cached(
-        dataset.records, prepared.recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
-    )
-    table = Table(dataset.records, graph, device)
+    device, table = prepared.device, _table(prepared)
     network = network.to(device).eval()
     with torch.no_grad():
         index = torch.from_numpy(rows).to(device)
         return torch.cat([network(table.batch(b)).double().cpu() for b in batches(index, 512)])
+
+
+def _table(prepared: Plan) -> Table:
+    """The table of a plan, without its progress."""
+    steps = prepared.data.table(
+        prepared.model, prepared.params, prepared.device, prepared.recipe.dataset
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            made: Table = end.value
+            return made
 
 
 def _classified(p: torch.Tensor, true: torch.Tensor, classes: tuple[str, ...]) -> dict[str, float]:

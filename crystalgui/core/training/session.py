@@ -9,15 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from crystalgui.core import stopping
 from crystalgui.core.cards import Scalar
-from crystalgui.core.datasets import graphs
-from crystalgui.core.datasets.collate import Table, batches
+from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import safe_name
-from crystalgui.core.datasets.splits import leakage
+from crystalgui.core.datasets.loading import NOUNS
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,
@@ -36,14 +37,17 @@ from crystalgui.core.models import devices
 from crystalgui.core.models._tensors import write_tensors
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
-from crystalgui.core.training import checkpoint, metrics
+from crystalgui.core.training import checkpoint
+from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.export import BEST, finish
+from crystalgui.core.training.inputs import Table, shared
 from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.optimise import Average, optimiser
 from crystalgui.core.training.plan import Plan, plan
 
 LAST = "last.safetensors"
 SAMPLE = 1024
+LOOK = 512
 
 
 def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, None]:
@@ -86,11 +90,13 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
 def _train(
     project: Project, run: Run, prepared: Plan, stop: Flag | None
 ) -> Generator[Event, None, bool]:
-    graph = yield from _graphs(prepared)
-    fit = _fit(run, prepared, graph)
+    table = yield from prepared.data.table(
+        prepared.model, prepared.params, prepared.device, prepared.recipe.dataset
+    )
+    fit = _fit(run, prepared, table)
     if run.file(LAST).is_file():
         fit.state = checkpoint.load_state(run.file(LAST), fit.model, fit.optimiser, fit.average)
-        if fit.state.digest != prepared.dataset.summary.digest:
+        if fit.state.digest != prepared.data.summary.digest:
             raise DataError(
                 "The data set has changed since the run was started.",
                 "Start a new run, or import the former data again.",
@@ -99,10 +105,11 @@ def _train(
         run.truncate_metrics(fit.state.epoch)
         yield LogLine(text=f"Resumed after epoch {fit.state.epoch}.")
     sizes = " / ".join(f"{n:,}" for n in prepared.parts.sizes)
-    shared = leakage(prepared.parts, prepared.dataset.records.keys())
+    data = prepared.data
     text = (
-        f"{prepared.size:,} parameters; {sizes} crystals to train, validate and test; "
-        f"{shared} formulas on both sides; {torch.get_num_threads()} threads on {fit.table.device}."
+        f"{prepared.size:,} parameters; {sizes} {NOUNS[data.summary.kind]} to train, validate and "
+        f"test; {shared(data, prepared.parts)} {data.shared} on both sides; "
+        f"{torch.get_num_threads()} threads on {fit.table.device}."
     )
     run.log(text)
     yield LogLine(text=text)
@@ -112,41 +119,22 @@ def _train(
     return True
 
 
-def _graphs(prepared: Plan) -> Generator[Event, None, graphs.Graphs]:
-    """Graphs from the data set's folder, or built with progress and saved there."""
-    dataset = prepared.dataset
-    spec = type(prepared.model).graph_spec(prepared.params)
-    steps = graphs.cached_steps(
-        dataset.records, prepared.recipe.dataset, dataset.summary.digest, spec.cutoff, spec.kind
-    )
-    total, text = len(dataset.records), "Building neighbour graphs"
-    yield Progress(done=0, total=total, text=text)
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            found: graphs.Graphs = end.value
-            return found
-        yield Progress(done=done, total=total, text=text)
-
-
-def _fit(run: Run, prepared: Plan, graph: graphs.Graphs) -> Fit:
+def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
     """Move everything to the device and wrap it with fabric."""
     from lightning_fabric import Fabric
 
-    recipe, dataset, device = prepared.recipe, prepared.dataset, prepared.device
+    recipe, summary, device = prepared.recipe, prepared.data.summary, prepared.device
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     target = prepared.target().to(device)
     rows = [torch.from_numpy(part).to(device) for part in (prepared.parts.train,
                                                            prepared.parts.validation)]  # fmt: skip
     model = prepared.model.to(device)
     model.start(target[rows[0]])
+    if not run.file(LAST).is_file():  # otherwise the checkpoint knows
+        model.standardise(_looked_at(table, rows[0]))
     wrapped, steps = fabric.setup(model, optimiser(model, recipe))
-    weights = None
-    if recipe.class_weights and dataset.classes is not None:
-        weights = metrics.class_weights(target[rows[0]], len(dataset.summary.classes)).to(device)
     average = Average(model, recipe.ema)
-    state = checkpoint.State(accumulate=recipe.accumulate, digest=dataset.summary.digest)
+    state = checkpoint.State(accumulate=recipe.accumulate, digest=summary.digest)
     torch.manual_seed(recipe.seed)
 
     def save(now: checkpoint.State, best: bool) -> None:
@@ -161,16 +149,16 @@ def _fit(run: Run, prepared: Plan, graph: graphs.Graphs) -> Fit:
 
     return Fit(
         recipe=recipe,
-        task=dataset.summary.task,
-        classes=dataset.summary.classes,
+        task=summary.task,
+        classes=summary.classes,
         fabric=fabric,
         model=model,
         wrapped=wrapped,
         optimiser=steps,
         average=average,
-        loss=metrics.loss_function(dataset.summary.task, weights),
+        loss=cost_of(recipe, summary.task, target[rows[0]], len(summary.classes)),
         scale=prepared.scale,
-        table=Table(dataset.records, graph, device),
+        table=table,
         target=target,
         train=rows[0],
         validation=rows[1],
@@ -182,6 +170,13 @@ def _fit(run: Run, prepared: Plan, graph: graphs.Graphs) -> Fit:
     )
 
 
+def _looked_at(table: Table, rows: torch.Tensor) -> Iterator[Any]:
+    """Batches of the training rows, to standardise by."""
+    for part in batches(rows, LOOK):
+        stopping.check()
+        yield table.batch(part)
+
+
 def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     """Measure a few steps on a sample; yields one `EstimateReady`."""
     from lightning_fabric import Fabric
@@ -189,19 +184,17 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     recipe = job.recipe
     yield Progress(done=0, text="Measuring a few steps")
     prepared = plan(recipe)
-    device, dataset = prepared.device, prepared.dataset
-    some = np.random.default_rng(0).permutation(len(dataset.records))[
-        : max(SAMPLE, 2 * recipe.batch_size)
-    ]
-    records = dataset.records.select(np.sort(some).astype(np.int64))
-    spec = type(prepared.model).graph_spec(prepared.params)
-    table = Table(records, graphs.build(records, spec.cutoff, spec.kind), device)
+    device, data = prepared.device, prepared.data
+    many = len(data.target)
+    some = np.random.default_rng(0).permutation(many)[: max(SAMPLE, 2 * recipe.batch_size)]
+    some = np.sort(some).astype(np.int64)
+    table = data.sample(prepared.model, prepared.params, device, some)
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     _, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
-    target = prepared.target()[torch.from_numpy(np.sort(some))].to(device)
-    loss = metrics.loss_function(dataset.summary.task)
+    target = prepared.target()[torch.from_numpy(some)].to(device)
+    loss = loss_function(data.summary.task)
     times = []
-    rows = torch.arange(len(records), device=device)
+    rows = torch.arange(len(table), device=device)
     began = time.monotonic()
     for number in range(6):
         start = time.monotonic()
@@ -219,7 +212,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         if number >= 2 and time.monotonic() - began > 8:
             break
     n_steps = -(-prepared.parts.sizes[0] // recipe.batch_size)
-    whole = table.nbytes * len(dataset.records) // max(len(records), 1)
+    whole = table.nbytes * many // max(len(table), 1)
     yield EstimateReady(
         parameters=prepared.size,
         seconds_per_epoch=float(np.median(times[1:])) * n_steps
@@ -227,7 +220,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         memory_bytes=devices.memory_in_use(device) + max(0, whole - table.nbytes),
         device=str(device),
         sizes=prepared.parts.sizes,
-        leakage=leakage(prepared.parts, dataset.records.keys()),
+        leakage=shared(data, prepared.parts),
     )  # fmt: skip
 
 

@@ -36,23 +36,25 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def learn(self, inputs: Iterable[Tensor]) -> None:
-        """Mean and spread over batches (b, ...), in one pass (Chan et al. 1983)."""
-        count, mean, square = 0, None, None
+        """Mean and spread over batches (b, ...), in one pass.
+
+        Sums are of differences from the first input, so nothing cancels and a
+        constant is exactly one.
+        """
+        count = 0
         for x in inputs:
-            wide = x.double()
-            middle = wide.mean(0)
-            own = (wide - middle).square_().sum(0)
-            if mean is None or square is None:
-                count, mean, square = len(x), middle, own
-                continue
-            total = count + len(x)
-            step = middle - mean
-            mean += step * (len(x) / total)
-            square += own + step.square() * (count * len(x) / total)
-            count = total
-        if mean is None or square is None:
+            if count == 0:
+                first = x[0].clone()
+                total, square = torch.zeros(2, *first.shape, dtype=torch.float64, device=x.device)
+            x = x - first
+            total += x.sum(0)
+            square += x.square_().sum(0)
+            count += len(x)
+        if count == 0:
             return
-        spread = (square / max(count, 1)).sqrt()
+        away = total / count
+        mean = first + away
+        spread = (square / count - away.square()).clamp(min=0).sqrt()
         least = FLOOR * torch.maximum(mean.abs(), spread.max())
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(spread > least, 1 / spread.clamp(min=1e-30), 0.0))
