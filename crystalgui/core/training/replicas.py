@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ from crystalgui.core.models._tensors import read_tensors, write_tensors
 from crystalgui.core.training.checkpoint import State, load_state, save_state
 from crystalgui.core.training.loop import STEP_SECONDS, Flag
 from crystalgui.core.training.optimise import Average, rate
-from crystalgui.core.training.stack import Stack, Task
+from crystalgui.core.training.stack import READ, Stack, Task
 
 EVALUATED = 1024
 
@@ -73,6 +73,76 @@ class Fitted:
 Record = Callable[[dict[str, float], bool], None]
 
 
+class Table(Protocol):
+    """A data set on a device; a batch is index arithmetic."""
+
+    device: torch.device
+
+    def batch(self, index: Tensor) -> Any:
+        """What a network eats, of the rows ``index``."""
+        ...
+
+
+def family_task(
+    recipe: TrainRecipe,
+    table: Table,
+    shape: tuple[int, ...],
+    target: Tensor,
+    train: Tensor,
+    parts: Mapping[str, Tensor],
+    classes: tuple[str, ...],
+    **more: Any,
+) -> Task:
+    """The task of a recipe: networks of its family, its cost and its order of rows.
+
+    What the networks learn of the inputs before the first step (their mean
+    and spread) is learnt once, from the training rows.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one input, where the family must know it.
+    target : (n,) int64, on the device of the table; ``train`` and ``parts`` are rows of it
+    **more
+        Other fields of `Task`.
+    """
+    from crystalgui.core.models import _registry as registry
+    from crystalgui.core.training import costs
+
+    params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
+    outputs, device = len(classes), table.device
+
+    def fresh(seed: int) -> Any:
+        torch.manual_seed(seed)
+        return registry.build(recipe.model, outputs, params, shape)
+
+    learnt = fresh(recipe.seed).to(device)
+    learnt.start(target[train])
+    learnt.standardise(table.batch(rows) for rows in torch.split(train, READ))
+    buffers = {k: v.cpu() for k, v in learnt.named_buffers()}
+
+    def build(seed: int) -> torch.nn.Module:
+        network: torch.nn.Module = fresh(seed)
+        for name, buffer in network.named_buffers():
+            buffer.copy_(buffers[name])
+        return network
+
+    if recipe.resample:
+        more["order"] = lambda seed, epoch, rows: costs.balanced(seed, epoch, rows, target)
+    return Task(
+        build=build,
+        batch=table.batch,
+        target=target,
+        train=train,
+        parts=parts,
+        classes=classes,
+        recipe=recipe,
+        loss=costs.cost_of(recipe, "classification", target[train], outputs),
+        device=device,
+        **more,
+    )
+
+
 def replicate(
     task: Task,
     stop: Flag | None = None,
@@ -91,7 +161,7 @@ def replicate(
     """
     recipe = task.recipe
     stack = Stack(task)
-    steps = torch.optim.AdamW(_groups(stack, recipe), lr=recipe.learning_rate, fused=True)
+    steps = adamw(stack, recipe)
     average = Average(stack, recipe.ema)
     torch.manual_seed(recipe.seed)
     state = State(digest=task.digest)
@@ -106,7 +176,7 @@ def replicate(
         if state.epoch >= recipe.epochs:
             finished = True
             break
-        running = yield from _epoch(stack, steps, average, state)
+        running = yield from one_epoch(stack, steps, average, state)
         state.epoch += 1
         now = average.best_weights(stack)
         values, is_best = dict(running), True
@@ -145,18 +215,23 @@ def replicate(
     return Fitted(stack, final, totals, outputs, epoch, finished, seconds)
 
 
-def _groups(stack: Stack, recipe: TrainRecipe) -> list[dict[str, Any]]:
-    """As `optimise.optimiser`: biases and norms are not decayed."""
+def adamw(stack: Stack, recipe: TrainRecipe) -> torch.optim.Optimizer:
+    """AdamW of all replicas in one pass over their memory; its state is per entry.
+
+    As in `optimise.optimiser`, biases and norms are not decayed.
+    """
     matrices = [p for p in stack.parameters() if p.ndim > 2]
     vectors = [p for p in stack.parameters() if p.ndim <= 2]
     groups = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return [group for group in groups if group["params"]]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True
+    )
 
 
-def _epoch(
+def one_epoch(
     stack: Stack, steps: torch.optim.Optimizer, average: Average, state: State
 ) -> Generator[Event, None, dict[str, float]]:
     """One pass over the training rows; returns its running metrics."""
