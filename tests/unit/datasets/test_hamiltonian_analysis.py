@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crystalgui.core.datasets.hamiltonians import analysis
+from crystalgui.core.datasets.hamiltonians import principal
 from crystalgui.core.datasets.hamiltonians.analysis import (
     embedding,
     matrix_csv,
@@ -150,7 +150,7 @@ def test_the_number_of_independent_hoppings_is_found() -> None:
 def test_large_tables_are_cut_and_say_so(
     noisy: PhaseDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(analysis, "BYTES", 50 * 9 * 648 * 8)
+    monkeypatch.setattr(principal, "BYTES", 50 * 9 * 648 * 8)
     found = spectrum(noisy)
     assert len(found.rows) == 50
     assert found.sentence.endswith("50 samples of 5,832 numbers.")

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from crystalgui.core import stopping
 from crystalgui.core.datasets.hamiltonians.crop import CELLS, live, places, values_at
 from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
+from crystalgui.core.datasets.hamiltonians.principal import (
+    FLOOR,
+    principal,
+    singular_values,
+    table,
+)
 from crystalgui.core.errors import DataError
+from crystalgui.core.messages import BottleneckPoint
 from crystalgui.core.physics.bloch import one_blas_thread
 from crystalgui.core.physics.reversal import kramers_splitting
 from crystalgui.core.physics.tables import header, rows_csv
@@ -36,11 +43,8 @@ Part = Literal["real", "imaginary", "modulus"]
 
 SAMPLES = 2000
 """Samples that are looked at when nothing else is said."""
-BYTES = 400_000_000
-"""Largest table of hoppings that is analysed at once."""
-FLOOR = 1e-6
-"""A singular value that is smaller, in parts of the largest, is rounding: the spectrum comes
-from products of hoppings, which resolve a few times the square root of double precision."""
+DROP = 0.01
+"""Share of the variance that an autoencoder may leave at the intrinsic dimension."""
 COMPONENTS = 50
 """Principal components that t-SNE gets."""
 EXACT = 1e-12
@@ -279,10 +283,10 @@ def spectrum(dataset: PhaseDataset, rows: Sequence[int] | Integers | None = None
     """Principal components of the crops and the dimension they show (section 2.9).
 
     With 2,000 samples and 5,832 numbers a few seconds.  The number of samples
-    is cut where the table would be larger than `BYTES`.
+    is cut where the table would be larger than 400 MB.
     """
-    some, table = _table(dataset, _rows(dataset, rows, 3))
-    values, _ = _principal(table, 0)
+    some, numbers = table(dataset, _rows(dataset, rows, 3))
+    values = singular_values(numbers)
     deviations = values / np.sqrt(len(some) - 1)
     floor = FLOOR * float(deviations[0]) if len(deviations) else 0.0
     rank = int((deviations > floor).sum())
@@ -290,12 +294,12 @@ def spectrum(dataset: PhaseDataset, rows: Sequence[int] | Integers | None = None
     spread = float(variance.sum() ** 2 / np.square(variance).sum()) if rank else 0.0
     return Spectrum(
         rows=some,
-        features=table.shape[1],
+        features=numbers.shape[1],
         values=deviations,
         floor=floor,
         rank=rank,
         participation=spread,
-        limited=rank >= min(len(some) - 1, table.shape[1]) and rank < table.shape[1],
+        limited=rank >= min(len(some) - 1, numbers.shape[1]) and rank < numbers.shape[1],
         origin=_origin(dataset),
     )
 
@@ -367,9 +371,9 @@ def embedding(
     from sklearn.manifold import TSNE
 
     began = time.monotonic()
-    some, table = _table(dataset, _rows(dataset, rows, 8))
-    values, scores = _principal(table, COMPONENTS)
-    variance = values**2
+    some, numbers = table(dataset, _rows(dataset, rows, 8))
+    found = principal(numbers, COMPONENTS)
+    scores, variance = found.scores, found.values**2
     stopping.check()
     perplexity = min(perplexity, (len(some) - 1) / 3)
     machine = TSNE(
@@ -413,39 +417,38 @@ def _start(scores: Floats) -> NDArray[np.float32]:
     return np.asarray(start / size * 1e-4 if size > 0 else start, dtype=np.float32)
 
 
-def _table(dataset: PhaseDataset, rows: Integers) -> tuple[Integers, Floats]:
-    """Rows and their crops as (m, p) float64 in eV, columns of zeros left out."""
-    wanted = CELLS[live(dataset)]
-    width = max(1, len(wanted)) * dataset.start.n_orbitals**2 * 2
-    most = max(8, BYTES // (8 * width))
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-    values: Floats = values_at(dataset, rows, wanted)
-    return rows, values.reshape(len(rows), -1)
+# ------------------------------------------------------------ autoencoders
 
 
-def _principal(table: Floats, components: int) -> tuple[Floats, Floats]:
-    """Singular values (r,) of the centred table and scores (m, components), in place.
+def bottleneck_dimension(points: Sequence[BottleneckPoint]) -> int | None:
+    """The smallest width that leaves less than `DROP` of the variance; None: larger than all."""
+    return min((point.width for point in points if point.test_error < DROP), default=None)
 
-    By the products of samples or of numbers, whichever are fewer.
-    """
-    from scipy.linalg import eigh
 
-    table -= table.mean(axis=0)
-    tall = table.shape[0] > table.shape[1]
-    stopping.check()
-    products = table.T @ table if tall else table @ table.T
-    stopping.check()
-    if components == 0:
-        squares = eigh(products, eigvals_only=True, overwrite_a=True)[::-1]
-        return np.sqrt(np.maximum(squares, 0)), np.zeros((len(table), 0))
-    squares, vectors = eigh(products, overwrite_a=True)
-    values = np.sqrt(np.maximum(squares[::-1], 0))
-    kept = int((values[:components] > FLOOR * values[0]).sum())
-    vectors = vectors[:, ::-1][:, :kept]
-    scores = table @ vectors if tall else vectors * values[:kept]
-    signs = np.sign(scores[np.abs(scores).argmax(axis=0), np.arange(kept)])
-    return values, np.asarray(scores * signs)
+def bottleneck_sentence(points: Sequence[BottleneckPoint]) -> str:
+    """What a sweep of autoencoders (`training.bottleneck`) says of the dimension."""
+    if not points:
+        return "No autoencoder has been trained yet."
+    found = bottleneck_dimension(points)
+    widest = max(points, key=lambda point: point.width)
+    if found is None:
+        return (
+            f"More than {widest.width} dimensions: {widest.test_error:.1%} of the variance is "
+            f"left with {widest.width} neurons in the middle."
+        )
+    return (
+        f"Intrinsic dimension {found}: with {found} in the middle less than {DROP:.0%} of the "
+        "variance is left."
+    )
+
+
+def bottleneck_csv(points: Sequence[BottleneckPoint], origin: str = "") -> str:
+    """Errors by width, as shares of the variance."""
+    ordered = sorted(points, key=lambda point: point.width)
+    return header(None, origin, bottleneck_sentence(points)) + rows_csv(
+        ["width", "training error (share of variance)", "test error (share of variance)"],
+        [np.array([[p.width, p.train_error, p.test_error] for p in ordered]).reshape(-1, 3)],
+    )
 
 
 # ------------------------------------------------------------ noise (Fig. 25)
