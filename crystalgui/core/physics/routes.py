@@ -385,7 +385,7 @@ def _chern_numbers(h: Hoppings, evidence: Evidence, *, real: bool) -> None:
             answer = chern(h, evidence.occupied, offset * np.eye(3)[axis], u, v)
             if answer.status == "converged":
                 values[f"{AXES[axis]} = {word}"] = answer.value
-    _slices_against_nodes(values, evidence)
+    _slices_against_nodes(h, values, evidence)
     if evidence.nodes:
         return
     if len(values) < 6:
@@ -395,13 +395,19 @@ def _chern_numbers(h: Hoppings, evidence: Evidence, *, real: bool) -> None:
     evidence.index(chern=tuple(first for first, _ in pairs))
 
 
-def _slices_against_nodes(values: dict[str, int | None], evidence: Evidence) -> None:
-    """Chern jumps between the planes k_i = 0 and 1/2 against the charges in between."""
+def _slices_against_nodes(h: Hoppings, values: dict[str, int | None], evidence: Evidence) -> None:
+    """Chern jumps between the planes k_i = 0 and 1/2 against the charges in between.
+
+    Chern numbers of planes go by the order of the reciprocal vectors, charges by
+    space: in a left-handed cell they differ in sign.
+    """
+    left_handed = h.lattice is not None and np.linalg.det(h.lattice) < 0
     for axis, name in enumerate(AXES):
         low, high = values.get(f"{name} = 0"), values.get(f"{name} = 1/2")
         if low is None or high is None:
             continue
         charge = sum(node.chirality for node in evidence.nodes if _inside(node.k[axis]))
+        charge = -charge if left_handed else charge
         _compare(
             evidence,
             f"slices agree with nodes along {name}",

@@ -379,6 +379,7 @@ _ALL = (
     ),
     Family(
         name="na3bi", title="Na₃Bi", dimension=3, make=_na3bi, noise=(0.003, 0.05), share=0.7,
+        spin="blocks",
         text="Dirac semimetal; Weyl in a field; insulators under strain.",
     ),
     Family(
