@@ -56,15 +56,17 @@ class ExportChip(Chip):
         self._card, self._parts, self._name = card, tuple(parts), name
         self._table, self._lane, self._more = table, lane, more
         self._hoppings: Hoppings | None = None
-        self._caption = ""
+        self._caption = self._origin = ""
         self.setEnabled(False)
         self.clicked.connect(self.ask)
 
-    def set_source(self, h: Hoppings | None, caption: str = "") -> None:
+    def set_source(self, h: Hoppings | None, caption: str = "", origin: str = "") -> None:
         """What the numbers were computed from; None: there is nothing to export.
 
-        The caption is by default what was assumed about the files.
+        The caption is by default what was assumed about the files, and the
+        suggested name begins with the ``origin``, by default the file.
         """
+        self._origin = origin
         self._hoppings = h
         self._caption = caption or (h.assumptions.sentence() if h is not None else "")
         self.setEnabled(h is not None)
@@ -91,6 +93,8 @@ class ExportChip(Chip):
 
     def _stem(self) -> str:
         """``bitei-bands``: file and what is shown."""
+        if self._origin:
+            return f"{self._origin}-{self._name}"
         source = self._hoppings.source if self._hoppings is not None else None
         return f"{source.name.partition('.')[0]}-{self._name}" if source else self._name
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.messages import (
     Crashed,
+    DatasetSummary,
     EstimateJob,
     EstimateReady,
     Event,
@@ -29,6 +30,7 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.train.banner import Banner
 from crystalgui.gui.panels.train.importing import ImportDialog
 from crystalgui.gui.panels.train.live import LiveView
+from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
 from crystalgui.gui.panels.train.recipe import remedies
 from crystalgui.gui.panels.train.setup import SetupView
 from crystalgui.gui.session import Session
@@ -47,9 +49,12 @@ class TrainPanel(QWidget):
     -------
     cell_chosen(str, str)
         A cell of the confusion matrix: true and predicted class.
+    page_wanted(str)
+        Another page shows what was asked for here.
     """
 
     cell_chosen = Signal(str, str)
+    page_wanted = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +72,8 @@ class TrainPanel(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(self.setup)
         self.stack.addWidget(self.live)
+        self.phase_data = PhaseDataPage(session)
+        self.stack.addWidget(self.phase_data)
         layout.addWidget(self.stack, 1)
         self._connect()
         self._take_catalogue()
@@ -83,8 +90,11 @@ class TrainPanel(QWidget):
         row.setSpacing(SPACE[0])
         self.setup_chip = Chip("Set up", checkable=True, tooltip="Data, model and recipe")
         self.live_chip = Chip("Watch", checkable=True, tooltip="Curves of the run")
+        self.phase_chip = Chip(
+            "Phase data", checkable=True, tooltip="Data sets of Hamiltonians: make and explore"
+        )
         group = QButtonGroup(self)
-        for chip in (self.setup_chip, self.live_chip):
+        for chip in (self.setup_chip, self.live_chip, self.phase_chip):
             group.addButton(chip)
             row.addWidget(chip)
         self.setup_chip.setChecked(True)
@@ -95,6 +105,7 @@ class TrainPanel(QWidget):
         row.addWidget(self._title, 1)
         self.setup_chip.toggled.connect(lambda on: on and self._turn(0))
         self.live_chip.toggled.connect(lambda on: on and self._turn(1))
+        self.phase_chip.toggled.connect(lambda on: on and self._turn(2))
         return head
 
     def _connect(self) -> None:
@@ -113,6 +124,10 @@ class TrainPanel(QWidget):
         runs.watch_changed.connect(self.show_run)
         self.setup.data.import_asked.connect(self.ask_import)
         self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
+        self.setup.data.make_asked.connect(self.make_phase_data)
+        self.setup.data.explore_asked.connect(self.explore_phase_data)
+        self.phase_data.train_asked.connect(self._train_on)
+        self.phase_data.opened.connect(lambda: self.page_wanted.emit("electronic"))
         self.setup.estimate_asked.connect(self.estimate)
         self.setup.train_asked.connect(self.train)
         self.live.stop_asked.connect(runs.stop_after_epoch)
@@ -130,6 +145,22 @@ class TrainPanel(QWidget):
                 icon="dataset",
                 menu="Train",
                 tip="Structures and labels become a data set of this project",
+            ),
+            ActionInfo(
+                "train.phase_data",
+                "Make a phase data set…",
+                self.make_phase_data,
+                icon="dataset",
+                menu="Train",
+                tip="Mix two Hamiltonians, add noise, certify the phases",
+            ),
+            ActionInfo(
+                "train.explore",
+                "Explore a phase data set",
+                lambda: self.explore_phase_data(None),
+                icon="search",
+                menu="Train",
+                tip="Shares, slices, t-SNE, dimension and noise",
             ),
             ActionInfo(
                 "train.start",
@@ -171,6 +202,23 @@ class TrainPanel(QWidget):
         self._import_job = self._session.jobs.submit(job)
         self.setup.data.show_import(self._session.jobs.row(self._import_job))
         return self._import_job
+
+    def make_phase_data(self) -> None:
+        """Show the flow that makes a data set of Hamiltonians."""
+        self.phase_data.show_flow()
+        self.phase_chip.setChecked(True)
+        self.page_wanted.emit("train")
+
+    def explore_phase_data(self, summary: DatasetSummary | None) -> None:
+        """Show the views of a data set of Hamiltonians."""
+        self.phase_chip.setChecked(True)
+        self.phase_data.show_dataset(summary)
+        self.page_wanted.emit("train")
+
+    def _train_on(self, summary: DatasetSummary) -> None:
+        """Set a run on this data set up."""
+        self.setup.data.choose(summary.folder)
+        self.setup_chip.setChecked(True)
 
     def estimate(self, recipe: TrainRecipe) -> None:
         """Measure what a recipe costs."""

@@ -1,0 +1,1 @@
+"""Data sets of Hamiltonians in the window: made step by step, and looked at."""
