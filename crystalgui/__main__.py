@@ -17,6 +17,7 @@ COMMANDS = (
     "topology",
     "phases",
     "design",
+    "dataset",
     "train",
     "classify",
     "experiment",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from crystalgui.cli import experiments, files, learning, machine
+from crystalgui.cli.datasets import dataset
 from crystalgui.cli.design import design, phases
 from crystalgui.cli.terminal import fail, log_file, sentence
 from crystalgui.cli.topology import topology
@@ -34,6 +35,7 @@ for _command in (
     topology,
     phases,
     design,
+    dataset,
     learning.classify,
     learning.train,
     learning.report,

@@ -74,18 +74,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self.alpha)
 
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Each column by its name."""
+        return {name: getattr(self, name) for name in _COLUMNS}
+
     def select(self, rows: Any) -> Samples:
         """Some rows, by index or mask."""
-        return Samples(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
+        return Samples(**{name: column[rows] for name, column in self.columns().items()})
 
     @classmethod
     def join(cls, parts: Sequence[Samples]) -> Samples:
         """One after the other."""
         return cls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in dataclasses.fields(cls)
-            }
+            **{name: np.concatenate([p.columns()[name] for p in parts]) for name in _COLUMNS}
         )
 
     @classmethod
@@ -234,8 +235,8 @@ class PhaseDataset:
         write_compact(self.end, folder / END)
         arrays: dict[str, NDArray[Any]] = {"is_test": self.is_test}
         for prefix, samples in (("", self.samples), ("apart_", self.apart)):
-            for name in _COLUMNS:
-                arrays[prefix + name] = np.ascontiguousarray(getattr(samples, name))
+            for name, column in samples.columns().items():
+                arrays[prefix + name] = np.ascontiguousarray(column)
         header = {"occupied": self.occupied, "reasons": self.reasons}
         meta = {"format": f"hoppings-{FORMAT}", "header": json.dumps(header)}
         write_atomic(folder / RECORDS, save(arrays, metadata=meta))
@@ -346,12 +347,19 @@ def noise_of(recipe: PhaseDataRecipe, start: Hoppings, seed: int) -> Hoppings | 
     ).hoppings
 
 
-def digest(recipe: PhaseDataRecipe, samples: Samples, is_test: NDArray[np.bool_]) -> str:
+def digest(
+    recipe: PhaseDataRecipe,
+    start: Hoppings,
+    end: Hoppings,
+    samples: Samples,
+    is_test: NDArray[np.bool_],
+) -> str:
     """SHA-256 of what a network could learn from."""
-    h = hashlib.sha256(json.dumps(to_plain(recipe, Path.cwd()), sort_keys=True).encode())
-    for name in ("alpha", "noise_seed", "label"):
-        h.update(np.ascontiguousarray(getattr(samples, name)).tobytes())
-    h.update(is_test.tobytes())
+    noise_words = [recipe.strength, recipe.normalisation, recipe.envelope, recipe.mode]
+    h = hashlib.sha256(json.dumps(noise_words).encode())
+    columns = (samples.alpha, samples.noise_seed, samples.label, is_test)
+    for array in (start.cells, start.matrices, end.matrices, *columns):
+        h.update(np.ascontiguousarray(array).tobytes())
     return h.hexdigest()
 
 
