@@ -129,6 +129,21 @@ def _made(
         return data.summary
 
 
+def begun(datasets: Path) -> tuple[tuple[Path, PhaseDataRecipe], ...]:
+    """Folders below ``datasets`` whose making was cut off, with their recipes."""
+    found = []
+    for path in sorted(datasets.glob(f"*/{_PARTS}/{_BEGIN}")):
+        folder = path.parent.parent
+        if (folder / SUMMARY).exists():
+            continue
+        try:
+            recipe = read_plain(json.loads(path.read_text("utf-8"))["recipe"], path.parent)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        found.append((folder, recipe))
+    return tuple(found)
+
+
 def _other(folder: Path) -> DataError:
     return DataError(
         "This folder holds another data set, or the beginning of one.",
