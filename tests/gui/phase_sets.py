@@ -47,7 +47,7 @@ def small_set(
     start, end = common(hamiltonian(ends[0]), hamiltonian(ends[1]))
     occupied = start.n_orbitals // 2
     alpha = np.random.default_rng(3).uniform(0, 1, size)
-    anchors = np.linspace(0, 1, 9)
+    anchors = np.linspace(0, 1, 41)
     found = sorted(label_path(start, end, occupied, anchors, dimension=2), key=lambda s: s.alpha)
     labels = {s.alpha: s.label for s in found}
     gaps = np.array([s.gap for s in found])
@@ -76,7 +76,7 @@ def small_set(
             counts=counts,
             kind="hoppings",
             apart=3,
-            digest=digest(recipe, samples, is_test),
+            digest=digest(recipe, start, end, samples, is_test),
         ),
         recipe=recipe,
         start=start,

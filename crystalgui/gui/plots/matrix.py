@@ -80,7 +80,7 @@ class ComplexMatrixPlot(Plot):
         self._values: NDArray[np.complex128] = np.zeros((0, 0), np.complex128)
         self._labels: tuple[str, ...] = ()
         self._top = 0.0
-        super().__init__("j", "i", parent)
+        super().__init__("orbital j", "orbital i", parent)
         self.showGrid(x=False, y=False)
         self.setMouseTracking(True)
         box = self.getPlotItem().getViewBox()
@@ -117,6 +117,8 @@ class ComplexMatrixPlot(Plot):
         """The frame follows the mode."""
         if hasattr(self, "_cells"):
             self._cells.line = pg.mkPen(theme().tokens.line)
+            for side in ("bottom", "left"):
+                self.getAxis(side).setPen(pg.mkPen(None))
             self._cells.update()
 
     def redraw(self) -> None:

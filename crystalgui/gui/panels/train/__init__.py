@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
@@ -30,7 +31,6 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.train.banner import Banner
 from crystalgui.gui.panels.train.importing import ImportDialog
 from crystalgui.gui.panels.train.live import LiveView
-from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
 from crystalgui.gui.panels.train.recipe import remedies
 from crystalgui.gui.panels.train.setup import SetupView
 from crystalgui.gui.session import Session
@@ -38,6 +38,9 @@ from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Chip, ElidedLabel
+
+if TYPE_CHECKING:
+    from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
 
 SAID_BY_PAGE = ("failed", "crashed")
 
@@ -72,8 +75,7 @@ class TrainPanel(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(self.setup)
         self.stack.addWidget(self.live)
-        self.phase_data = PhaseDataPage(session)
-        self.stack.addWidget(self.phase_data)
+        self._phase_data: PhaseDataPage | None = None
         layout.addWidget(self.stack, 1)
         self._connect()
         self._take_catalogue()
@@ -126,8 +128,6 @@ class TrainPanel(QWidget):
         self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
         self.setup.data.make_asked.connect(self.make_phase_data)
         self.setup.data.explore_asked.connect(self.explore_phase_data)
-        self.phase_data.train_asked.connect(self._train_on)
-        self.phase_data.opened.connect(lambda: self.page_wanted.emit("electronic"))
         self.setup.estimate_asked.connect(self.estimate)
         self.setup.train_asked.connect(self.train)
         self.live.stop_asked.connect(runs.stop_after_epoch)
@@ -203,6 +203,18 @@ class TrainPanel(QWidget):
         self.setup.data.show_import(self._session.jobs.row(self._import_job))
         return self._import_job
 
+    @property
+    def phase_data(self) -> PhaseDataPage:
+        """Flow and views of data sets of Hamiltonians, built when first wanted."""
+        if self._phase_data is None:
+            from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
+
+            self._phase_data = page = PhaseDataPage(self._session)
+            page.train_asked.connect(self._train_on)
+            page.opened.connect(lambda: self.page_wanted.emit("electronic"))
+            self.stack.addWidget(page)
+        return self._phase_data
+
     def make_phase_data(self) -> None:
         """Show the flow that makes a data set of Hamiltonians."""
         self.phase_data.show_flow()
@@ -248,7 +260,7 @@ class TrainPanel(QWidget):
         self._title.setText(view.title)
 
     def _turn(self, page: int) -> None:
-        self.stack.setCurrentIndex(page)
+        self.stack.setCurrentWidget((self.setup, self.live)[page] if page < 2 else self.phase_data)
         run = self.live.run
         self._title.setText(run.title if page == 1 and run is not None else "")
 

@@ -95,7 +95,7 @@ class ClassBalance(QWidget):
 
 def class_ink(name: str, index: int) -> str:
     """Colour of a class: of the phase of this name, else by its place."""
-    known = name.partition(" ")[0].lower() in PHASE_COLOURS
+    known = name == "undefined" or name.partition(" ")[0].lower() in PHASE_COLOURS
     return phase_colour(name) if known else class_colour(index)
 
 

@@ -223,8 +223,9 @@ class HoppingsCard(CloudCard):
         self.part = choice(PARTS, "Part of the hoppings")
         self.part.currentIndexChanged.connect(self._edited)
         for name, fields in (("x", self.x), ("y", self.y)):
-            self.flow.addWidget(group(f"{name}:  A", *fields.cell))
-            self.flow.addWidget(group("i, j", fields.i, fields.j))
+            self.flow.addWidget(
+                group(f"{name}:  A", *fields.cell, muted("  i, j"), fields.i, fields.j)
+            )
         self.part.setFixedWidth(124)
         self.flow.addWidget(self.part)
         self.controls.show()
@@ -269,6 +270,7 @@ class EmbeddingCard(CloudCard):
         self.count.setFixedWidth(76)
         self.seed = whole(0, 0, 2**31 - 1, "Seed of the embedding")
         self.seed.setFixedWidth(60)
+        self.plot.getPlotItem().getViewBox().setAspectLocked(True)
         self.run = PlainButton("Compute", icon_name="refresh")
         self.run.clicked.connect(self.compute)
         for words, box in (("samples", self.count), ("seed", self.seed)):

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from crystalgui.gui.state.jobs import JobRow
 
 SAMPLES = 1000
-LARGE = (2000, 400)
-"""Samples for larger Hamiltonians are fewer: (most, least)."""
 
 
 class SpectrumCard(Card):
@@ -119,9 +117,12 @@ class BottleneckCard(Card):
         flow = FlowLayout(holder, SPACE[1])
         self.widths = QLineEdit("1, 2, 3, 4, 6, 8, 12, 16")
         self.widths.setAccessibleName("Neurons in the middle")
-        self.widths.setFixedWidth(150)
+        self.widths.setFixedWidth(184)
+        self.widths.setCursorPosition(0)
         self.samples = whole(1000, 20, 100_000, "Samples")
         self.epochs = whole(40, 1, 10_000, "Epochs")
+        for box in (self.samples, self.epochs):
+            box.setFixedWidth(84)
         for words, box in (("widths", self.widths), ("samples", self.samples),
                            ("epochs", self.epochs)):  # fmt: skip
             part = QWidget()
@@ -139,6 +140,7 @@ class BottleneckCard(Card):
         self.body.addWidget(holder)
         self.body.addWidget(self.plot, 1)
         self.body.addWidget(self.words)
+        self.body.addStretch(0)
         self.export = ExportChip(self, (self.plot,), "bottleneck", self.table, session.lane)
         self.tools.addWidget(self.export)
         self.run.clicked.connect(self.start)
@@ -155,7 +157,10 @@ class BottleneckCard(Card):
         self.export.set_source(None)
         self._set_running(False)
         self.words.set_role("muted")
-        self.words.setText("Run trains one autoencoder for each width.")
+        self.words.setText(
+            "Run trains an autoencoder for each width of its middle: where the error stops "
+            "falling, the middle is as wide as the data set."
+        )
 
     def start(self) -> None:
         """Submit the sweep."""
@@ -187,6 +192,7 @@ class BottleneckCard(Card):
     def _set_running(self, on: bool) -> None:
         self.run.setEnabled(not on)
         self.cancel.setVisible(on)
+        self.plot.setVisible(on or bool(self.points))
 
     def _event(self, event: Event) -> None:
         mine = self._job_id and event.job_id == self._job_id

@@ -23,7 +23,7 @@ from crystalgui.gui.panels.train.phase_data.noise_card import NoiseCard
 from crystalgui.gui.panels.train.phase_data.overview import OverviewView
 from crystalgui.gui.panels.train.phase_data.sample_card import SampleCard
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, PlainButton, Text
+from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, Text
 
 if TYPE_CHECKING:
     from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
@@ -100,16 +100,12 @@ class ExploreView(QWidget):
         self.choice.setAccessibleName("Data set of Hamiltonians")
         self.choice.setMinimumWidth(200)
         self.choice.currentIndexChanged.connect(self._choose)
-        self.make = PlainButton("Make another…", icon_name="add")
-        self.make.clicked.connect(self.make_asked)
         top.addWidget(self.choice)
         self._words = Text("", "muted")
         top.addWidget(self._words, 1)
-        top.addWidget(self.make)
-        self._top = QWidget()
-        self._top.setLayout(top)
+        self.top = QWidget()  # the page places it beside its own chips
+        self.top.setLayout(top)
         top.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._top)
         self._strip = QWidget()
         flow = FlowLayout(self._strip, SPACE[0])
         group = QButtonGroup(self)
@@ -153,7 +149,7 @@ class ExploreView(QWidget):
         """Data sets of the project; only those of hoppings are shown."""
         self._summaries = [d for d in datasets if d.kind == "hoppings"]
         here = bool(self._summaries)
-        for widget in (self._top, self._strip, self.split):
+        for widget in (self.choice, self._strip, self.split):
             widget.setVisible(here)
         self.empty.setVisible(not here)
         kept = self._folder

@@ -252,7 +252,11 @@ class PhaseDataFlow(QWidget):
             self._changed()
 
     def _go_on(self, found: Unfinished) -> None:
-        self.state.begin(PhaseDataJob(recipe=found.recipe, project=self._session.project.folder))
+        self.state.begin(
+            PhaseDataJob(
+                recipe=found.recipe, project=self._session.project.folder, out=found.folder
+            )
+        )
         self._changed()
 
     def _take_files(self, *_: object) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from crystalgui.core.messages import HamiltonianSource, MixtureJob
-from crystalgui.gui.panels.electronic.phases_setup import choice, muted, real, whole
+from crystalgui.gui.panels.electronic.phases_setup import choice, muted, real
 from crystalgui.gui.plots.phases import GapPlot
 from crystalgui.gui.state.phases import PhasesState
 from crystalgui.gui.theme import SPACE
@@ -81,30 +81,28 @@ class NoiseStep(Card):
         self.mode.setToolTip(
             "Equations 8–11 of the paper, taken literally, split Kramers pairs: Z2 is undefined."
         )
-        self.seed = whole(0, 0, 2**31 - 1, "Seed")
         self._presets = QWidget()
         self._flow = FlowLayout(self._presets, SPACE[0])
         self._chips: list[Chip] = []
+        self.strength.setFixedWidth(110)
+        self.unit.setFixedWidth(110)
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE[2])
         grid.setVerticalSpacing(SPACE[1])
-        cells = (
-            ("Strength", self.strength, self.unit),
-            ("", self._presets, None),
-            ("Envelope", self.envelope, None),
-            ("Keeps", self.mode, None),
-            ("Seed", self.seed, None),
-        )
-        for line, (words, box, more) in enumerate(cells):
-            grid.addWidget(muted(words), line, 0)
-            grid.addWidget(box, line, 1, 1, 1 if more is not None else 2)
-            if more is not None:
-                grid.addWidget(more, line, 2)
+        top = QHBoxLayout()
+        top.setSpacing(SPACE[1])
+        top.addWidget(self.strength)
+        top.addWidget(self.unit)
+        top.addWidget(self._presets, 1)
+        grid.addWidget(muted("Strength"), 0, 0)
+        grid.addLayout(top, 0, 1, 1, 3)
+        for place, (words, box) in enumerate((("Envelope", self.envelope), ("Keeps", self.mode))):
+            grid.addWidget(muted(words), 1, 2 * place)
+            grid.addWidget(box, 1, 2 * place + 1)
         grid.setColumnStretch(1, 1)
-        grid.setColumnStretch(2, 1)
+        grid.setColumnStretch(3, 1)
         self.body.addLayout(grid)
         self.strength.valueChanged.connect(self._changed)
-        self.seed.valueChanged.connect(self._changed)
         self.unit.currentIndexChanged.connect(self._unit_changed)
         for box in (self.envelope, self.mode):
             box.currentIndexChanged.connect(self._changed)
@@ -140,7 +138,7 @@ class NoiseStep(Card):
             self._wait()
 
     def _changed(self, *_: object) -> None:
-        for box in (self.envelope, self.mode, self.seed):
+        for box in (self.envelope, self.mode):
             box.setEnabled(self.strength.value() > 0)
         self.edited.emit()
         self._wait()
@@ -173,7 +171,6 @@ class NoiseStep(Card):
             occupied=self._occupied,
             steps=POINTS,
             strengths=self.strengths,
-            seed=self.seed.value(),
             normalisation=self.unit.currentData(),
             envelope=self.envelope.currentData(),
             labels=False,

@@ -55,8 +55,9 @@ class SharesCard(Card):
         for bars, mask in ((self.train, ~data.is_test), (self.test, data.is_test)):
             counts = np.bincount(data.label[mask], minlength=len(classes))
             bars.set_counts(classes, tuple(int(n) for n in counts))
-        reasons = np.bincount(data.apart.label, minlength=len(data.reasons))
-        self.apart.set_counts(data.reasons, tuple(int(n) for n in reasons))
+        found = np.bincount(data.apart.label, minlength=len(data.reasons)).tolist()
+        rows = [(word, n) for word, n in zip(data.reasons, found, strict=True) if n]
+        self.apart.set_counts(tuple(word for word, _ in rows), tuple(n for _, n in rows))
         for widget in (self._titles[2], self.apart):
             widget.setVisible(len(data.apart) > 0)
         self.set_title("Phases", f"{len(data):,} samples")

@@ -48,17 +48,28 @@ class PhaseDataPage(QWidget):
         for index, chip in enumerate((self.make_chip, self.explore_chip)):
             group.addButton(chip, index)
             row.addWidget(chip)
-        row.addStretch(1)
-        column.addLayout(row)
+        row.addSpacing(SPACE[1])
+        row.addWidget(self.explore.top, 1)
+        row.addStretch(0)
+        row.setContentsMargins(0, 0, 0, 0)
+        head = QWidget()
+        head.setLayout(row)
+        head.setMinimumHeight(32)
+        column.addWidget(head)
         column.addWidget(self.stack, 1)
-        group.idToggled.connect(lambda index, on: on and self.stack.setCurrentIndex(index))
+        group.idToggled.connect(lambda index, on: on and self._turn(index))
         self.make_chip.setChecked(True)
+        self._turn(0)
         session.project.datasets_changed.connect(self._take_datasets)
         self.explore.make_asked.connect(self.show_flow)
         self.explore.opened.connect(self.opened)
         self.flow.explore_asked.connect(self.show_dataset)
         self.flow.train_asked.connect(self.train_asked)
         self._take_datasets()
+
+    def _turn(self, index: int) -> None:
+        self.stack.setCurrentIndex(index)
+        self.explore.top.setVisible(index == 1)
 
     def show_flow(self) -> None:
         """Make a data set."""

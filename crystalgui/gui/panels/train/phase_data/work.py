@@ -52,19 +52,15 @@ class Ends:
 
 def check_ends(start: HamiltonianSource, end: HamiltonianSource, occupied: int) -> Ends:
     """Read both ends and see whether they can be mixed."""
-    from crystalgui.core.datasets.hamiltonians.dataset import common
-    from crystalgui.core.physics.gaps import check_occupation, guess_occupation
+    from crystalgui.core.datasets.hamiltonians.recipes import ends
     from crystalgui.core.physics.labels import Mixture
-    from crystalgui.core.physics.phases import hamiltonian
     from crystalgui.core.physics.symmetries import dimension
 
     if start == end:
         raise DataError(
             "Both ends are the same Hamiltonian.", "Choose another end, or other settings."
         )
-    one, other = common(hamiltonian(start), hamiltonian(end))
-    filled = occupied or guess_occupation(one)[0]
-    check_occupation(one, filled)
+    one, other, filled = ends(PhaseDataRecipe(name="ends", start=start, end=end, occupied=occupied))
     family = Mixture(one, other, filled, max(dimension(one), dimension(other)))
     gaps = (family.smallest_gap(0.0)[0], family.smallest_gap(1.0)[0])
     return Ends(start=one, end=other, occupied=filled, gaps=gaps)
@@ -79,36 +75,27 @@ class Unfinished:
 
 
 def offers() -> tuple[PhaseDataRecipe, ...]:
-    """Recipes of data sets that come with the program."""
-    import json
-
-    from crystalgui.core.datasets.hamiltonians.dataset import read_plain
-    from crystalgui.core.resources import recipes
+    """Recipes of data sets that come with the program, where their files are there."""
+    from crystalgui.core.datasets.hamiltonians.recipes import read_recipe, shipped
 
     found = []
-    for path in sorted(recipes().glob("*.json")):
-        plain = json.loads(path.read_text("utf-8"))
-        if isinstance(plain, dict) and {"start", "end", "train"} <= plain.keys():
-            found.append(read_plain(plain, path.parent))
+    for path in shipped().values():
+        recipe = read_recipe(path)
+        if isinstance(recipe, PhaseDataRecipe) and all(
+            source.path is None or source.path.exists() for source in (recipe.start, recipe.end)
+        ):
+            found.append(recipe)
     return tuple(found)
 
 
 def unfinished(project: Path) -> tuple[Unfinished, ...]:
     """Data sets of a project whose making was cut off."""
-    import json
+    from crystalgui.core.datasets.hamiltonians.generate import begun
 
-    from crystalgui.core.datasets.dataset import SUMMARY
-    from crystalgui.core.datasets.hamiltonians.dataset import RECIPE, read_plain
-
-    found = []
-    for path in sorted((project / ".crystalgui" / "datasets").glob(f"*/{RECIPE}")):
-        if not (path.parent / SUMMARY).is_file():
-            try:
-                recipe = read_plain(json.loads(path.read_text("utf-8")), path.parent)
-            except (OSError, ValueError, KeyError):
-                continue
-            found.append(Unfinished(recipe=recipe, folder=path.parent))
-    return tuple(found)
+    return tuple(
+        Unfinished(recipe=recipe, folder=folder)
+        for folder, recipe in begun(project / ".crystalgui" / "datasets")
+    )
 
 
 def load(folder: Path) -> PhaseDataset:
