@@ -224,9 +224,12 @@ def _square(rng: Random) -> tuple[Hoppings, Settings]:
 
 def _random(dimension: int) -> Callable[[Random], tuple[Hoppings, Settings]]:
     def make(rng: Random) -> tuple[Hoppings, Settings]:
+        inversion = bool(rng.random() < 0.5)
+        # Where trivial and other phases are about equally frequent.
+        low, high = (0.0, 0.5) if inversion else (0.4, 1.4) if dimension == 3 else (0.0, 0.8)
         settings: Settings = {
             "seed": int(rng.integers(2**31)), "orbitals": int(rng.choice([2, 2, 3, 4])),
-            "splitting": _number(rng, 0.0, 3.0), "inversion": bool(rng.random() < 0.5),
+            "splitting": _number(rng, low, high), "inversion": inversion,
         }  # fmt: skip
         return random_crystal(dimension=dimension, **settings), settings
 
