@@ -103,10 +103,16 @@ def _shipped() -> str:
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder or zip of structure files.", **UNCHECKED)],
-    labels: Annotated[Path, typer.Option(help="CSV with id,label.", **UNCHECKED)],
-    model: Annotated[str, typer.Option(help="Model family, e.g. cgnn.")],
+    model: Annotated[str, typer.Option(help="Model family, e.g. cgnn, dense.")],
     out: Annotated[Path, typer.Option(help="Folder of the trained model.", **UNCHECKED)],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder or zip of structure files.", **UNCHECKED)
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV with id,label.", **UNCHECKED)] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a data set, in place of --data and --labels.", **UNCHECKED),
+    ] = None,
     preset: Annotated[str, typer.Option(help="small, paper, …")] = "small",
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
@@ -115,21 +121,31 @@ def train(
     ] = None,
     device: DeviceOption = "auto",
 ) -> int:
-    """Train a model on labelled crystals."""
-    from crystalgui.core.training.session import train_from_files
+    """Train a model on labelled crystals, or on a data set of Hamiltonians."""
+    from crystalgui.core.datasets.loading import NOUNS
+    from crystalgui.core.training.session import train_from_files, train_on
 
-    existing(data, "folder or zip")
-    existing(labels)
     overrides = {"device": device, **settings_of(settings or [])}
     device_named(str(overrides["device"]))
     if out.exists() and not out.is_dir():
         raise FileError("This is not a folder.", "Choose another folder with --out.", path=out)
-    events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
+    if dataset is not None and data is None and labels is None:
+        existing(dataset, "folder")
+        events = train_on(dataset, model, out, preset, epochs, seed, overrides)
+    elif dataset is None and data is not None and labels is not None:
+        existing(data, "folder or zip")
+        existing(labels)
+        events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
+    else:
+        raise DataError(
+            "It is not clear what to train on.",
+            "Give --data with --labels, or --dataset with the folder of a data set.",
+        )
 
     def take(event: Event) -> None:
         if isinstance(event, DatasetReady):
             summary = event.summary
-            print(f"{summary.size:,} crystals, {summary.task}", file=sys.stderr)
+            print(f"{summary.size:,} {NOUNS[summary.kind]}, {summary.task}", file=sys.stderr)
         elif isinstance(event, EpochMetrics):
             print(_epoch_line(event), file=sys.stderr)
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from crystalgui.core.cards import Card, Scalar
-from crystalgui.core.datasets.collate import Batch, collate, double
-from crystalgui.core.datasets.graphs import build
-from crystalgui.core.datasets.records import Record, Records, describe
+from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
-from crystalgui.core.models._base import CrystalModel
+from crystalgui.core.models._base import CrystalModel, Network
 from crystalgui.core.models._tensors import read_tensors, write_tensors
-from crystalgui.core.structures.cells import permuted, supercell, translated
-from crystalgui.core.structures.crystal import Crystal
-from tests.models.samples import crystals
+from tests.models import kinds
 
 FAMILIES = sorted(registry.families())
 CASES = [(name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets]
-TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0}
+TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0,
+                           "kernels": 12, "neurons": 20}  # fmt: skip
 
 
 def settings(name: str, preset: str) -> dict[str, Scalar]:
@@ -32,39 +29,41 @@ def settings(name: str, preset: str) -> dict[str, Scalar]:
     return registry.settings(name, preset, {k: v for k, v in TINY.items() if k in known})[0]
 
 
-def network(name: str, preset: str, outputs: int = 3, seed: int = 0) -> CrystalModel:
+def network(name: str, preset: str, outputs: int = 3, seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    return registry.build(name, outputs, settings(name, preset))
+    shape = kinds.SHAPES[registry.family(name).card.inputs]
+    return registry.build(name, outputs, settings(name, preset), shape)
 
 
-def batch_of(model: CrystalModel, name: str, preset: str, items: list[Crystal | Record]) -> Batch:
-    records = [describe(c) if isinstance(c, Crystal) else c for c in items]
-    table = Records.stack([str(i) for i in range(len(items))], records)
-    spec = type(model).graph_spec(settings(name, preset))
-    return collate(table, build(table, spec.cutoff, spec.kind))
+def samples(name: str, number: int) -> list[Any]:
+    return kinds.samples(registry.family(name).card.inputs, number)
 
 
-def answer(name: str, preset: str, items: list[Crystal | Record]) -> Tensor:
+def batch_of(model: Network, name: str, preset: str, items: list[Any]) -> Any:
+    return kinds.batch_of(model, settings(name, preset), items)
+
+
+def answer(name: str, preset: str, items: list[Any]) -> Tensor:
     """Outputs in float64 of a network with random weights, biases included."""
     model = network(name, preset)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn(p.shape))
-        return model.double().eval()(double(batch_of(model, name, preset, items)))
+        return model.double().eval()(kinds.double(batch_of(model, name, preset, items)))
 
 
 @pytest.mark.parametrize(("name", "preset"), CASES)
 class TestContract:
     def test_shapes_and_types(self, name: str, preset: str) -> None:
         model = network(name, preset, outputs=4)
-        out = model(batch_of(model, name, preset, crystals(7)))
+        out = model(batch_of(model, name, preset, samples(name, 7)))
         assert out.shape == (7, 4)
         assert out.dtype == torch.float32
         assert torch.isfinite(out).all()
 
     def test_every_parameter_gets_a_finite_gradient(self, name: str, preset: str) -> None:
         model = network(name, preset)
-        batch = batch_of(model, name, preset, crystals(10))
+        batch = batch_of(model, name, preset, samples(name, 10))
         torch.nn.functional.cross_entropy(model(batch), torch.arange(10) % 3).backward()
         for key, p in model.named_parameters():
             assert p.grad is not None, key
@@ -75,7 +74,7 @@ class TestContract:
         self, name: str, preset: str, tmp_path: Path
     ) -> None:
         model = network(name, preset)
-        batch = batch_of(model, name, preset, crystals(4))
+        batch = batch_of(model, name, preset, samples(name, 4))
         write_tensors(tmp_path / "m.safetensors", dict(model.state_dict()), {})
         other = network(name, preset, seed=9)
         other.load_state_dict(read_tensors(tmp_path / "m.safetensors")[0])
@@ -85,20 +84,21 @@ class TestContract:
         losses = []
         for _ in range(2):
             model = network(name, preset, seed=5)
-            batch = batch_of(model, name, preset, crystals(6))
+            batch = batch_of(model, name, preset, samples(name, 6))
             losses.append(torch.nn.functional.cross_entropy(model(batch), torch.arange(6) % 3))
         assert torch.equal(losses[0], losses[1])
 
-    def test_a_batch_is_its_crystals_one_by_one(self, name: str, preset: str) -> None:
-        items: list[Crystal | Record] = [*crystals(7)]
+    def test_a_batch_is_its_samples_one_by_one(self, name: str, preset: str) -> None:
+        items = samples(name, 7)
         together = answer(name, preset, items)
         alone = torch.cat([answer(name, preset, [c]) for c in items])
         torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
 
     def test_overfits_eight_samples(self, name: str, preset: str) -> None:
         model = network(name, preset, outputs=2)
-        batch = batch_of(model, name, preset, crystals(8))
+        batch = batch_of(model, name, preset, samples(name, 8))
         target = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
+        model.standardise([batch])
         if model.constant:
             target = torch.ones(8, dtype=torch.long)
             model.start(target)
@@ -116,9 +116,9 @@ class TestContract:
     def test_declared_symmetries_hold(self, name: str, preset: str) -> None:
         model = network(name, preset)
         assert set(model.card.symmetries) <= set(model.symmetries)
-        items = crystals(10)
+        items = samples(name, 10)
         for symmetry in model.symmetries:
-            moved = [_moved(symmetry, c, i) for i, c in enumerate(items)]
+            moved = [kinds.moved(symmetry, c, i) for i, c in enumerate(items)]
             torch.testing.assert_close(
                 answer(name, preset, [*items]),
                 answer(name, preset, [*moved]),
@@ -128,27 +128,13 @@ class TestContract:
             )
 
     def test_symmetries_that_are_not_declared_do_not_hold(self, name: str, preset: str) -> None:
-        items = crystals(10)
+        items = samples(name, 10)
+        if registry.family(name).card.inputs != "crystal":
+            return  # what only a crystal can be moved by
         for symmetry in {"rotation", "supercell"} - set(network(name, preset).symmetries):
-            moved = [_moved(symmetry, c, i) for i, c in enumerate(items)]
+            moved = [kinds.moved(symmetry, c, i) for i, c in enumerate(items)]
             change = answer(name, preset, [*items]) - answer(name, preset, [*moved])
             assert change.abs().max() > 1e-4
-
-
-def _moved(symmetry: str, crystal: Crystal, seed: int) -> Crystal:
-    rng = np.random.default_rng(seed)
-    if symmetry == "permutation":
-        return permuted(crystal, rng.permutation(crystal.n_atoms))
-    if symmetry == "translation":
-        return translated(crystal, rng.uniform(0, 1, 3))
-    if symmetry == "supercell":
-        return supercell(crystal, (1, 2, 1))
-    if symmetry == "rotation":
-        q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-        turn = q * np.sign(np.diag(r))
-        turn = turn * np.sign(np.linalg.det(turn))
-        return Crystal(lattice=crystal.lattice @ turn, frac=crystal.frac, species=crystal.species)
-    raise AssertionError(f"no test for {symmetry}")
 
 
 def extremes() -> list[tuple[str, str, Scalar]]:
@@ -168,11 +154,9 @@ def test_parameter_extremes_build_and_answer(name: str, parameter: str, value: S
     known = {p.name for p in registry.family(name).card.params}
     small = {k: v for k, v in TINY.items() if k in known} | {parameter: value}
     params, _ = registry.settings(name, "small", small)
-    model = registry.build(name, 2, params)
-    table = Records.stack(["a", "b"], [describe(c) for c in crystals(2)])
-    spec = type(model).graph_spec(params)
-    cutoff = min(spec.cutoff, 8.0)
-    out = model(collate(table, build(table, cutoff, spec.kind)))
+    inputs = registry.family(name).card.inputs
+    model = registry.build(name, 2, params, kinds.SHAPES[inputs])
+    out = model(kinds.batch_of(model, params, kinds.samples(inputs, 2)))
     assert torch.isfinite(out).all()
 
 

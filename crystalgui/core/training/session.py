@@ -1,7 +1,7 @@
 """A training session: from a recipe to a run in the store and a trained model.
 
 `train` is what the worker runs; `estimate` measures a few steps of a recipe;
-`train_from_files` is the command line's import-and-train.
+`train_from_files` and `train_on` are the command line's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import torch
 from crystalgui.core import stopping
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
-from crystalgui.core.datasets.dataset import safe_name
-from crystalgui.core.datasets.loading import NOUNS
+from crystalgui.core.datasets.dataset import load_summary, safe_name
+from crystalgui.core.datasets.loading import NOUNS, SPLITS
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,
@@ -254,6 +254,33 @@ def train_from_files(
         yield event
     assert folder is not None
     recipe = make_recipe(model, folder, preset, epochs, seed, overrides)
+    yield from train_into(recipe, out)
+
+
+def train_on(
+    dataset: Path,
+    model: str,
+    out: Path,
+    preset: str = "small",
+    epochs: int | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, Scalar] | None = None,
+) -> Iterator[Event]:
+    """Train on the data set of a folder; ``out`` becomes a project and a model folder.
+
+    Without a wish it is divided as suits its kind: by composition, or as it says itself.
+    """
+    from crystalgui.core.training.recipes import make_recipe
+
+    summary = load_summary(dataset)
+    wishes = dict(overrides or {})
+    kind = "family" if wishes.get("split.left_out") else SPLITS[summary.kind][0]
+    wishes.setdefault("split.kind", kind)
+    recipe = make_recipe(model, dataset.absolute(), preset, epochs, seed, wishes)
+    plan(recipe)  # what cannot be trained is refused before a project is made
+    with Project.open(out) as project:
+        project.register_dataset(summary)
+    yield DatasetReady(summary=summary)
     yield from train_into(recipe, out)
 
 
