@@ -43,7 +43,8 @@ from crystalgui.core.messages import (
     Progress,
     ZoneDataRecipe,
 )
-from crystalgui.core.physics.bloch import cores
+from crystalgui.core.messages import Stopped as Ended
+from crystalgui.core.physics.bloch import cores, one_thread
 from crystalgui.core.physics.classify import classify
 from crystalgui.core.processes import end_with_parent
 from crystalgui.core.stopping import Flag, check, stoppable
@@ -56,6 +57,7 @@ BLOCK = 4
 PATIENCE = 20
 """Draws for each wanted sample before a family is given up."""
 LEAST_MESH, LARGEST_MESH = 2, 24
+_MOST_PROCESSES = 64
 _COLUMNS = ("shape", "label", "number", "occupied", "orbitals", "dimension", "gap")
 
 
@@ -80,7 +82,8 @@ def _work(block: _Block) -> Counter[str]:
     rows: list[dict[str, Any]] = []
     for number in range(block.first, block.first + BLOCK):
         check()
-        rows.append(_one(block, number))
+        with one_thread():
+            rows.append(_one(block, number))
     arrays: dict[str, NDArray[Any]] = {
         name: np.array([row[name] for row in rows], np.float64 if name == "gap" else np.int64)
         for name in _COLUMNS
@@ -371,49 +374,74 @@ def _checked(recipe: ZoneDataRecipe) -> None:
 def make(job: PhaseDataJob, stop: Flag | None = None) -> Generator[Event, None, None]:
     """Make a data set of zones, or go on with one that was cut off.
 
-    Yields `PhaseDataProgress` after each block and `DatasetReady` at the end.
+    Yields `PhaseDataProgress` after each block and `DatasetReady` at the end.  A
+    soft stop ends it with `Stopped`; finished blocks stay for the next call.
+
+    Raises
+    ------
+    DataError
+        The recipe is impossible, or the folder holds another data set.
     """
+    from crystalgui.core.store.project import Project
+
     recipe = job.recipe
     assert isinstance(recipe, ZoneDataRecipe)
     _checked(recipe)
     with ExitStack() as stack:
-        folder, register = _place(job, stack)
+        project: Project | None = None
+        if job.project is not None:
+            project = Project.open(job.project)
+            stack.callback(project.close)
+        if job.out is not None:
+            folder = Path(job.out).absolute()
+        elif project is not None:
+            folder = project.datasets_folder / safe_name(recipe.name)
+        else:
+            raise DataError("There is no folder for the data set.", "Name a folder or a project.")
         folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(FolderLock(folder))
-        making = _Making(recipe, folder)
-        yield making.progress()
-        workers = _Workers(job.processes or cores(), stop)
         try:
-            while blocks := making.missing():
-                for block, phases in workers.run(blocks):
-                    making.note(block, phases)
-                    yield making.progress()
-        finally:
-            workers.close()
-        yield Progress(done=0, text="writing the data set")
-        data = making.collect(folder)
-        (folder / SUMMARY).unlink(missing_ok=True)
-        data.save()
-        write_atomic(folder / "shares.csv", shares_csv(data))
-        write_atomic(folder / "shares.json", json.dumps(shares_json(data), indent=1))
-        making.tidy()
-        register(data.summary)
-        yield DatasetReady(summary=data.summary)
+            summary = yield from _made(recipe, folder, job.processes or cores(), stop)
+        except Stopped:
+            yield Ended()
+            return
+        if project is not None:
+            project.register_dataset(summary)
+        yield DatasetReady(summary=summary)
 
 
-def _place(job: PhaseDataJob, stack: ExitStack) -> tuple[Path, Any]:
-    """The folder to write to, and what to tell the project."""
-    if job.out is not None:
-        return Path(job.out), lambda summary: None
-    if job.project is None:
-        raise DataError(
-            "There is no place for the data set.", "Give a folder or open a project first."
-        )
-    from crystalgui.core.store.project import Project
-
-    project = Project.open(job.project)
-    stack.callback(project.close)
-    return project.datasets_folder / safe_name(job.recipe.name), project.register_dataset
+def _made(
+    recipe: ZoneDataRecipe, folder: Path, processes: int, stop: Flag | None
+) -> Generator[Event, None, DatasetSummary]:
+    """The data set in a folder, which is locked."""
+    if (folder / SUMMARY).exists():
+        old = ZoneDataset.load(folder)
+        wanted = replace(recipe, families=old.recipe.families, title=old.recipe.title)
+        asked = recipe.families or tuple(FAMILIES)
+        if wanted != old.recipe or not set(old.recipe.families) <= set(asked):
+            raise DataError(
+                "This folder holds another data set.",
+                "Choose another name or folder, or delete this one.",
+                path=folder,
+            )
+        return old.summary
+    making = _Making(recipe, folder)
+    yield making.progress()
+    workers = _Workers(min(_MOST_PROCESSES, processes), stop)
+    try:
+        while blocks := making.missing():
+            for block, phases in workers.run(blocks):
+                making.note(block, phases)
+                yield making.progress()
+    finally:
+        workers.close()
+    yield Progress(done=0, text="Writing the data set")
+    data = making.collect(folder)
+    write_atomic(folder / "shares.csv", shares_csv(data))
+    write_atomic(folder / "shares.json", json.dumps(shares_json(data), indent=1))
+    data.save()
+    making.tidy()
+    return data.summary
 
 
 # ------------------------------------------------------------------ tables
