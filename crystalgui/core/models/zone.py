@@ -34,6 +34,8 @@ REACHES: tuple[int | float, ...] = (1, 0.5, 0.25)
 LOOPS = ("polarisation", "loop trace", "centre gap", "crossing", "Pfaffian", "vortex", "flux",
          "charge")  # fmt: skip
 """Channels that a count of invariants on the mesh is made of."""
+MOMENTUM = 0.02
+LEAST_SPREAD = 0.02
 
 
 def subset(names: tuple[str, ...], channels: str) -> tuple[str, ...]:
@@ -112,6 +114,8 @@ class Planes(nn.Module):
             Param(name="channels", label="Channels", default="all",
                   choices=("all", "local", "energies"),
                   help="local: without loops, fluxes and the Pfaffian; energies: bands only."),
+            Param(name="mesh", label="Mesh", default=8, minimum=2, maximum=64,
+                  help="Samples along each reciprocal vector when it answers: those of its data."),
             Param(name="dropout", label="Dropout", default=0.1, minimum=0.0, maximum=0.9),
         ),
         presets={
@@ -125,6 +129,9 @@ class Planes(nn.Module):
 )  # fmt: skip
 class ZoneNetwork(ZoneModel):
     """Row B60 of the model reference."""
+
+    seen_mean: Tensor
+    seen_scale: Tensor
 
     def __init__(self, outputs: int, *, shape: tuple[int, ...] = (), **params: Any) -> None:
         super().__init__(outputs, shape=shape)
@@ -151,10 +158,36 @@ class ZoneNetwork(ZoneModel):
         self.drop = nn.Dropout(dropout)
         self.read = MLP(length, wide, outputs, dropout=dropout)
 
+        self.register_buffer("seen_mean", torch.zeros(length))
+        self.register_buffer("seen_scale", torch.zeros(length))
+
     def forward(self, batch: ZoneBatch) -> Tensor:
         """(b, outputs)."""
-        out: Tensor = self.read(self.drop(self.joined(self.features(batch))))
+        features = self.features(batch)
+        if self.training:
+            self._remember(features.detach())
+        out: Tensor = self.read(self.drop(self.joined(features)))
         return out
+
+    @torch.no_grad()
+    def _remember(self, features: Tensor) -> None:
+        """Running mean and spread of the features of training, for `strangeness`."""
+        if len(features) < 2:
+            return
+        new = (features.mean(0), features.std(0))
+        known = bool(self.seen_scale.any())
+        for buffer, value in zip((self.seen_mean, self.seen_scale), new, strict=True):
+            buffer.lerp_(value, MOMENTUM if known else 1.0)
+
+    @torch.no_grad()
+    def strangeness(self, batch: ZoneBatch) -> Tensor:
+        """(b,): root mean square of the features in units of their spread in training.
+
+        About 1 for what is like the training data; 0 when nothing was learned yet.
+        """
+        apart = (self.features(batch) - self.seen_mean) / self.seen_scale.clamp(min=LEAST_SPREAD)
+        far: Tensor = apart.square().mean(1).sqrt()
+        return far if bool(self.seen_scale.any()) else torch.zeros_like(far)
 
     def features(self, batch: ZoneBatch) -> Tensor:
         """(b, length): what is pooled over the zone, before the read-out.
