@@ -100,7 +100,7 @@ def create_session(
 
     def take(event: Event) -> None:
         if isinstance(event, CatalogueReady):
-            project.set_catalogue(event.cards, event.models, event.devices)
+            project.set_catalogue(event.cards, event.models, event.devices, event.experiments)
         elif isinstance(event, DatasetReady):
             project.add_dataset(event.summary)
 

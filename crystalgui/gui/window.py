@@ -75,6 +75,7 @@ PAGES = tuple(
         ("classify", "Classify", "ClassifyPanel"),
         ("train", "Train", "TrainPanel"),
         ("runs", "Runs", "RunsPanel"),
+        ("experiments", "Experiments", "ExperimentsPanel"),
         ("report", "Report", "ReportPanel"),
     )
 )

@@ -19,7 +19,7 @@ from crystalgui.core.errors import CrystalError, FileError
 from crystalgui.core.messages import DatasetSummary, ErrorInfo
 
 if TYPE_CHECKING:
-    from crystalgui.core.cards import Card, TrainedModel
+    from crystalgui.core.cards import Card, ExperimentCard, TrainedModel
     from crystalgui.core.structures.crystal import Crystal
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.engine.lane import Lane
@@ -301,6 +301,7 @@ class ProjectState(QObject):
         self.cards: tuple[Card, ...] = ()
         self.models: list[TrainedModel] = []
         self.devices: tuple[tuple[str, str], ...] = (("cpu", "CPU"),)
+        self.experiments: tuple[ExperimentCard, ...] = ()
 
     # ------------------------------------------------------------ files
 
@@ -480,11 +481,13 @@ class ProjectState(QObject):
         cards: Iterable[Card],
         models: Iterable[TrainedModel],
         devices: Iterable[tuple[str, str]] = (("cpu", "CPU"),),
+        experiments: Iterable[ExperimentCard] = (),
     ) -> None:
         """Take what the worker found on this machine."""
         self.cards = tuple(cards)
         self.models = list(models)
         self.devices = tuple(devices)
+        self.experiments = tuple(experiments)
         self.catalogue_changed.emit()
 
     def model(self, name: str) -> TrainedModel | None:
