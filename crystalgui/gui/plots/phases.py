@@ -173,6 +173,10 @@ class GapPlot(PointPlot):
             self._lines.setdefault(point.y, {})[point.x] = point
         self.mark()
 
+    def centre_legend(self) -> None:
+        """The legend at the upper middle: between the arms of a gap that closes once."""
+        self._legend.anchor(itemPos=(0.5, 0), parentPos=(0.5, 0), offset=(0, 6))
+
     def set_log(self, on: bool) -> None:
         """Gaps on a logarithmic axis."""
         self._log = on

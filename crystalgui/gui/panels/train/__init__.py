@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -359,3 +360,12 @@ class TrainPanel(QWidget):
         super().showEvent(event)
         if not self._session.runs.loaded:
             self._session.runs.refresh()
+        if self._phase_data is None:  # imported before it is wanted
+            self._session.lane.ask(
+                "phase-data-import",
+                import_module,
+                "crystalgui.gui.panels.train.phase_data.page",
+                on_answer=lambda _: None,
+                owner=self,
+                slow=True,
+            )

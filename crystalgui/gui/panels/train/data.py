@@ -128,7 +128,6 @@ class DataCard(Card):
         self.import_button.setObjectName("importButton")
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
-        row.addWidget(self.choice, 1)
         row.addWidget(self.import_button)
         self.make_button = PlainButton("Make a phase data set…")
         self.make_button.setObjectName("makeButton")
@@ -139,6 +138,8 @@ class DataCard(Card):
             "Shares, slices, t-SNE, dimension and noise of this data set"
         )
         row.addWidget(self.make_button)
+        row.addStretch(1)
+        self.body.addWidget(self.choice)
         self.body.addLayout(row)
         self._build_import()
         self._empty = Text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
@@ -38,7 +38,8 @@ VIEWS = (
     ("dimension", "Dimension", "Principal components and bottleneck"),
     ("noise", "Noise", "Noise of a sample as a matrix, and its symmetries (Fig. 25)"),
 )
-WITH_SAMPLE = ("gap", "hoppings", "tsne", "noise")
+CLOUDS = ("gap", "hoppings", "tsne")
+WITH_SAMPLE = (*CLOUDS, "noise")
 
 
 class ExploreView(QWidget):
@@ -61,32 +62,56 @@ class ExploreView(QWidget):
         self._summaries: list[DatasetSummary] = []
         self.data: PhaseDataset | None = None
         self._folder: Path | None = None
-        lane = session.lane
-        self.views: dict[str, QWidget] = {
-            "overview": OverviewView(session),
-            "gap": GapCard(lane),
-            "hoppings": HoppingsCard(lane),
-            "tsne": EmbeddingCard(lane),
-            "dimension": DimensionView(session),
-            "noise": NoiseCard(lane),
-        }
-        self.sample = SampleCard(session)
-        self.sample.setMinimumWidth(250)
+        self._views: dict[str, QWidget] = {}
+        self._sample: SampleCard | None = None
+        self._row = -1
         self._build()
-        for name in ("gap", "hoppings", "tsne"):
-            self.views[name].picked.connect(self.choose_sample)  # type: ignore[attr-defined]
-        self.noise.sample.editingFinished.connect(
-            lambda: self.choose_sample(self.noise.sample.value())
-        )
-        self.sample.opened.connect(self.opened)
         self.set_datasets([])
 
+    def view_of(self, name: str) -> Any:
+        """A view by name, built when it is first wanted."""
+        if name not in self._views:
+            made = self._make(name)
+            self._views[name] = made
+            self.stack.addWidget(made)
+            made.set_data(self.data)
+            if name in CLOUDS:
+                made.picked.connect(self.choose_sample)
+                made.plot.choose(self._row)
+            elif name == "noise":
+                if self._row >= 0:
+                    made.show_sample(self._row)
+                made.sample.editingFinished.connect(lambda: self.choose_sample(made.sample.value()))
+        return self._views[name]
+
+    def _make(self, name: str) -> Any:
+        session = self._session
+        match name:
+            case "overview":
+                return OverviewView(session)
+            case "gap":
+                return GapCard(session.lane)
+            case "hoppings":
+                return HoppingsCard(session.lane)
+            case "tsne":
+                return EmbeddingCard(session.lane)
+            case "dimension":
+                return DimensionView(session)
+        return NoiseCard(session.lane)
+
     @property
-    def noise(self) -> NoiseCard:
-        """The card with the noise."""
-        card = self.views["noise"]
-        assert isinstance(card, NoiseCard)
-        return card
+    def sample(self) -> SampleCard:
+        """The chosen sample beside the clouds."""
+        if self._sample is None:
+            self._sample = card = SampleCard(self._session)
+            card.setMinimumWidth(250)
+            card.opened.connect(self.opened)
+            card.set_data(self.data)
+            self.split.addWidget(card)
+            self.split.setStretchFactor(0, 1)
+            self.split.setStretchFactor(1, 0)
+            self.split.setSizes([620, 330])
+        return self._sample
 
     # --------------------------------------------------------------- layout
 
@@ -118,16 +143,10 @@ class ExploreView(QWidget):
             self.chips[name] = chip
         column.addWidget(self._strip)
         self.stack = QStackedWidget()
-        for name, *_ in VIEWS:
-            self.stack.addWidget(self.views[name])
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.setHandleWidth(SPACE[2])
         self.split.setChildrenCollapsible(False)
         self.split.addWidget(self.stack)
-        self.split.addWidget(self.sample)
-        self.split.setStretchFactor(0, 1)
-        self.split.setStretchFactor(1, 0)
-        self.split.setSizes([620, 330])
         column.addWidget(self.split, 1)
         self.empty = EmptyState(
             "dataset",
@@ -137,7 +156,8 @@ class ExploreView(QWidget):
             [("Make a phase data set…", self.make_asked.emit)],
         )
         column.addWidget(self.empty, 1)
-        self.show_view("overview")
+        self.chips["overview"].setChecked(True)
+        self._name = "overview"
 
     def minimumSizeHint(self) -> QSize:
         """Small windows scroll inside the cards."""
@@ -201,9 +221,10 @@ class ExploreView(QWidget):
         self._words.setText(f"{error.title} {error.hint}".strip())
 
     def _take(self, data: PhaseDataset | None) -> None:
-        self.data = data
-        self.sample.set_data(data)
-        for view in self.views.values():
+        self.data, self._row = data, -1
+        if self._sample is not None:
+            self._sample.set_data(data)
+        for view in self._views.values():
             view.set_data(data)  # type: ignore[attr-defined]
 
     # ---------------------------------------------------------------- views
@@ -211,22 +232,28 @@ class ExploreView(QWidget):
     @property
     def view(self) -> str:
         """Which view is in front."""
-        return VIEWS[self.stack.currentIndex()][0]
+        return self._name
 
     def show_view(self, name: str) -> None:
         """Bring a view to the front."""
+        self._name = name
         self.chips[name].setChecked(True)
-        self.stack.setCurrentWidget(self.views[name])
-        self.sample.setVisible(name in WITH_SAMPLE)
+        self.stack.setCurrentWidget(self.view_of(name))
+        if name in WITH_SAMPLE or self._sample is not None:
+            self.sample.setVisible(name in WITH_SAMPLE)
 
     def choose_sample(self, row: int) -> None:
         """Ring a sample in every cloud and show it beside them."""
+        self._row = row
         self.sample.show_sample(row)
-        for name in ("gap", "hoppings", "tsne"):
-            self.views[name].plot.choose(row)  # type: ignore[attr-defined]
-        self.noise.show_sample(row)
+        for name, view in self._views.items():
+            if name in CLOUDS:
+                view.plot.choose(row)  # type: ignore[attr-defined]
+            elif name == "noise":
+                view.show_sample(row)  # type: ignore[attr-defined]
 
     def showEvent(self, event: object) -> None:
         """Read the chosen data set when somebody looks."""
         super().showEvent(event)  # type: ignore[arg-type]
+        self.show_view(self._name)
         self._choose()

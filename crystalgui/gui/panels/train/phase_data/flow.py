@@ -21,11 +21,11 @@ from crystalgui.gui.panels.train.phase_data.ends import EndsStep
 from crystalgui.gui.panels.train.phase_data.making import MakingStep
 from crystalgui.gui.panels.train.phase_data.noise import NoiseStep
 from crystalgui.gui.panels.train.phase_data.size import SizeStep
-from crystalgui.gui.panels.train.phase_data.steps import Stepper
+from crystalgui.gui.panels.train.phase_data.steps import OfferButton, Stepper
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.state.phase_data import PhaseDataState
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import LinkButton, PlainButton, PrimaryButton, SectionTitle, Text
+from crystalgui.gui.widgets import PlainButton, PrimaryButton, SectionTitle, Text
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent
@@ -87,7 +87,7 @@ class PhaseDataFlow(QWidget):
         self._offer_column = QVBoxLayout()
         self._offer_column.setSpacing(0)
         column.addLayout(self._offer_column)
-        self.offer_buttons: list[LinkButton] = []
+        self.offer_buttons: list[OfferButton] = []
         column.addStretch(1)
         row.addWidget(side)
         right = QVBoxLayout()
@@ -137,13 +137,15 @@ class PhaseDataFlow(QWidget):
         self.offer_buttons = []
         self._offers_title.setVisible(bool(recipes))
         for recipe in recipes:
-            button = LinkButton(recipe.title or recipe.name)
+            total = recipe.train + recipe.test
+            noise = "noise" if recipe.strength else "no noise"
+            button = OfferButton(recipe.title or recipe.name, f"{total:,} samples, {noise}", SIDE)
             button.setToolTip(
                 f"{recipe.start.name} → {recipe.end.name}, "
                 f"{recipe.train + recipe.test:,} samples. Fills in all steps."
             )
             button.clicked.connect(lambda _=False, r=recipe: self.set_recipe(r))
-            self._offer_column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+            self._offer_column.addWidget(button)
             self.offer_buttons.append(button)
 
     def set_recipe(self, recipe: PhaseDataRecipe) -> None:

@@ -54,6 +54,7 @@ class NoiseStep(Card):
         self._form()
         self.plot = GapPlot(self)
         self.plot.setAccessibleName("Smallest gap along the line for several strengths of noise")
+        self.plot.centre_legend()
         self.plot.set_axes("α", "smallest gap (eV)")
         self.plot.getAxis("bottom").setStyle(showValues=True)
         self.body.addWidget(self.plot, 1)

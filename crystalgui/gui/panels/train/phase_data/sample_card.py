@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
 
 LABELLED = {
-    "certificate": "a certificate of its own",
-    "continuity": "an open gap to a certified neighbour",
-    "homotopy": "an open gap to the mixture without its noise",
+    "certificate": "its own certificate",
+    "continuity": "open gap to a neighbour",
+    "homotopy": "open gap to the line",
 }
 HINT = "Click a point to see its bands and its certificate."
 
@@ -58,7 +58,7 @@ class SampleCard(Card):
         self.facts = KeyValues()
         self.bands = BandsPlot()
         self.bands.setAccessibleName("Bands of the sample")
-        self.bands.setFixedHeight(230)
+        self.bands.setFixedHeight(210)
         self.status = Text("", "muted")
         self.indices = KeyValues()
         self._checks_chip = Chip("", True, "What supports the certificate")
@@ -67,10 +67,10 @@ class SampleCard(Card):
         self._checks_chip.toggled.connect(self.checks.setVisible)
         for widget in (
             self.headline,
+            self.status,
             self.facts,
             self.bands,
-            SectionTitle("Fresh certificate"),
-            self.status,
+            SectionTitle("Certificate"),
             self.indices,
         ):
             column.addWidget(widget)
@@ -127,7 +127,7 @@ class SampleCard(Card):
         self.facts.set_rows(rows)
         self.bands.set_bands(None, 0, 0.0)
         self.status.set_role("muted")
-        self.status.setText("looking for gap, nodes and indices …")
+        self.status.setText("certifying it afresh …")
         self.indices.set_rows([])
         self.checks.set_checks(())
         self._checks_chip.hide()
@@ -171,7 +171,7 @@ class SampleCard(Card):
         self.certificate = found
         label = data.summary.classes[int(data.label[row])]
         same = found.label == label
-        words = "The same phase" if same else f"Another phase: {found.label}"
+        words = "A fresh certificate agrees" if same else f"A fresh certificate: {found.label}"
         self.status.set_role("good" if same else "bad")
         self.status.setText(f"{words}, {found.status}, in {found.seconds:.1f} s.")
         self.headline.show_phase(label, found.status if same else "disagrees", found.remark)

@@ -80,6 +80,49 @@ class StepButton(QAbstractButton):
         painter.drawText(QRect(left, half, room, half - 5), side, shown)
 
 
+class OfferButton(QAbstractButton):
+    """Something to start from: a title in one or two lines, a line of facts."""
+
+    def __init__(self, title: str, facts: str, width: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setText(title)
+        self._facts, self._room = facts, width
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(facts)
+        theme().changed.connect(self.update)
+
+    def _title_height(self) -> int:
+        room = QRect(0, 0, self._room - 2 * SPACE[1], 60)
+        wrap = Qt.TextFlag.TextWordWrap
+        return QFontMetrics(font("text")).boundingRect(room, wrap, self.text()).height()
+
+    def sizeHint(self) -> QSize:
+        """Title and facts."""
+        return QSize(self._room, self._title_height() + 28)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw tint and words."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(colour("accent") if self.hasFocus() else Qt.PenStyle.NoPen)
+        if self.underMouse() or self.hasFocus():
+            painter.setBrush(colour("quiet"))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+        height = self._title_height()
+        room = self.width() - 2 * SPACE[1]
+        painter.setFont(font("text"))
+        painter.setPen(colour("accent"))
+        painter.drawText(QRect(SPACE[1], 5, room, height), Qt.TextFlag.TextWordWrap, self.text())
+        small = font("text")
+        small.setPixelSize(11)
+        painter.setFont(small)
+        painter.setPen(colour("muted"))
+        painter.drawText(QRect(SPACE[1], 6 + height, room, 16), 0, self._facts)
+
+
 class Stepper(QWidget):
     """The column of steps.
 
