@@ -35,7 +35,7 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 Floats = NDArray[np.float64]
 Mesh = tuple[int, int, int]
 
-_LEVELS, _MOST, _AT_ONCE = 6, 6_000, 512
+_LEVELS, _MOST, _AT_ONCE = 6, 2_500, 512
 """Levels of division, points in one of them at most (then a certificate is cheaper), batch."""
 _EVEN = np.stack([np.eye(3), -np.eye(3)]).astype(np.int64)
 

@@ -40,11 +40,11 @@ _GRID = 81
 """Gaps that are searched along the line at first."""
 _BRACKET = 1e-5
 """Closeness of the end of a stretch, in parts of the line."""
-_DETOUR = (0.0, 0.06, 0.15)
+_DETOUR = (0.0, 0.06)
 """How much deeper in its phase, in parts of the line, the sample is connected to it."""
 _NEAR = 0.08
 """How far outside of a stretch, in parts of the line, noise may still carry its phase."""
-_LEAST = 50
+_LEAST = 300
 """Gaps of fewer tolerances are left to a certificate: a connection costs more."""
 
 
@@ -232,26 +232,26 @@ class Labeller:
         return float(np.sqrt(value[best])), wrap(k[best])
 
     def _connected(self, h: Hoppings, alpha: float) -> Label | None:
-        """The phase of a stretch of the line to which the gap of ``h`` stays open."""
-        for origin, label in self._origins(alpha):
-            base = interpolate(self.start, self.end, origin)
-            if stays_open(base, h, self.occupied, self.mesh, even=True).open:
-                return label
-        return None
-
-    def _origins(self, alpha: float) -> Iterator[tuple[float, Label]]:
-        """Points of the line worth a try, and their phases, the nearest stretch first."""
-        order = sorted(self.line.stretches, key=lambda p: max(p.low - alpha, alpha - p.high, 0))
-        for part in order[:2]:
-            if max(part.low - alpha, alpha - part.high) > _NEAR * self.span:
+        """The phase of the nearest stretch, when the gap stays open from there to ``h``."""
+        part = min(
+            self.line.stretches,
+            key=lambda part: max(part.low - alpha, alpha - part.high),
+            default=None,
+        )
+        if part is None or max(part.low - alpha, alpha - part.high) > _NEAR * self.span:
+            return None
+        towards = 1.0 if part.high - alpha > alpha - part.low else -1.0
+        for detour in _DETOUR:
+            origin = float(np.clip(alpha + towards * detour * self.span, part.low, part.high))
+            if self._gap_on_line(origin) < self._least:
                 continue
-            towards = 1.0 if part.high - alpha > alpha - part.low else -1.0
-            tried: list[float] = []
-            for detour in _DETOUR:
-                x = float(np.clip(alpha + towards * detour * self.span, part.low, part.high))
-                if self._gap_on_line(x) > self._least and x not in tried:
-                    tried.append(x)
-                    yield x, part.label
+            base = interpolate(self.start, self.end, origin)
+            found = stays_open(base, h, self.occupied, self.mesh, even=True)
+            if found.open:
+                return part.label
+            if found.margin <= 0:
+                return None
+        return None
 
     def _gap_on_line(self, alpha: float) -> float:
         return float(np.interp(alpha, self.line.alpha, self.line.gap))
