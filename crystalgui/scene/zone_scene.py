@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Marker = tuple[str, ArrayLike, Colour]
 Sheet = tuple[ArrayLike, ArrayLike, ArrayLike, Colour]
+Shell = tuple[ArrayLike, ArrayLike, ArrayLike, Colour, float]
 NAMED = 12
 """More nodes than this are drawn without their words."""
 
@@ -50,6 +51,7 @@ class ZoneScene(LayeredScene):
         self._plane: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._nodes: list[tuple[str, NDArray[np.float64], Colour]] = []
         self._fermi: list[Sheet] = []
+        self._evidence: list[Shell] = []
         self._path_words: list[Word] = []
         self._marker_words: list[Word] = []
         self._node_words: list[Word] = []
@@ -144,6 +146,18 @@ class ZoneScene(LayeredScene):
         if self._zone is not None:
             self._draw_fermi()
 
+    def set_evidence(self, shells: Sequence[Shell]) -> None:
+        """Where the answer of a network rests: translucent shells, the outer one first.
+
+        Parameters
+        ----------
+        shells : sequence of (vertices, faces, normals, colour, opacity)
+            As for `set_fermi`, and an opacity in (0, 1].
+        """
+        self._evidence = list(shells)
+        if self._zone is not None:
+            self._draw_evidence()
+
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:
         """A slicing plane, cut to the zone; None takes it away."""
         if origin is None or normal is None:
@@ -173,6 +187,7 @@ class ZoneScene(LayeredScene):
         other._path, other._labels = self._path, self._labels
         other._markers, other._plane = self._markers, self._plane
         other._nodes, other._fermi = self._nodes, self._fermi
+        other._evidence = self._evidence
         other.camera.DeepCopy(self.camera)
         other._rebuild()
         return other
@@ -188,6 +203,7 @@ class ZoneScene(LayeredScene):
         self._draw_zone(self._zone)
         self._draw_plane(self._zone)
         self._draw_fermi()
+        self._draw_evidence()
         self._draw_path()
         self._draw_nodes()
         self._draw_markers()
@@ -275,8 +291,15 @@ class ZoneScene(LayeredScene):
         return red, green, blue
 
     def _draw_fermi(self) -> None:
-        self._take_away(*[name for name in self.actors if name.startswith("fermi")])
-        for number, (vertices, faces, normals, colour) in enumerate(self._fermi):
+        self._draw_sheets("fermi", [(*sheet, 0.72) for sheet in self._fermi])
+
+    def _draw_evidence(self) -> None:
+        self._draw_sheets("evidence", self._evidence)
+
+    def _draw_sheets(self, kind: str, sheets: Sequence[Shell]) -> None:
+        """Translucent surfaces, or lines of a layer, called ``kind 0``, ``kind 1`` ..."""
+        self._take_away(*[name for name in self.actors if name.startswith(kind)])
+        for number, (vertices, faces, normals, colour, opacity) in enumerate(sheets):
             at, sides = np.asarray(vertices), np.asarray(faces)
             if not len(sides):
                 continue
@@ -284,11 +307,11 @@ class ZoneScene(LayeredScene):
                 lines = build.segments(at[sides[:, 0]], at[sides[:, 1]])
                 actor = actors.line_actor(lines, colour, 3.0 * self.ratio)
             else:
-                actor = actors.face_actor(build.triangles(at, sides, normals), colour, 0.72)
+                actor = actors.face_actor(build.triangles(at, sides, normals), colour, opacity)
                 actor.GetProperty().SetInterpolationToGouraud()
-            self.actors[f"fermi {number}"] = actor
+            self.actors[f"{kind} {number}"] = actor
             self.renderer.AddActor(actor)
-        self.renderer.SetUseDepthPeeling(bool(self._fermi))
+        self.renderer.SetUseDepthPeeling(bool(self._fermi) or bool(self._evidence))
         self.renderer.SetMaximumNumberOfPeels(6)
 
     def _draw_plane(self, zone: Zone) -> None:

@@ -111,4 +111,4 @@ def slice_csv(image: SliceImage) -> str:
 
 
 def _unit(image: SliceImage) -> str:
-    return "A2" if image.signed else "eV"
+    return {"Å²": "A2", "": "1"}.get(image.unit, image.unit)

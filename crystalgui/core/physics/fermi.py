@@ -121,34 +121,75 @@ def _sheet(
     live: NDArray[np.bool_],
     refine: int,
 ) -> FermiSheet | None:
+    found = isosurface(field, fermi, first, live=live, refine=refine)
+    if found is None:
+        return None
+    vertices, faces, velocities = found
+    return FermiSheet(
+        band=band, energy=fermi, vertices=vertices, faces=faces, velocities=velocities
+    )
+
+
+def isosurface(
+    field: Floats,
+    level: float,
+    first: Zone,
+    *,
+    live: NDArray[np.bool_] | None = None,
+    refine: int = 2,
+    start: float = 0.0,
+) -> tuple[Floats, Integers, Floats] | None:
+    """Where a periodic field has a value, inside the first zone.
+
+    Parameters
+    ----------
+    field : (n1, n2, n3) float64
+        On the mesh k = a / n + ``start``, reduced.
+    level : float
+    first : Zone
+    live : (3,) bool, optional
+        Directions along which the field varies; by default those with more
+        than one point.  With two of them the result is made of segments.
+    refine : int
+        Points between those of the mesh, by splines.
+    start : float
+        Reduced k of the first point of the mesh along every live direction.
+
+    Returns
+    -------
+    vertices (v, 3) in 1/Angstrom, faces (f, 3) triangles or (f, 2) segments,
+    slopes (v, 3): derivative of the field by k, times Angstrom; None where the
+    field does not have the value.
+    """
     from scipy.ndimage import map_coordinates
 
+    live = np.array(field.shape) > 1 if live is None else live
     fine = _interpolated(field, refine)
-    if not fine.min() < fermi < fine.max():
+    if not fine.min() < level < fine.max():
         return None
     counts = np.array(fine.shape)
-    reduced = first.vertices @ np.linalg.inv(first.reciprocal)
+    begin = np.where(live, start, 0.0)
+    inverse = np.linalg.inv(first.reciprocal)
+    reduced = first.vertices @ inverse - begin
     low = np.where(live, np.floor(reduced.min(axis=0) * counts).astype(int) - 1, 0)
     high = np.where(live, np.ceil(reduced.max(axis=0) * counts).astype(int) + 2, 1)
     box = fine
     for axis in range(3):
         box = np.take(box, np.arange(low[axis], high[axis]) % counts[axis], axis=axis)
-    points, faces = _surface(box, fermi) if live.all() else _lines(box, fermi, live)
+    points, faces = _surface(box, level) if live.all() else _lines(box, level, live)
     if not len(faces):
         return None
-    place = (points + low) / counts
+    place = (points + low) / counts + begin
     corners = clip((place @ first.reciprocal)[faces], first.normals, first.distances)
     if not len(corners):
         return None
     vertices, faces = _welded(corners)
-    slopes = _slopes(fine) @ np.linalg.inv(first.reciprocal).T
-    at = (vertices @ np.linalg.inv(first.reciprocal) * counts).T
-    velocities = np.stack(
+    slopes = _slopes(fine) @ inverse.T
+    at = ((vertices @ inverse - begin) * counts).T
+    steep = np.stack(
         [map_coordinates(slopes[..., i], at, order=1, mode="grid-wrap") for i in range(3)], axis=1
     )
-    return FermiSheet(
-        band=band, energy=fermi, vertices=vertices, faces=faces, velocities=velocities
-    )
+    return vertices, faces, steep
 
 
 def _interpolated(field: Floats, refine: int) -> Floats:

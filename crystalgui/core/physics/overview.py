@@ -34,6 +34,7 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.certificate import Node
+    from crystalgui.core.physics.evidence import Evidence
     from crystalgui.core.physics.weyl import NodeSearch
 
 Floats = NDArray[np.float64]
@@ -221,12 +222,17 @@ def centred(h: Hoppings) -> tuple[Hoppings, str]:
     return replace(h, centres=h.frac[list(found.atoms)]), "orbital centres at the atoms"
 
 
-def cut(h: Hoppings, request: Slice, view: Overview) -> Cut:
-    """A zone slice with contours and points."""
+def cut(h: Hoppings, request: Slice, view: Overview, evidence: Evidence | None = None) -> Cut:
+    """A zone slice with contours and points; of ``evidence`` where that is what is asked for."""
     note = ""
     if request.quantity == "curvature":
         h, note = centred(h)
-    image = take_slice(h, request, view.zone)
+    if request.quantity == "evidence" and evidence is not None:
+        from crystalgui.core.physics.evidence import evidence_slice
+
+        image, note = evidence_slice(evidence, h, request, view.zone), evidence.sentence
+    else:
+        image = take_slice(h, request, view.zone)
     return Cut(
         image=image,
         contours=tuple(contours(image)),

@@ -26,7 +26,7 @@ from crystalgui.core.structures.hoppings.model import Hoppings
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
-Quantity = Literal["energy", "gap", "curvature"]
+Quantity = Literal["energy", "gap", "curvature", "evidence"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,10 @@ class Slice:
         Plane h k1 + k k2 + l k3 = offset (divided by a common divisor).
     offset : float
         In units of the period of the plane.
-    quantity : {"energy", "gap", "curvature"}
-        Energy of ``band``, direct gap between ``band`` and the next one, or
-        Berry curvature of the lowest ``band`` bands along the normal.
+    quantity : {"energy", "gap", "curvature", "evidence"}
+        Energy of ``band``, direct gap between ``band`` and the next one,
+        Berry curvature of the lowest ``band`` bands along the normal, or what
+        a network's answer rests on (`evidence.evidence_slice`).
     band : int
         Counted from 1.
     n : int
@@ -128,8 +129,8 @@ class SliceImage:
 
     @property
     def unit(self) -> str:
-        """``"eV"``, or ``"Å²"`` of a Berry curvature."""
-        return "Å²" if self.signed else "eV"
+        """``"eV"``, ``"Å²"`` of a Berry curvature, none of evidence."""
+        return {"curvature": "Å²", "evidence": ""}.get(self.request.quantity, "eV")
 
     @property
     def signed(self) -> bool:
@@ -350,6 +351,10 @@ def take_slice(
     Raises `PhysicsError` when the plane misses the zone, or when the band does
     not exist.
     """
+    if request.quantity == "evidence":
+        raise PhysicsError(
+            "Evidence belongs to the answer of a network.", "Ask a network for the phase first."
+        )
     last = h.n_orbitals - (request.quantity != "energy")
     if not 1 <= request.band <= last:
         raise PhysicsError(
@@ -357,18 +362,7 @@ def take_slice(
             f"Choose a band between 1 and {last}.",
             path=h.source,
         )
-    plane = plane_of(h.lattice, request.hkl, request.offset, polyhedron)
-    if not len(plane.outline):
-        raise PhysicsError(
-            f"The plane {plane.hkl} at offset {plane.offset:g} misses the Brillouin zone.",
-            f"Offsets up to {plane.reach:.4g} meet it.",
-        )
-    low, high = plane.outline.min(axis=0), plane.outline.max(axis=0)
-    x = np.linspace(low[0], high[0], request.n)
-    y = np.linspace(low[1], high[1], request.n)
-    grid = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
-    ring = 1.5 * max(x[1] - x[0], y[1] - y[0])
-    where = _excess(plane.outline, grid) <= ring
+    plane, x, y, where = canvas(h, request, polyhedron)
     if request.quantity == "curvature":
         from crystalgui.core.physics.berry import curvature_on_plane
 
@@ -382,6 +376,24 @@ def take_slice(
     if request.quantity == "gap":
         values = levels[..., request.band] - values
     return SliceImage(request=request, plane=plane, x=x, y=y, values=values)
+
+
+def canvas(
+    h: Hoppings, request: Slice, polyhedron: Zone | None = None
+) -> tuple[Plane, Floats, Floats, NDArray[np.bool_]]:
+    """Plane of a slice, x and y of its grid, and which points (nx, ny) have a value."""
+    plane = plane_of(h.lattice, request.hkl, request.offset, polyhedron)
+    if not len(plane.outline):
+        raise PhysicsError(
+            f"The plane {plane.hkl} at offset {plane.offset:g} misses the Brillouin zone.",
+            f"Offsets up to {plane.reach:.4g} meet it.",
+        )
+    low, high = plane.outline.min(axis=0), plane.outline.max(axis=0)
+    x = np.linspace(low[0], high[0], request.n)
+    y = np.linspace(low[1], high[1], request.n)
+    grid = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    ring = 1.5 * max(x[1] - x[0], y[1] - y[0])
+    return plane, x, y, np.asarray(_excess(plane.outline, grid) <= ring)
 
 
 def points_on(plane: Plane, path: KPath, tolerance: float = 1e-4) -> list[tuple[str, Floats]]:

@@ -72,6 +72,13 @@ class ZoneView(QWidget):
         self.scene.set_fermi([(v, f, n, rgb(c)) for v, f, n, c in sheets])
         self.canvas.redraw()
 
+    def set_evidence(
+        self, shells: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, str, float]]
+    ) -> None:
+        """Shells: corners in 1/Angstrom, triangles, normals, ``"#rrggbb"``, opacity."""
+        self.scene.set_evidence([(v, f, n, rgb(c), part) for v, f, n, c, part in shells])
+        self.canvas.redraw()
+
     def set_plane(self, origin: ArrayLike | None, normal: ArrayLike | None = None) -> None:
         """A slicing plane through ``origin`` (1/Angstrom), or None for no plane."""
         self.scene.set_plane(origin, normal)
