@@ -172,7 +172,7 @@ def channels(energies: Floats, states: Complexes, occupied: int, reversal: TimeR
         *(flux / np.pi for flux in fluxes),
         *(_turn(links, blocked, a, b) for a, b in PLANES),
         _charge(fluxes),
-        *_loops(links, blocked),
+        *_loops(links, blocked, fluxes),
         *_reversed(filled, closed, reversal, phases, fluxes),
     ]
     return np.stack([np.broadcast_to(row, shape) for row in rows])
@@ -264,7 +264,9 @@ def _charge(fluxes: list[Floats]) -> Floats:
 # ------------------------------------------------------------------ loops
 
 
-def _loops(links: tuple[Complexes, ...], blocked: list[Bools]) -> list[Floats]:
+def _loops(
+    links: tuple[Complexes, ...], blocked: list[Bools], fluxes: list[Floats]
+) -> list[Floats]:
     """What the eigenvalues of the Wilson loops say, in the order of `CHANNELS`."""
     along: list[Floats] = []
     across: list[Floats] = []
@@ -283,10 +285,18 @@ def _loops(links: tuple[Complexes, ...], blocked: list[Bools]) -> list[Floats]:
         ):
             rows.append(np.expand_dims(np.where(open_, value, 0.0), axis))
         for place, other in enumerate(i for i in range(3) if i != axis):
-            crossed = _crossed(centres, middle, place)
+            moved = _moved(fluxes, axis, other)
+            crossed = _crossed(centres, middle, moved, place)
             both = open_ & np.roll(open_, -1, place)
             crossings[axis, other] = np.expand_dims(np.where(both, crossed, 0.0), axis)
     return [*along, *across, *traces, *widths, *(crossings[step] for step in STEPS)]
+
+
+def _moved(fluxes: list[Floats], axis: int, step: int) -> Floats:
+    """How far all centres together move to the next loop: Berry flux through the strip between."""
+    normal = 3 - axis - step
+    sign = 1 if PLANES[normal] == (axis, step) else -1
+    return np.asarray(-sign * fluxes[normal].sum(axis=axis) / (2 * np.pi))
 
 
 def _largest_gap(centres: Floats) -> tuple[Floats, Floats]:
@@ -298,13 +308,18 @@ def _largest_gap(centres: Floats) -> tuple[Floats, Floats]:
     return np.take_along_axis(centres, widest, axis=-1)[..., 0] + size / 2, size
 
 
-def _crossed(centres: Floats, middle: Floats, axis: int) -> Floats:
-    """1 where an odd number of centres lies between the gaps of one loop and the next."""
-    here, there = middle[..., None], np.roll(middle, -1, axis)[..., None]
-    x = np.roll(centres, -1, axis)
-    turns = 2 * np.pi
-    area = np.sin(turns * (there - here)) + np.sin(turns * (x - there)) + np.sin(turns * (here - x))
-    return np.asarray((area < -1e-6).sum(axis=-1) % 2, dtype=np.float64)
+def _crossed(centres: Floats, middle: Floats, moved: Floats, axis: int) -> Floats:
+    """1 where an odd number of centres crosses the gap from one loop to the next.
+
+    The gap takes the shorter way.  Cut there, the circles of both loops are
+    intervals; how far the sum of all centres moves on the line, less how far it
+    moves within the intervals, is the number of centres that went through the cut.
+    """
+    way = np.roll(middle, -1, axis) - middle
+    way -= np.round(way - 1e-9)
+    inside = ((centres - middle[..., None]) % 1).sum(axis=-1)
+    change = np.roll(inside, -1, axis) - inside + centres.shape[-1] * way
+    return np.asarray(np.round(moved - change) % 2, dtype=np.float64)
 
 
 # ------------------------------------------------------------------ reversal
