@@ -165,13 +165,12 @@ class Bench:
         from crystalgui.core.datasets.hamiltonians.tables import hopping_steps
         from crystalgui.core.models.devices import resolve
 
-        size = len(self.data)
         steps = hopping_steps(self.data, resolve(self.context.device), self.data.summary.folder)
         while True:
             try:
-                yield self.context.progress(
-                    self.done + 0.1 * next(steps) / size, self.total, "Cropping hoppings"
-                )
+                made = next(steps)
+                text = f"Cropping hoppings: {made:,} of {len(self.data):,}"
+                yield self.context.progress(self.done, self.total, text)
             except StopIteration as end:
                 self.table = end.value
                 return self.table
