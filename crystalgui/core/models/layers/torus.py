@@ -79,24 +79,30 @@ def shells(x: Tensor, reach: int | float = 1) -> Tensor:
     -------
     (b, n1, n2, n3, 4 c)
     """
+    return torch.cat(_shells(x, reach), dim=-1)
+
+
+def _shells(x: Tensor, reach: int | float) -> list[Tensor]:
+    """The four of `shells`, apart."""
     sums = [x]
     for axis in (1, 2, 3):
-        n = x.shape[axis]
-        step = reach if isinstance(reach, int) else round(reach * n)
-        step %= n
+        moved = [_beside(t, axis, reach) for t in sums]
+        new = [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
+        sums = [x, *new, moved[-1]]
+    weights = (1, 1 / 6, 1 / 12, 1 / 8)
+    return [t if w == 1 else t * w for t, w in zip(sums, weights, strict=True)]
 
-        def beside(t: Tensor, axis: int = axis, step: int = step, n: int = n) -> Tensor:
-            if step == 0:
-                return t
-            if 2 * step == n:
-                return t.roll(step, axis)
-            return (t.roll(step, axis) + t.roll(-step, axis)) / 2
 
-        moved = [beside(t) for t in sums]
-        new = [sums[0]]
-        new += [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
-        sums = [*new, moved[-1]]
-    return torch.cat([sums[0], sums[1] / 3, sums[2] / 3, sums[3]], dim=-1)
+def _beside(x: Tensor, axis: int, reach: int | float) -> Tensor:
+    """Sum of both neighbours along an axis."""
+    n = x.shape[axis]
+    step = (reach if isinstance(reach, int) else round(reach * n)) % n
+    if step == 0:
+        return 2 * x
+    if 2 * step == n:
+        return 2 * x.roll(step, axis)
+    around = torch.cat([x.narrow(axis, n - step, step), x, x.narrow(axis, 0, step)], axis)
+    return around.narrow(axis, 0, n) + around.narrow(axis, 2 * step, n)
 
 
 class ShellConv(nn.Module):
@@ -113,7 +119,9 @@ class ShellConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, n1, n2, n3, channels) -> (b, n1, n2, n3, outputs)."""
-        out: Tensor = self.mix(shells(x, self.reach))
+        weights = self.mix.weight.chunk(4, 1)
+        parts = zip(_shells(x, self.reach), weights, strict=True)
+        out: Tensor = sum((t @ w.T for t, w in parts), self.mix.bias)
         return out
 
 
