@@ -1,7 +1,9 @@
 """Training a published model from a recipe file: several seeds, one model.
 
     python -m crystalgui.core.training.publish RECIPE DATA LABELS OUT
+    python -m crystalgui.core.training.publish RECIPE DATASET OUT
 
+The second form takes a data set that was made already, e.g. of zones.
 Every seed is a run of the project ``OUT`` with the same test rows and its own
 fold of the rest for validation.  Each keeps its best epoch by validation, the
 probabilities are averaged, every member's temperature is fitted on its own
@@ -12,7 +14,7 @@ once, at the end.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ from crystalgui.core.models.trained import coarse_classes, read_model, write_mod
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
-from crystalgui.core.training.inputs import Crystals, Table
+from crystalgui.core.training.inputs import Crystals, Inputs, Table, Zones
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.recipes import read_recipe
 from crystalgui.core.training.session import train
@@ -48,8 +50,26 @@ from crystalgui.core.training.session import train
 TEST = "test.csv"
 
 
-def publish(recipe: Path, data: Path, labels: Path, out: Path) -> Iterator[Event]:
-    """Import, train every seed, average, test, and write the model folder ``out/NAME``."""
+def publish(recipe: Path, data: Path, labels: Path | None, out: Path) -> Iterator[Event]:
+    """Import, train every seed, average, test, and write the model folder ``out/NAME``.
+
+    Without ``labels``, ``data`` is the folder of a data set.
+    """
+    folder = data.absolute()
+    if labels is not None:
+        folder = yield from _imported(recipe, data, labels, out)
+    plain, publication = read_recipe(recipe, folder)
+    runs = []
+    for seed in publication.get("seeds", [plain.seed]):
+        parts = replace(plain.split, fold=int(seed))
+        one = replace(plain, seed=int(seed), split=parts, title=f"{plain.title} seed {seed}")
+        runs.append((yield from _run(out, one)))
+    card = combine(out, plain, publication, runs)
+    yield LogLine(text=f"{card.name}: {card.metrics}")
+
+
+def _imported(recipe: Path, data: Path, labels: Path, out: Path) -> Generator[Event, None, Path]:
+    """The folder of the data set that the files become."""
     from crystalgui.core.datasets.importer import import_dataset
 
     _, publication = read_recipe(recipe, Path())
@@ -62,14 +82,7 @@ def publish(recipe: Path, data: Path, labels: Path, out: Path) -> Iterator[Event
         yield event
     if folder is None:
         raise DataError("The import ended without a data set.", "Try again.", path=data)
-    plain, publication = read_recipe(recipe, folder)
-    runs = []
-    for seed in publication.get("seeds", [plain.seed]):
-        parts = replace(plain.split, fold=int(seed))
-        one = replace(plain, seed=int(seed), split=parts, title=f"{plain.title} seed {seed}")
-        runs.append((yield from _run(out, one)))
-    card = combine(out, plain, publication, runs)
-    yield LogLine(text=f"{card.name}: {card.metrics}")
+    return folder
 
 
 def _run(out: Path, recipe: TrainRecipe) -> Generator[Event, None, str]:
@@ -147,22 +160,29 @@ def combine(
 def _test_rows(prepared: Plan, answer: torch.Tensor) -> str:
     """CSV of the test rows, so that anyone can check the card: id, label, prediction."""
     data, classes = prepared.data, prepared.data.summary.classes
-    if not isinstance(data, Crystals):
-        raise DataError("Only models of crystals are published from files.", "Export the run.")
-    dataset = data.dataset
+    names = _ids(data)
     lines = ["id,label,prediction,probability" if classes else "id,label,prediction"]
     for row, values in zip(prepared.parts.test.tolist(), answer, strict=True):
-        label = dataset.target[row]
+        label = data.target[row]
         if classes:
             best = int(values.argmax())
             lines.append(
-                f"{dataset.records.ids[row]},{classes[int(label)]},{classes[best]},"
-                f"{float(values[best]):.4f}"
+                f"{names[row]},{classes[int(label)]},{classes[best]},{float(values[best]):.4f}"
             )
         else:
             value = float(values) * prepared.scale.std + prepared.scale.mean
-            lines.append(f"{dataset.records.ids[row]},{label:g},{value:.4f}")
+            lines.append(f"{names[row]},{label:g},{value:.4f}")
     return "\n".join(lines) + "\n"
+
+
+def _ids(data: Inputs) -> Sequence[str]:
+    """A name for each row: what it was called, or its family and number."""
+    if isinstance(data, Crystals):
+        return data.dataset.records.ids
+    if isinstance(data, Zones):
+        pairs = zip(data.dataset.family.tolist(), data.dataset.number.tolist(), strict=True)
+        return [f"{family} {number}" for family, number in pairs]
+    return [str(i) for i in range(len(data.target))]
 
 
 def _halved(network: Network) -> Network:
@@ -218,11 +238,11 @@ def _regressed(out: torch.Tensor, target: torch.Tensor, scale: metrics.Scale) ->
 
 def main(arguments: list[str]) -> int:
     """The command line."""
-    if len(arguments) != 4:
+    if len(arguments) not in (3, 4):
         print(__doc__, file=sys.stderr)
         return 2
-    recipe, data, labels, out = map(Path, arguments)
-    for event in publish(recipe, data, labels, out):
+    recipe, data, *labels, out = map(Path, arguments)
+    for event in publish(recipe, data, labels[0] if labels else None, out):
         if isinstance(event, EpochMetrics):
             numbers = "  ".join(f"{k} {v:.4f}" for k, v in event.values.items())
             print(f"{event.run_id} epoch {event.epoch}: {numbers}", flush=True)
