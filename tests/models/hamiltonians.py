@@ -19,7 +19,7 @@ from crystalgui.core.messages import (
 from crystalgui.core.physics.zoo.registry import build
 
 MODEL = "kane-mele"
-ENDS = ({"lv": 0.0}, {"lv": 0.6})
+ENDS = ({"staggered": 0.0}, {"staggered": 0.6})
 
 
 def mixtures(folder: Path, size: int = 120, strength: float = 0.0) -> phases.PhaseDataset:
@@ -54,7 +54,7 @@ def mixtures(folder: Path, size: int = 120, strength: float = 0.0) -> phases.Pha
             classes=phases.CLASSES,
             counts=tuple(np.bincount(label, minlength=3).tolist()),
             kind="hoppings",
-            digest=phases.digest(recipe, samples, is_test),
+            digest=f"mixtures {size} {strength}",
         ),
         recipe=recipe,
         start=start,

@@ -66,6 +66,11 @@ def cost_of(recipe: TrainRecipe, task: Task, classes: Tensor, number: int) -> Lo
     return loss_function(task, weights, recipe.cost)
 
 
+def alike(recipe: TrainRecipe) -> bool:
+    """Whether training treats the classes alike, so that the best epoch is chosen so too."""
+    return recipe.cost == "trace" or recipe.resample
+
+
 def class_weights(classes: Tensor, number: int) -> Tensor:
     """(number,) float32, inverse frequency, with mean 1 over the rows."""
     counts = torch.bincount(classes, minlength=number).float().clamp(min=1)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Mapping
 
 import torch
+from torch import Tensor
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.dataset import safe_name
@@ -52,7 +53,9 @@ def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Ev
         yield confusion(fit, results["test"], "test")
     score = "accuracy" if fit.task == "classification" else "mae"
     values[f"validation_{score}"] = results["validation"].values[score]
-    card = export(project, run, prepared, fit, values, warmth)
+    card = export(
+        project, run, prepared, fit.state.best_epoch, values, warmth, [fit.model.state_dict()]
+    )
     run.log(f"exported as {card.name}: {json.dumps(values)}")
     yield LogLine(text=f"The trained model is called {card.name}.")
 
@@ -61,11 +64,12 @@ def export(
     project: Project,
     run: Run,
     prepared: Plan,
-    fit: Fit,
+    epoch: int,
     values: Mapping[str, float],
     warmth: float,
+    members: list[dict[str, Tensor]],
 ) -> TrainedModel:
-    """Write the best epoch as a trained model of the project."""
+    """Write the weights of the best epoch as a trained model of the project."""
     summary, recipe, parts = prepared.data.summary, prepared.recipe, prepared.parts
     nouns = NOUNS[summary.kind]
     name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
@@ -88,10 +92,10 @@ def export(
         split=f"{spec.kind}{left_out}, seed {spec.seed}: {sizes} {nouns} to train, validate, test",
         seed=recipe.seed,
         date=time.strftime("%Y-%m-%d"),
-        parameters=prepared.size,
+        parameters=prepared.size * len(members),
         params=dict(prepared.params),
         coarse=coarse_classes(summary.classes),
-        notes=f"Run {run.id}, best epoch {fit.state.best_epoch} by validation.",
+        notes=f"Run {run.id}, best epoch {epoch} by validation.",
     )
     inference = Inference(
         temperature=warmth,
@@ -100,6 +104,6 @@ def export(
         versions=versions(),
         **prepared.data.seen(parts.train),
     )
-    card = write_model(project.models_folder / name, card, inference, [fit.model.state_dict()])
+    card = write_model(project.models_folder / name, card, inference, [*members])
     project.register_model(card)
     return card

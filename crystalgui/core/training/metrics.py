@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from crystalgui.core.cards import Task
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.messages import TrainRecipe
-from crystalgui.core.training.costs import loss_function
+from crystalgui.core.training.costs import alike, loss_function
 from crystalgui.core.training.inputs import Table
 
 
@@ -51,8 +51,7 @@ class Evaluation:
 
     def monitored(self, recipe: TrainRecipe) -> float:
         """What chooses the best epoch: classes count alike where training treats them so."""
-        alike = recipe.cost == "trace" or recipe.resample
-        return self.values["balanced_accuracy"] if alike and self.counts else self.score
+        return self.values["balanced_accuracy"] if alike(recipe) and self.counts else self.score
 
 
 @torch.no_grad()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crystalgui.core.cards import Scalar
+from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.datasets.loading import INPUTS, NOUNS, AnyDataset, load
 from crystalgui.core.datasets.splits import Split
 from crystalgui.core.errors import ModelError
-from crystalgui.core.messages import TrainRecipe
+from crystalgui.core.messages import DatasetSummary, TrainRecipe
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import Network
@@ -56,6 +56,10 @@ def model_size(model: Network) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def _stackable(card: Card, summary: DatasetSummary) -> bool:
+    return card.inputs == "hoppings" and summary.task == "classification"
+
+
 def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     """Check a recipe, load its data, divide it and build the network."""
     data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
@@ -72,6 +76,11 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     if recipe.epochs < 1 or recipe.batch_size < 1 or not recipe.learning_rate > 0:
         raise ModelError(
             "Epochs, batch size and learning rate must be positive.", "Correct the recipe."
+        )
+    if recipe.replicas < 1 or (recipe.replicas > 1 and not _stackable(card, summary)):
+        raise ModelError(
+            f"{recipe.replicas} replicas of {card.title} cannot be trained together.",
+            "Replicas are for networks that classify hoppings; train others seed by seed.",
         )
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)

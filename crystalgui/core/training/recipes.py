@@ -14,6 +14,7 @@ from crystalgui.core.cards import Scalar
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import SplitSpec, TrainRecipe
 from crystalgui.core.models import _registry as registry
+from crystalgui.core.models.trained import MOST_MEMBERS
 
 _FIXED = frozenset({"model", "dataset", "preset", "params", "split"})
 
@@ -66,6 +67,7 @@ def _possible(recipe: TrainRecipe) -> TrainRecipe:
         ("batch_size", recipe.batch_size, recipe.batch_size >= 1, "1 or more"),
         ("learning_rate", recipe.learning_rate, 0 < recipe.learning_rate < math.inf, "above 0"),
         ("weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay < math.inf, "0 or more"),
+        ("replicas", recipe.replicas, 1 <= recipe.replicas <= MOST_MEMBERS, "1 to 100"),
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("split.seed", parts.seed, 0 <= parts.seed < 2**32, "0 to 4294967295"),
         ("split.validation", parts.validation, 0 < parts.validation < 1, "between 0 and 1"),

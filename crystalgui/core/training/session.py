@@ -44,8 +44,8 @@ from crystalgui.core.training.inputs import Table, shared
 from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.optimise import Average, optimiser
 from crystalgui.core.training.plan import Plan, plan
+from crystalgui.core.training.together import LAST, train_together
 
-LAST = "last.safetensors"
 SAMPLE = 1024
 LOOK = 512
 
@@ -93,6 +93,9 @@ def _train(
     table = yield from prepared.data.table(
         prepared.model, prepared.params, prepared.device, prepared.recipe.dataset
     )
+    yield _said(run, prepared)
+    if prepared.recipe.replicas > 1:
+        return (yield from train_together(project, run, prepared, table, stop))
     fit = _fit(run, prepared, table)
     if run.file(LAST).is_file():
         fit.state = checkpoint.load_state(run.file(LAST), fit.model, fit.optimiser, fit.average)
@@ -104,19 +107,22 @@ def _train(
             )
         run.truncate_metrics(fit.state.epoch)
         yield LogLine(text=f"Resumed after epoch {fit.state.epoch}.")
-    sizes = " / ".join(f"{n:,}" for n in prepared.parts.sizes)
-    data = prepared.data
-    text = (
-        f"{prepared.size:,} parameters; {sizes} {NOUNS[data.summary.kind]} to train, validate and "
-        f"test; {shared(data, prepared.parts)} {data.shared} on both sides; "
-        f"{torch.get_num_threads()} threads on {fit.table.device}."
-    )
-    run.log(text)
-    yield LogLine(text=text)
     if not (yield from epochs(fit, stop)):
         return False
     yield from finish(project, run, prepared, fit)
     return True
+
+
+def _said(run: Run, prepared: Plan) -> LogLine:
+    """What is trained, on how much, checked for rows on both sides; the log keeps it."""
+    sizes, data = " / ".join(f"{n:,}" for n in prepared.parts.sizes), prepared.data
+    text = (
+        f"{prepared.size:,} parameters; {sizes} {NOUNS[data.summary.kind]} to train, validate and "
+        f"test; {shared(data, prepared.parts)} {data.shared} on both sides; "
+        f"{torch.get_num_threads()} threads on {prepared.device}."
+    )
+    run.log(text)
+    return LogLine(text=text)
 
 
 def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
