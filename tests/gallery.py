@@ -37,6 +37,7 @@ PAGES = (
     "train",
     "training",
     "runs",
+    "experiments",
     "report",
 )
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
@@ -205,6 +206,7 @@ class Gallery:
             self.train(home)
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
+        self.shoot("experiments")
         self.report()
 
     def topology(self) -> None:

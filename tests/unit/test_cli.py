@@ -105,6 +105,7 @@ def test_help_lists_every_command(capsys: Captured) -> None:
     for name in COMMANDS:
         assert name in out
     known = {c.name or c.callback.__name__ for c in cli.app.registered_commands if c.callback}
+    known |= {group.typer_instance.info.name for group in cli.app.registered_groups}
     assert known == set(COMMANDS)
 
 

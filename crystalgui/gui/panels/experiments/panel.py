@@ -52,6 +52,18 @@ def copy_file(source: Path, target: Path) -> Path:
     return target
 
 
+def _splitter(way: Qt.Orientation, first: QWidget, last: QWidget, a: int, b: int) -> QSplitter:
+    """Two cards that share their room as ``a`` to ``b``."""
+    made = QSplitter(way)
+    for index, (widget, share) in enumerate(((first, a), (last, b))):
+        made.addWidget(widget)
+        made.setStretchFactor(index, share)
+    made.setSizes([100 * a, 100 * b])
+    made.setHandleWidth(SPACE[2])
+    made.setChildrenCollapsible(False)
+    return made
+
+
 class ExperimentsPanel(QWidget):
     """Choose an experiment, run it, compare."""
 
@@ -89,15 +101,9 @@ class ExperimentsPanel(QWidget):
         right = QVBoxLayout()
         right.setSpacing(SPACE[2])
         right.addWidget(self.run_card)
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.addWidget(self._numbers_card())
-        across.addWidget(self._figure_card())
-        across.setHandleWidth(SPACE[2])
-        across.setChildrenCollapsible(False)
-        across.setStretchFactor(0, 1)
-        across.setStretchFactor(1, 1)
-        across.setSizes([500, 500])
-        right.addWidget(across, 1)
+        lower = _splitter(Qt.Orientation.Horizontal, self._figure_card(), self._notes_card(), 3, 2)
+        numbers = self._numbers_card()
+        right.addWidget(_splitter(Qt.Orientation.Vertical, numbers, lower, 4, 5), 1)
         row.addLayout(right, 1)
         return page
 
@@ -111,7 +117,13 @@ class ExperimentsPanel(QWidget):
         for widget in (self.which, self.csv, self.open):
             self.numbers.tools.addWidget(widget)
         self.table = ResultTable()
-        self.numbers.body.addWidget(self.table, 3)
+        self.numbers.body.addWidget(self.table, 1)
+        self.numbers.setMinimumSize(280, 130)
+        return self.numbers
+
+    def _notes_card(self) -> Card:
+        card = Card("About these numbers")
+        card.setMinimumWidth(180)
         self.notes = Text("", "muted")
         self.notes.setAlignment(Qt.AlignmentFlag.AlignTop)
         area = QScrollArea()
@@ -125,9 +137,8 @@ class ExperimentsPanel(QWidget):
         column.addWidget(self.notes)
         column.addStretch(1)
         area.setWidget(inner)
-        self.numbers.body.addWidget(area, 2)
-        self.numbers.setMinimumWidth(280)
-        return self.numbers
+        card.body.addWidget(area, 1)
+        return card
 
     def _figure_card(self) -> Card:
         self.figures = Card("Figures")

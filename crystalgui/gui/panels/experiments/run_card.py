@@ -204,9 +204,18 @@ class RunCard(Card):
 
 
 def minutes_words(card: ExperimentCard, preset: str) -> str:
-    """``about 6 min here``."""
+    """``about 6 min here``: an estimate, so without seconds."""
     minutes = card.minutes.get(preset)
-    return "time unknown" if minutes is None else f"about {duration(60 * minutes)} here"
+    if minutes is None:
+        return "time unknown"
+    if minutes < 1:
+        return "under a minute here"
+    return f"about {round(minutes)} min here" if minutes < 100 else f"about {_hours(minutes)} here"
+
+
+def _hours(minutes: float) -> str:
+    hours = minutes / 60
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
 
 
 def standing_words(found: Standing) -> str:

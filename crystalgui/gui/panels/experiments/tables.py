@@ -16,6 +16,7 @@ from crystalgui.gui.theme import font
 from crystalgui.gui.widgets import copy_action, copy_text
 
 ROW = 26
+NARROWEST = 72
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -40,7 +41,7 @@ class ResultTable(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setStretchLastSection(True)
+        header.setMinimumSectionSize(NARROWEST)
         self.shown: Rows = ((), [])
         copy_action(self, self.text)
 
@@ -61,6 +62,8 @@ class ResultTable(QTableView):
             self._items.setHeaderData(
                 column, Qt.Orientation.Horizontal, align, Qt.ItemDataRole.TextAlignmentRole
             )
+        if head:
+            self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.setSortingEnabled(True)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -109,7 +112,7 @@ def _item(text: str, number: bool) -> QStandardItem:
 
 
 def comparison(own: Sequence[Measured], recorded: Sequence[Recorded]) -> Rows:
-    """Ours, recorded and published side by side; a row for every quantity."""
+    """Ours, published and recorded side by side; a row for every quantity with its unit."""
     sides: list[tuple[str, Sequence[Measured]]] = [("this machine", own)] if own else []
     sides += [(f"recorded, {kept.device.partition(' ')[0]}", kept.numbers) for kept in recorded]
     known: dict[str, Measured] = {}
@@ -124,8 +127,10 @@ def comparison(own: Sequence[Measured], recorded: Sequence[Recorded]) -> Rows:
             for column in columns
         ]
         published = with_spread(number.published, number.published_spread)
-        rows.append((name, *ours, published, number.unit))
-    return ("quantity", *(title for title, _ in sides), "published", "unit"), rows
+        quantity = f"{name} ({number.unit})" if number.unit else name
+        rows.append((quantity, *ours[:1], published, *ours[1:]))
+    first, *others = [title for title, _ in sides]
+    return ("quantity", first, "published", *others), rows
 
 
 def notes(
