@@ -119,6 +119,7 @@ class ComplexMatrixPlot(Plot):
             self._cells.line = pg.mkPen(theme().tokens.line)
             for side in ("bottom", "left"):
                 self.getAxis(side).setPen(pg.mkPen(None))
+                self.getAxis(side).setTextPen(theme().tokens.muted)  # the pen took it along
             self._cells.update()
 
     def redraw(self) -> None:

@@ -84,7 +84,8 @@ class SpectrumCard(Card):
         shown = found.values > found.floor / 10
         self.plot.set_lines([Line("deviation", number[shown], found.values[shown])], found.rank)
         least = "at least " if found.limited else ""
-        self.set_title("Principal components", f"{least}{found.rank:,} directions")
+        word = "direction" if found.rank == 1 else "directions"
+        self.set_title("Principal components", f"{least}{found.rank:,} {word}")
         self.words.setText(found.sentence[:1].upper() + found.sentence[1:])
         self.export.set_source(work.bare(data), found.sentence, data.summary.folder.name)
 
