@@ -122,7 +122,7 @@ def train(
     device: DeviceOption = "auto",
 ) -> int:
     """Train a model on labelled crystals, or on a data set of Hamiltonians."""
-    from crystalgui.core.datasets.loading import NOUNS
+    from crystalgui.core.datasets.kinds import NOUNS
     from crystalgui.core.training.session import train_from_files, train_on
 
     overrides = {"device": device, **settings_of(settings or [])}

@@ -90,6 +90,7 @@ def brillouin_zones(folder: Path, size: int = 60, mesh: int = 4) -> zones.ZoneDa
             classes=zones.CLASSES[:2],
             counts=tuple(np.bincount(label, minlength=2).tolist()),
             kind="zones",
+            families=("chain", "sheet", "solid"),
             digest=zones.digest(packed, label, family.tolist()),
         ),
         recipe=ZoneDataRecipe(name="zones", families=("chain", "sheet", "solid"), mesh=mesh),

@@ -76,6 +76,7 @@ def load_summary(folder: Path) -> DatasetSummary:
         plain = json.loads((folder / SUMMARY).read_text("utf-8"))
         for name in ("classes", "counts", "problems"):
             plain[name] = tuple(plain[name])
+        plain["families"] = tuple(plain.get("families", ()))
         plain["folder"] = Path(folder)
         return DatasetSummary(**plain)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 AnyDataset: TypeAlias = "Dataset | PhaseDataset | ZoneDataset"
 
-INPUTS = {"crystals": "crystal", "hoppings": "hoppings", "zones": "zone"}
-"""Which `Card.inputs` can learn a data set, by the kind of its summary."""
-NOUNS = {"crystals": "crystals", "hoppings": "Hamiltonians", "zones": "Brillouin zones"}
-"""What the rows of a data set are called."""
-SPLITS = {
-    "crystals": ("composition", "random"),
-    "hoppings": ("given", "random"),
-    "zones": ("given", "family", "random"),
-}
-"""How each kind can be divided, the recommended one first."""
-
 
 def load(folder: Path) -> AnyDataset:
     """Read the data set of a folder.

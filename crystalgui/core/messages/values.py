@@ -112,7 +112,7 @@ class DatasetSummary:
     labels, duplicates, conflicts (same crystal, two labels).  ``kind`` says
     which networks can learn it: crystals, cropped hoppings of one crystal, or
     Brillouin zones of any.  ``apart`` samples have no certified label and are
-    kept out of training.
+    kept out of training.  ``families`` are what a test can leave out.
     """
 
     name: str
@@ -134,6 +134,7 @@ class DatasetSummary:
     digest: str = ""
     kind: Literal["crystals", "hoppings", "zones"] = "crystals"
     apart: int = 0
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

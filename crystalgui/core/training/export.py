@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.dataset import safe_name
-from crystalgui.core.datasets.loading import NOUNS
+from crystalgui.core.datasets.kinds import NOUNS
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
 from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.models.trained import Inference, coarse_classes, write_model

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crystalgui.core.cards import Scalar
-from crystalgui.core.datasets import collate, graphs, loading
+from crystalgui.core.datasets import collate, graphs, kinds, loading
 from crystalgui.core.datasets.dataset import Dataset
 from crystalgui.core.datasets.hamiltonians.crop import CELLS, compact_batch
 from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
@@ -333,10 +333,10 @@ def shared(data: Inputs, parts: Split) -> int:
 
 
 def _allowed(summary: DatasetSummary, spec: SplitSpec) -> None:
-    allowed = loading.SPLITS[summary.kind]
+    allowed = kinds.SPLITS[summary.kind]
     if spec.kind not in allowed:
         raise DataError(
-            f"A data set of {loading.NOUNS[summary.kind]} cannot be divided by {spec.kind!r}.",
+            f"A data set of {kinds.NOUNS[summary.kind]} cannot be divided by {spec.kind!r}.",
             f"Choose one of: {', '.join(allowed)}.",
             path=summary.folder,
         )

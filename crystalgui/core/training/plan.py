@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crystalgui.core.cards import Card, Scalar
-from crystalgui.core.datasets.loading import INPUTS, NOUNS, AnyDataset, load
+from crystalgui.core.cards import Scalar
+from crystalgui.core.datasets.kinds import INPUTS, NOUNS, STACKABLE
+from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.datasets.splits import Split
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import DatasetSummary, TrainRecipe
@@ -56,8 +57,8 @@ def model_size(model: Network) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _stackable(card: Card, summary: DatasetSummary) -> bool:
-    return card.inputs == "hoppings" and summary.task == "classification"
+def _stackable(summary: DatasetSummary) -> bool:
+    return summary.kind in STACKABLE and summary.task == "classification"
 
 
 def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
@@ -77,7 +78,7 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
         raise ModelError(
             "Epochs, batch size and learning rate must be positive.", "Correct the recipe."
         )
-    if recipe.replicas < 1 or (recipe.replicas > 1 and not _stackable(card, summary)):
+    if recipe.replicas < 1 or (recipe.replicas > 1 and not _stackable(summary)):
         raise ModelError(
             f"{recipe.replicas} replicas of {card.title} cannot be trained together.",
             "Replicas are for networks that classify hoppings; train others seed by seed.",

@@ -18,7 +18,7 @@ from crystalgui.core import stopping
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import load_summary, safe_name
-from crystalgui.core.datasets.loading import NOUNS, SPLITS
+from crystalgui.core.datasets.kinds import NOUNS, SPLITS
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,

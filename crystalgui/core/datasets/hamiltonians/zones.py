@@ -329,6 +329,7 @@ class _Making:
             digest=digest(packed, columns["label"], family),
             kind="zones",
             apart=len(apart),
+            families=tuple(dict.fromkeys(family)),
         )
         return ZoneDataset(
             summary=summary,

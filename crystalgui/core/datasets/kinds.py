@@ -1,0 +1,16 @@
+"""What can be done with each kind of data set, by the kind that its summary names."""
+
+from __future__ import annotations
+
+INPUTS = {"crystals": "crystal", "hoppings": "hoppings", "zones": "zone"}
+"""Which `Card.inputs` can learn it."""
+NOUNS = {"crystals": "crystals", "hoppings": "Hamiltonians", "zones": "Brillouin zones"}
+"""What its rows are called."""
+SPLITS = {
+    "crystals": ("composition", "random"),
+    "hoppings": ("given", "random"),
+    "zones": ("given", "family", "random"),
+}
+"""How it can be divided, the recommended way first."""
+STACKABLE = frozenset({"hoppings"})
+"""Kinds whose networks can be trained as replicas in one batch."""
