@@ -63,9 +63,10 @@ class Size:
     epochs: int
     seeds: int
     mesh: int = 8
+    families: tuple[str, ...] = ()
 
 
-SIZES = {"quick": Size(samples=120, epochs=24, seeds=1), "paper": Size(500, 40, 3)}
+SIZES = {"quick": Size(samples=50, epochs=16, seeds=1), "paper": Size(500, 40, 3)}
 DIFFERS = (
     "The paper proposes this network and never trains it: there is nothing published beside it.",
     "It reads gauge-invariant channels on the mesh (gaps, overlaps, Berry fluxes, Wilson loops, "
@@ -86,7 +87,7 @@ DIFFERS = (
         paper="Bird (2023), abstract and sections 2.1, 2.6 and 4",
         rows=("B60",),
         presets={
-            "quick": "16 families of 120 Hamiltonians, 8 points along each direction, one network "
+            "quick": "16 families of 50 Hamiltonians, 8 points along each direction, one network "
             "for each family left out",
             "paper": "16 families of 500 Hamiltonians, three networks for each family left out",
         },
@@ -122,7 +123,11 @@ def _data(context: Context, size: Size) -> Generator[Event, None, Path]:
 
     folder = context.folder("data")
     recipe = ZoneDataRecipe(
-        name=f"zones-{context.preset}", samples=size.samples, mesh=size.mesh, seed=0
+        name=f"zones-{context.preset}",
+        families=size.families,
+        samples=size.samples,
+        mesh=size.mesh,
+        seed=0,
     )
     for event in make(PhaseDataJob(recipe=recipe, out=folder), context.stop):
         context.check()

@@ -53,7 +53,7 @@ def threshold(gap: Floats, label: Integers, train: Integers, test: Integers) -> 
     place = int(hits.argmax())
     one, other = int(below[place].argmax()), int((below[-1] - below[place]).argmax())
     values = gap[train][order]
-    edge = -np.inf if place == 0 else values[min(place, len(values) - 1)]
+    edge = -np.inf if place == 0 else values[max(place - 1, 0) : place + 1].mean()
     return np.where(gap[test] < edge, one, other)
 
 
