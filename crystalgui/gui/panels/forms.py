@@ -212,6 +212,11 @@ class ParamForm(QWidget):
         """The field of a parameter."""
         return self._editors[name]
 
+    def set_shown(self, name: str, on: bool) -> None:
+        """Show a field with its label, or hide both."""
+        self._labels[name].setVisible(on)
+        self._editors[name].setVisible(on)
+
     def set_choices(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         """Replace the choices of a field by ``(value, label)`` pairs, keeping the choice."""
         combo = self._editors[name]

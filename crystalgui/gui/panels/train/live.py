@@ -94,7 +94,7 @@ class MetricCard(Card):
             dict.fromkeys(
                 key.partition("/")[2]
                 for key in run.curves.epochs
-                if key.startswith("val/") and not key.endswith("/loss")
+                if key.startswith("val/") and not key.endswith(("/loss", "_spread"))
             )
         )
         if names != self._names:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.datasets.kinds import INPUTS, NOUNS
 from crystalgui.core.messages import DatasetSummary, ErrorInfo, SplitSpec, TrainRecipe
 
 TRAINING = (
@@ -17,7 +18,7 @@ TRAINING = (
         default=30,
         minimum=1,
         maximum=100_000,
-        help="Passes over the training crystals.",
+        help="Passes over the training rows.",
     ),
     Param(
         name="batch_size",
@@ -25,8 +26,8 @@ TRAINING = (
         default=128,
         minimum=1,
         maximum=65_536,
-        unit="crystals",
-        help="Crystals in one optimiser step.",
+        unit="rows",
+        help="Rows of the data set in one optimiser step.",
     ),
     Param(
         name="learning_rate",
@@ -52,10 +53,35 @@ TRAINING = (
         help="How the learning rate falls after the warm-up.",
     ),
     Param(
+        name="cost",
+        label="Cost",
+        default="cross-entropy",
+        choices=("cross-entropy", "focal", "trace"),
+        help="What is minimised. Cross-entropy: accuracy of all rows. Focal: as well, rows that "
+        "are hard count more. Trace: the mean accuracy of the classes, however rare they are.",
+    ),
+    Param(
         name="class_weights",
         label="Weight rare classes",
         default=False,
-        help="Weigh every class by the inverse of its frequency in the loss.",
+        help="Weigh every class by the inverse of its frequency in the loss; the cost “trace” "
+        "always does.",
+    ),
+    Param(
+        name="resample",
+        label="Draw classes equally often",
+        default=False,
+        help="An epoch has as many rows of every class; those of rare ones are repeated.",
+    ),
+    Param(
+        name="replicas",
+        label="Replicas",
+        default=1,
+        minimum=1,
+        maximum=100,
+        unit="networks",
+        help="Networks that differ by their seed, trained together; results are mean and spread. "
+        "For data sets of hoppings.",
     ),
     Param(
         name="device",
@@ -136,9 +162,16 @@ SPLIT = (
         name="kind",
         label="Split by",
         default="composition",
-        choices=("composition", "random"),
-        help="By composition keeps every reduced formula on one side, so that test "
-        "crystals are of unseen compositions.",
+        choices=("composition", "random", "given", "family"),
+        help="What may not be on both sides. Composition: a reduced formula. Given: the data set "
+        "names its test rows. Family: one family of Hamiltonians is tested on alone.",
+    ),
+    Param(
+        name="left_out",
+        label="Family left out",
+        default="",
+        choices=("",),
+        help="Only tested on; training sees the other families.",
     ),
     Param(
         name="validation",
@@ -146,7 +179,7 @@ SPLIT = (
         default=0.1,
         minimum=0.0,
         maximum=0.8,
-        help="Share of the crystals that choose the best epoch.",
+        help="Share of the rows that choose the best epoch.",
     ),
     Param(
         name="test",
@@ -154,7 +187,7 @@ SPLIT = (
         default=0.1,
         minimum=0.0,
         maximum=0.8,
-        help="Share of the crystals that are seen once, at the end.",
+        help="Share of the rows that are seen once, at the end.",
     ),
     Param(
         name="split_seed",
@@ -196,6 +229,7 @@ def make_recipe(
         validation=float(split["validation"]),
         test=float(split["test"]),
         seed=int(split["split_seed"]),
+        left_out=str(split.get("left_out", "")) if split["kind"] == "family" else "",
     )
     return TrainRecipe(
         model=card.name,
@@ -216,14 +250,20 @@ def problem(dataset: DatasetSummary | None, card: Card | None, split: Mapping[st
         return "Choose a model."
     if card.error:
         return f"{card.title} could not be loaded: {card.error}"
+    if card.inputs != INPUTS[dataset.kind]:
+        return f"{card.title} does not read {NOUNS[dataset.kind]}."
     if dataset.task not in card.tasks:
         return f"{card.title} does not do {dataset.task}."
     if dataset.task == "classification" and sum(n > 0 for n in dataset.counts) < 2:
         return "This data set has only one class; nothing can be learnt from it."
-    if float(split["validation"]) + float(split["test"]) >= 0.95:
-        return "Validation and test leave no crystals for training."
+    noun = NOUNS[dataset.kind]
+    if split["kind"] == "family" and split.get("left_out", "") not in dataset.families:
+        return "Choose the family to leave out."
+    drawn = float(split["test"]) if split["kind"] in ("composition", "random") else 0.0
+    if float(split["validation"]) + drawn >= 0.95:
+        return f"Validation and test leave no {noun} for training."
     if float(split["validation"]) <= 0:
-        return "Give some crystals to validation, so that the best epoch can be chosen."
+        return f"Give some {noun} to validation, so that the best epoch can be chosen."
     return ""
 
 

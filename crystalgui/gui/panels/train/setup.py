@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.cards import Card as ModelCard
+from crystalgui.core.datasets.kinds import INPUTS, SPLITS, STACKABLE
 from crystalgui.core.messages import DatasetSummary, EstimateReady, TrainRecipe
 from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
 from crystalgui.gui.panels.quantities import count, duration, size
@@ -26,7 +27,29 @@ from crystalgui.gui.widgets import Card, Chip, PlainButton, PrimaryButton, Text
 
 TWO_COLUMNS = 720
 PRECISIONS = (("32", "32 bit"), ("bf16-mixed", "bfloat16, mixed"), ("16-mixed", "float16, mixed"))
-SPLITS = (("composition", "composition"), ("random", "crystal, at random"))
+WAYS = {
+    "composition": "composition",
+    "random": "row, at random",
+    "given": "test rows of the data set",
+    "family": "family, one left out",
+}
+COSTS = (
+    ("cross-entropy", "cross-entropy"),
+    ("focal", "focal loss"),
+    ("trace", "trace of the confusion matrix"),
+)
+BY_CLASS = ("cost", "class_weights", "resample")
+
+
+SAID = {
+    "composition": (
+        "Every reduced formula stays on one side. Estimate counts and checks it.",
+        "muted",
+    ),
+    "random": ("Formulas may occur on both sides: test results will look too good.", "warn"),
+    "given": ("The data set names its test rows. Estimate counts and checks them.", "muted"),
+    "family": ("The family is in no training row. Estimate counts and checks it.", "muted"),
+}
 
 
 class SetupView(QWidget):
@@ -44,6 +67,7 @@ class SetupView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cards: tuple[ModelCard, ...] = ()
+        self._kind = "crystals"
         self._estimate: EstimateReady | None = None
         self._estimated: TrainRecipe | None = None
         self.data = DataCard()
@@ -98,7 +122,7 @@ class SetupView(QWidget):
         self.split_card = card = Card("Split", "training, validation, test")
         card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.split = ParamForm(recipes.SPLIT)
-        self.split.set_choices("kind", SPLITS)
+        self.split.set_choices("kind", _ways("crystals"))
         card.body.addWidget(self.split)
         self._leakage = Text("", "muted")
         self._leakage.setObjectName("leakage")
@@ -110,6 +134,7 @@ class SetupView(QWidget):
         card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.training = ParamForm(recipes.TRAINING)
         self.training.set_choices("precision", PRECISIONS)
+        self.training.set_choices("cost", COSTS)
         self.more = ParamForm(recipes.MORE)
         self.more_chip = Chip("more", checkable=True, tooltip="More settings of the optimiser")
         self.more_chip.toggled.connect(self.more.setVisible)
@@ -171,17 +196,22 @@ class SetupView(QWidget):
 
     def set_cards(self, cards: tuple[ModelCard, ...]) -> None:
         """Take the families that the worker has; broken ones are greyed."""
-        kept = self.model_choice.currentData()
         self._cards = cards
+        self._offer()
+
+    def _offer(self) -> None:
+        """Offer the families that read the kind of the data set; broken ones are greyed."""
+        kept = self.model_choice.currentData()
+        fitting = [c for c in self._cards if c.error or c.inputs == INPUTS[self._kind]]
         self.model_choice.blockSignals(True)
         self.model_choice.clear()
-        for card in cards:
+        for card in fitting:
             self.model_choice.addItem(card.title, card.name)
             if card.error:
                 item = self.model_choice.model().item(self.model_choice.count() - 1)
                 item.setEnabled(False)
                 item.setToolTip(card.error)
-        usable = [i for i, card in enumerate(cards) if not card.error]
+        usable = [i for i, card in enumerate(fitting) if not card.error]
         found = self.model_choice.findData(kept)
         self.model_choice.setCurrentIndex(found if found >= 0 else (usable[0] if usable else -1))
         self.model_choice.blockSignals(False)
@@ -204,7 +234,19 @@ class SetupView(QWidget):
 
     def _data_chosen(self, data: DatasetSummary | None) -> None:
         regression = data is not None and data.task == "regression"
-        self.training.editor("class_weights").setEnabled(not regression)
+        for name in BY_CLASS:
+            self.training.editor(name).setEnabled(not regression)
+        kind = data.kind if data is not None else "crystals"
+        together = kind in STACKABLE and not regression
+        self.training.editor("replicas").setEnabled(together)
+        if not together:
+            self.training.set_value("replicas", 1)
+        families = data.families if data is not None else ()
+        self.split.set_choices("left_out", [(name, name) for name in families] or [("", "")])
+        if kind != self._kind:
+            self._kind = kind
+            self.split.set_choices("kind", _ways(kind))
+            self._offer()
         self._changed()
 
     def _model_chosen(self, _index: int = 0) -> None:
@@ -230,9 +272,9 @@ class SetupView(QWidget):
 
     def set_recipe(self, recipe: TrainRecipe) -> None:
         """Show the settings of a recipe, to change and train again."""
+        self.data.choose(recipe.dataset)  # first: it says which families are offered
         self.model_choice.setCurrentIndex(self.model_choice.findData(recipe.model))
         self.preset_choice.setCurrentIndex(self.preset_choice.findData(recipe.preset))
-        self.data.choose(recipe.dataset)
         for name in self.params.names:
             if name in recipe.params:
                 self.params.set_value(name, recipe.params[name])
@@ -240,7 +282,8 @@ class SetupView(QWidget):
             for name in form.names:
                 form.set_value(name, getattr(recipe, name))
         spec = recipe.split
-        values = {"kind": spec.kind, "validation": spec.validation, "test": spec.test}
+        values = {"kind": spec.kind, "validation": spec.validation, "test": spec.test,
+                  "left_out": spec.left_out}  # fmt: skip
         for name, value in (*values.items(), ("split_seed", spec.seed)):
             self.split.set_value(name, value)
         self._changed()
@@ -279,6 +322,10 @@ class SetupView(QWidget):
     def _changed(self, _name: str = "") -> None:
         why = recipes.problem(self.data.current, self.card, self.split.values())
         recipe = self.recipe()
+        way = self.split.value("kind")
+        self.split.set_shown("left_out", way == "family")
+        self.split.set_shown("test", way in ("composition", "random"))
+        self.training.set_shown("replicas", self._kind in STACKABLE)
         self.train_button.setEnabled(recipe is not None)
         self.estimate_button.setEnabled(recipe is not None)
         answer = self.estimate_for(recipe) if recipe is not None else None
@@ -287,22 +334,20 @@ class SetupView(QWidget):
         self.edited.emit()
 
     def _show_leakage(self, answer: EstimateReady | None) -> None:
+        what = "formulas" if self._kind == "crystals" else "Hamiltonians"
         if answer is None:
-            by_formula = self.split.value("kind") == "composition"
-            text = (
-                "Every reduced formula stays on one side. Estimate counts and checks it."
-                if by_formula
-                else "Formulas may occur on both sides: test results will look too good."
-            )
+            text, role = SAID[str(self.split.value("kind"))]
+            if self._kind != "crystals" and role == "warn":
+                text, role = "Every row is drawn by itself. Estimate counts and checks it.", "muted"
             self._leakage.setText(text)
-            self._leakage.set_role("muted" if by_formula else "warn")
+            self._leakage.set_role(role)
             return
         train, val, test = (count(n) for n in answer.sizes)
         clean = answer.leakage == 0
         check = (
-            "No formula on both sides."
+            f"No {what.removesuffix('s')} on both sides."
             if clean
-            else f"{answer.leakage:,} formulas are on both sides: test results will look too good."
+            else f"{answer.leakage:,} {what} are on both sides: test results will look too good."
         )
         self._leakage.setText(f"{train} training, {val} validation, {test} test. {check}")
         self._leakage.set_role("good" if clean else "warn")
@@ -314,6 +359,12 @@ class SetupView(QWidget):
     def _ask_train(self) -> None:
         if (recipe := self.recipe()) is not None:
             self.train_asked.emit(recipe)
+
+
+def _ways(kind: str) -> tuple[tuple[str, str], ...]:
+    """Kinds of splits of a kind of data set, with their words."""
+    one = "crystal, at random" if kind == "crystals" else WAYS["random"]
+    return tuple((way, one if way == "random" else WAYS[way]) for way in SPLITS[kind])
 
 
 def cost_text(answer: EstimateReady, recipe: TrainRecipe) -> str:
