@@ -53,16 +53,14 @@ def _plain(value: Any) -> Any:
 
 def _lines(card: ExperimentCard) -> list[str]:
     """A card for a person."""
-    from crystalgui.core.experiments.results import comparison_words
+    from crystalgui.core.experiments.results import comparison_words, time_words
 
     if card.error:
         return [f"{card.name}: {card.error}"]
     lines = [f"{card.name}: {card.title}", f"  {card.shows}"]
     lines.append(f"  {card.paper}; rows {', '.join(card.rows)}")
     for preset, words in card.presets.items():
-        minutes = card.minutes.get(preset)
-        time = "time unknown" if minutes is None else f"about {minutes:.3g} min here"
-        lines.append(f"  {preset:<6} {words} ({time})")
+        lines.append(f"  {preset:<6} {words} ({time_words(card.minutes.get(preset))} here)")
     for kept in card.recorded:
         lines.append(
             f"  recorded: {kept.preset}, {kept.device}, {kept.date}, {kept.minutes:.3g} min"

@@ -271,6 +271,18 @@ def with_spread(value: float, spread: float) -> str:
     return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
 
 
+def time_words(minutes: float | None) -> str:
+    """An estimate in words, without seconds: ``about 6 min``, ``about 7.5 h``."""
+    if minutes is None:
+        return "time unknown"
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 100:
+        return f"about {round(minutes)} min"
+    hours = minutes / 60
+    return f"about {hours:.1f} h" if hours < 10 else f"about {hours:.0f} h"
+
+
 def table_text(
     header: Sequence[str], rows: Iterable[Sequence[Cell]], *, separator: str = ","
 ) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -21,8 +21,9 @@ from crystalgui.core.messages import (
 )
 
 if TYPE_CHECKING:
-    from crystalgui.gui.session import Session
-    from crystalgui.gui.state.jobs import JobRow
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.jobs import JobRow, JobsState
+    from crystalgui.gui.state.project import ProjectState
 
 Key = tuple[str, str]
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -82,24 +83,30 @@ class ExperimentsState(QObject):
     ended = Signal(str, str)
     failed = Signal(object)
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        project: ProjectState,
+        jobs: JobsState,
+        lane: Lane,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._session = session
+        self._project, self._queue, self._lane = project, jobs, lane
         self._jobs: dict[Key, str] = {}
         self.states: dict[Key, str] = {}
         self.lines: dict[Key, str] = {}
-        session.project.catalogue_changed.connect(self.refresh)
-        session.jobs.row_added.connect(self._row_changed)
-        session.jobs.row_changed.connect(self._row_changed)
-        session.jobs.event.connect(self._take)
-        session.jobs.finished.connect(self._finished)
+        project.catalogue_changed.connect(self.refresh)
+        jobs.row_added.connect(self._row_changed)
+        jobs.row_changed.connect(self._row_changed)
+        jobs.event.connect(self._take)
+        jobs.finished.connect(self._finished)
 
     # ------------------------------------------------------------- queries
 
     @property
     def cards(self) -> tuple[ExperimentCard, ...]:
         """Every experiment that the worker knows."""
-        return self._session.project.experiments
+        return self._project.experiments
 
     def card(self, name: str) -> ExperimentCard | None:
         """An experiment by name."""
@@ -107,12 +114,12 @@ class ExperimentsState(QObject):
 
     def folder(self, name: str, preset: str) -> Path:
         """Where a run lies in the project."""
-        home = self._session.project.folder / ".crystalgui" / "experiments"
-        return cast(Path, home / f"{name}-{preset}")
+        home = self._project.folder / ".crystalgui" / "experiments"
+        return home / f"{name}-{preset}"
 
     def row(self, name: str, preset: str) -> JobRow | None:
         """The newest job of a run in this session."""
-        return self._session.jobs.row(self._jobs.get((name, preset), ""))
+        return self._queue.row(self._jobs.get((name, preset), ""))
 
     def alive(self, name: str, preset: str) -> bool:
         """Whether it waits or runs."""
@@ -133,16 +140,16 @@ class ExperimentsState(QObject):
             out=self.folder(name, preset),
             fresh=fresh,
         )
-        self._session.jobs.submit(job)
+        self._queue.submit(job)
 
     def cancel(self, name: str, preset: str) -> None:
         """Stop a run; what it kept stays, and it can go on."""
         if self.alive(name, preset):
-            self._session.jobs.cancel(self._jobs[name, preset])
+            self._queue.cancel(self._jobs[name, preset])
 
     def load(self, name: str, preset: str) -> None:
         """Read what a run left; `found` follows."""
-        self._session.lane.ask(
+        self._lane.ask(
             "experiment",
             look,
             self.folder(name, preset),
@@ -154,7 +161,7 @@ class ExperimentsState(QObject):
     def refresh(self) -> None:
         """Look at every run of the project; `listed` follows, at once and again."""
         folders = {(c.name, p): self.folder(c.name, p) for c in self.cards for p in c.presets}
-        self._session.lane.ask(
+        self._lane.ask(
             "experiments",
             survey,
             folders,

@@ -70,7 +70,7 @@ class ExperimentsPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.state = ExperimentsState(session, self)
+        self.state = ExperimentsState(session.project, session.jobs, session.lane, self)
         self.found: Found | None = None
         self._tables: dict[str, Rows] = {}
         self._figures: tuple[Figure, ...] = ()

@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QProgressBar, QWidget
 
 from crystalgui.core.cards import ExperimentCard
-from crystalgui.core.experiments.results import Standing
+from crystalgui.core.experiments.results import Standing, time_words
 from crystalgui.core.messages import Device
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.state.jobs import JobRow
@@ -204,18 +204,9 @@ class RunCard(Card):
 
 
 def minutes_words(card: ExperimentCard, preset: str) -> str:
-    """``about 6 min here``: an estimate, so without seconds."""
+    """``about 6 min here``."""
     minutes = card.minutes.get(preset)
-    if minutes is None:
-        return "time unknown"
-    if minutes < 1:
-        return "under a minute here"
-    return f"about {round(minutes)} min here" if minutes < 100 else f"about {_hours(minutes)} here"
-
-
-def _hours(minutes: float) -> str:
-    hours = minutes / 60
-    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
+    return time_words(minutes) + ("" if minutes is None else " here")
 
 
 def standing_words(found: Standing) -> str:
