@@ -294,10 +294,13 @@ class ZoneScene(LayeredScene):
         self._draw_sheets("fermi", [(*sheet, 0.72) for sheet in self._fermi])
 
     def _draw_evidence(self) -> None:
-        self._draw_sheets("evidence", self._evidence)
+        self._draw_sheets("evidence", self._evidence, glow=0.8)
 
-    def _draw_sheets(self, kind: str, sheets: Sequence[Shell]) -> None:
-        """Translucent surfaces, or lines of a layer, called ``kind 0``, ``kind 1`` ..."""
+    def _draw_sheets(self, kind: str, sheets: Sequence[Shell], glow: float = 0.45) -> None:
+        """Translucent surfaces, or lines of a layer, called ``kind 0``, ``kind 1`` ...
+
+        ``glow`` is the share of the colour that needs no light.
+        """
         self._take_away(*[name for name in self.actors if name.startswith(kind)])
         for number, (vertices, faces, normals, colour, opacity) in enumerate(sheets):
             at, sides = np.asarray(vertices), np.asarray(faces)
@@ -309,6 +312,7 @@ class ZoneScene(LayeredScene):
             else:
                 actor = actors.face_actor(build.triangles(at, sides, normals), colour, opacity)
                 actor.GetProperty().SetInterpolationToGouraud()
+                actor.GetProperty().SetAmbient(glow)
             self.actors[f"{kind} {number}"] = actor
             self.renderer.AddActor(actor)
         self.renderer.SetUseDepthPeeling(bool(self._fermi) or bool(self._evidence))

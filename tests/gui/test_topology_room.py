@@ -349,6 +349,7 @@ def test_the_real_lane_certifies_an_example(window: Any, session: Any, qtbot: An
     assert room.flow.answer.text() == "Z₂ = 1"
     assert {row.id for row in room.actions()} == {
         "topology.certify",
+        "topology.network",
         "topology.stop",
         "topology.copy",
         "topology.export",

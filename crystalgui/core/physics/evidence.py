@@ -80,14 +80,15 @@ class Evidence:
         return np.asarray(self.k()[place])
 
     def at(self, k: Floats) -> Floats:
-        """Evidence (...,) at reduced k (..., 3): periodic, linear between the points."""
+        """Evidence (...,) at reduced k (..., 3): periodic splines, in the range of the table."""
         from scipy.ndimage import map_coordinates
 
         k = np.asarray(k, dtype=np.float64)
         counts = np.array(self.values.shape)
         place = np.where(counts > 1, (k - START) * counts, 0.0)
         flat = place.reshape(-1, 3).T
-        found = map_coordinates(self.values, flat, order=1, mode="grid-wrap")
+        found = map_coordinates(self.values, flat, order=3, mode="grid-wrap")
+        found = np.clip(found, self.values.min(), self.values.max())
         return np.asarray(found).reshape(k.shape[:-1])
 
 

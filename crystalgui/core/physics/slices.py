@@ -139,7 +139,12 @@ class SliceImage:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Smallest and largest value inside the outline; symmetric when signed."""
+        """Smallest and largest value inside the outline; symmetric when signed.
+
+        Evidence lies in [0, 1], which is kept, so that planes can be compared.
+        """
+        if self.request.quantity == "evidence":
+            return 0.0, 1.0
         inside = self.values[self.inside & np.isfinite(self.values)]
         if self.signed:
             largest = float(np.abs(inside).max(initial=0.0))

@@ -71,7 +71,7 @@ def make(
         size=size,
         classes=CLASSES,
         kind="hoppings",
-        digest=digest(recipe, samples, is_test),
+        digest=digest(recipe, start, end, samples, is_test),
     )
     return PhaseDataset(
         summary=summary,

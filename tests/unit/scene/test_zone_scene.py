@@ -110,3 +110,28 @@ def test_nodes_and_fermi_sheets_come_and_go(scene):
     assert scene.actors["fermi 0"].GetMapper().GetInput().GetNumberOfLines() == 4
     scene.set_fermi([])
     assert not any(name.startswith("fermi") for name in scene.actors)
+
+
+def test_shells_of_evidence_come_and_go_beside_the_fermi_surface(scene):
+    first = zone(BITEI.lattice)
+    warm = (0.9, 0.6, 0.0)
+    corners = 0.3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+    faces = [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
+    before = zone_picture(scene, (150, 120))
+    scene.set_evidence(
+        [(corners, faces, corners, warm, 0.3), (corners / 2, faces, corners, warm, 0.6)]
+    )
+    assert scene.actors["evidence 0"].GetMapper().GetInput().GetNumberOfPolys() == 8
+    opacities = [scene.actors[f"evidence {i}"].GetProperty().GetOpacity() for i in (0, 1)]
+    assert opacities == [0.3, 0.6]
+    assert scene.renderer.GetUseDepthPeeling()
+    shown = zone_picture(scene, (150, 120))
+    assert (shown != before).any(axis=-1).mean() > 0.02
+    scene.set_fermi([])
+    assert scene.renderer.GetUseDepthPeeling()
+    scene.set_zone(first)
+    assert "evidence 1" in scene.actors
+    assert "evidence 1" in scene.copy().actors
+    scene.set_evidence([])
+    assert not any(name.startswith("evidence") for name in scene.actors)
+    assert not scene.renderer.GetUseDepthPeeling()

@@ -246,6 +246,7 @@ class BandsRoom(QWidget):
             h,
             request,
             view,
+            self.slice.evidence,
             on_answer=lambda answer: self._show_cut(h, answer),
             on_error=self._failed,
             owner=self,

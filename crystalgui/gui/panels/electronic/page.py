@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Filling, Overview
     from crystalgui.core.physics.slices import Plane
     from crystalgui.core.structures.hoppings.model import Hoppings
+    from crystalgui.gui.panels.electronic.network_card import Shown
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.project import OpenFile
     from crystalgui.gui.views.zone_view import ZoneView
@@ -117,6 +118,9 @@ class ElectronicPanel(QWidget):
         marks = getattr(room, "k_points", None)
         if marks is not None:
             marks.connect(lambda points: self._room_points(room, points))
+        evidence = getattr(room, "evidence", None)
+        if evidence is not None:
+            evidence.connect(self._show_evidence)
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this page, for menus and the palette."""
@@ -302,6 +306,11 @@ class ElectronicPanel(QWidget):
         self._picked = filling.carts[index]
         self._bands_room.move_plane_to(filling.carts[index])
         self._marking.start()
+
+    def _show_evidence(self, shown: Shown | None) -> None:
+        """What a network's answer rests on, in the zone and on the slice."""
+        self.zone.show_evidence(shown and shown.evidence, shown.ink if shown else "accent")
+        self.slice.set_evidence(shown and shown.evidence)
 
     def _show_plane(self, plane: Plane) -> None:
         self.zone.show_plane(plane)

@@ -7,6 +7,8 @@ A room is a widget made as ``Room(session, parent)`` with
 - ``actions()``: its rows for menus and palette;
 - optionally ``leave()``: something else is shown while the room is hidden, stop computing;
   ``begin`` is called when it is seen again;
+- optionally ``evidence``, a signal with what a network's answer rests on
+  (`network_card.Shown`) or None: drawn in the zone, offered to the slice;
 - optionally ``k_points``, a signal with a list of (Cartesian k in 1/Angstrom, label,
   colour): marked in the zone.
 

@@ -23,6 +23,7 @@ from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import Card, Chip, ElidedLabel, FlowLayout
 
 if TYPE_CHECKING:
+    from crystalgui.core.physics.evidence import Evidence
     from crystalgui.core.physics.overview import Cut, Overview
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.engine.lane import Lane
@@ -49,6 +50,7 @@ class SliceCard(Card):
         self._reach = 0.5
         self._bands = 1
         self.cut: Cut | None = None
+        self.evidence: Evidence | None = None
         self._hoppings: Hoppings | None = None
         self.plot = SlicePlot(self)
         self.plot.setAccessibleName("Zone slice")
@@ -137,7 +139,8 @@ class SliceCard(Card):
         self.quantity.setFixedWidth(116)
         self.quantity.setAccessibleName("Quantity")
         self.quantity.setToolTip(
-            "Direct gap above a band, energy of a band, or Berry curvature of all bands up to it"
+            "Direct gap above a band, energy of a band, Berry curvature of all bands up to it, "
+            "or where a network's answer rests"
         )
         self.quantity.currentIndexChanged.connect(self._quantity_changed)
         self.band = QSpinBox(self)
@@ -208,6 +211,20 @@ class SliceCard(Card):
         if self.quantity.currentData() != "energy" and occupied < self._bands:
             self.band.setValue(occupied)
 
+    def set_evidence(self, evidence: Evidence | None) -> None:
+        """Evidence of a network that can be shown; None: there is none, the gap is shown again."""
+        self.evidence = evidence
+        place = self.quantity.findData("evidence")
+        chosen = place >= 0 and place == self.quantity.currentIndex()
+        if evidence is None and place >= 0:
+            self.quantity.removeItem(place)
+            if chosen:
+                self.quantity.setCurrentIndex(0)
+        elif evidence is not None and place < 0:
+            self.quantity.addItem("evidence", "evidence")
+        elif chosen:
+            self.ask()
+
     def _set_offset(self, value: float) -> None:
         value = min(max(value, -self._reach), self._reach)
         for widget in (self.offset, self.slider):
@@ -235,6 +252,7 @@ class SliceCard(Card):
 
     def _quantity_changed(self) -> None:
         last = self._bands - (self.quantity.currentData() != "energy")
+        self.band.setEnabled(self.quantity.currentData() != "evidence")
         self.band.setMaximum(max(1, last))
         self.ask()
 
@@ -255,6 +273,8 @@ class SliceCard(Card):
         self.log.setVisible(cut.image.signed)
         if asked.quantity == "curvature":
             name = f"Berry curvature of bands 1–{asked.band}"
+        elif asked.quantity == "evidence":
+            name = "evidence of the network"
         elif asked.quantity == "gap":
             name = f"direct gap {asked.band}–{asked.band + 1}"
         self.set_title("Zone slice", f"({hkl}) at {plane.offset:.3f}, {name}".replace("-", "−"))
@@ -262,7 +282,7 @@ class SliceCard(Card):
     def _show_bar(self) -> None:
         if self.cut is not None:
             image = self.cut.image
-            self.bar.set_limits(image.limits, image.unit, self.plot.scale)
+            self.bar.set_limits(image.limits, image.unit, self.plot.scale, signed=image.signed)
 
     def _log_changed(self, on: bool) -> None:
         self.plot.set_log(on)

@@ -32,6 +32,7 @@ from crystalgui.core.reports.certificate import BADGES
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.electronic.certificate_card import CertificateCard, node_colour
 from crystalgui.gui.panels.electronic.flow_card import FlowCard
+from crystalgui.gui.panels.electronic.network_card import NetworkCard
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, Text
 
@@ -94,9 +95,12 @@ class TopologyRoom(QWidget):
     k_points(object)
         Nodes to mark in the zone: list of (Cartesian k in 1/Angstrom, label,
         colour).
+    evidence(object)
+        Where the network's answer rests (`network_card.Shown`), or None.
     """
 
     k_points = Signal(object)
+    evidence = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,6 +123,10 @@ class TopologyRoom(QWidget):
     def _build(self) -> None:
         self.card = CertificateCard(self)
         self.flow = FlowCard(self._session, self)
+        self.network = NetworkCard(self._session, self)
+        self.network.evidence.connect(self.evidence)
+        self.network.k_chosen.connect(self._choose_k)
+        self.network.filled.connect(self._share)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("The certificate is being computed")
@@ -132,12 +140,17 @@ class TopologyRoom(QWidget):
         self.card.body.insertWidget(3, self.waiting, 1)
         self.splitter = QSplitter(Qt.Orientation.Vertical, self)
         self.splitter.addWidget(self.card)
-        self.splitter.addWidget(self.flow)
-        self.splitter.setHandleWidth(SPACE[2])
-        self.splitter.setChildrenCollapsible(False)
+        self.beside = QSplitter(Qt.Orientation.Horizontal, self)
+        self.beside.addWidget(self.network)
+        self.beside.addWidget(self.flow)
+        self.splitter.addWidget(self.beside)
+        for splitter in (self.splitter, self.beside):
+            splitter.setHandleWidth(SPACE[2])
+            splitter.setChildrenCollapsible(False)
         for index in (0, 1):
             self.splitter.setStretchFactor(index, 1)
-        self.splitter.splitterMoved.connect(self._note_move)
+        for splitter in (self.splitter, self.beside):
+            splitter.splitterMoved.connect(self._note_move)
         self.empty = EmptyState(
             "electronic",
             "No Hamiltonian is open",
@@ -206,14 +219,20 @@ class TopologyRoom(QWidget):
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
+            self.beside.setOrientation(
+                Qt.Orientation.Vertical if wide else Qt.Orientation.Horizontal
+            )
             self._moved = False
         self._share()
 
     def _share(self) -> None:
-        """Where it is tall, the certificate has more to say than the flow."""
-        if not self._moved:
-            tall = self.splitter.orientation() == Qt.Orientation.Vertical and self.height() > TALL
-            self.splitter.setSizes([1180, 820] if tall else [1000, 1000])
+        """Where it is tall, the certificate has more to say than what stands beside it."""
+        if self._moved or not hasattr(self, "beside"):
+            return
+        upright = self.splitter.orientation() == Qt.Orientation.Vertical
+        self.splitter.setSizes([1180, 820] if upright and self.height() > TALL else [1000, 1000])
+        answered = self.network.answer is not None
+        self.beside.setSizes([1000, 1000] if answered else [350, 650] if upright else [240, 760])
 
     def _note_move(self) -> None:
         """The shares are the person's own from now on."""
@@ -247,6 +266,14 @@ class TopologyRoom(QWidget):
                 enabled=lambda: self.card.certificate is not None,
             ),
             ActionInfo(
+                "topology.network",
+                "Ask the network for the phase",
+                self.network.ask_now,
+                menu="Physics",
+                tip="A trained network guesses the phase and shows where its evidence lies",
+                enabled=self.network.ask.isEnabled,
+            ),
+            ActionInfo(
                 "topology.export",
                 "Export the certificate…",
                 self._export,
@@ -269,6 +296,7 @@ class TopologyRoom(QWidget):
         if not changed and (self.card.certificate is not None or self._asked is not None):
             return
         self._forget()
+        self.network.begin(h, occupied, file)
         question = self.question()
         known = self._known.get(question)
         if known is not None:
@@ -308,9 +336,11 @@ class TopologyRoom(QWidget):
     def leave(self) -> None:
         """Another Hamiltonian is shown while this room is hidden: its certificate stops."""
         self._forget()
+        self.network.leave()
 
     def _show_empty(self) -> None:
         self._forget()
+        self.network.begin(None, 0, None)
         self.card.clear()
         self.flow.clear("")
         self._stack.setCurrentIndex(0)
@@ -405,6 +435,7 @@ class TopologyRoom(QWidget):
         """An error in place, with its remedy."""
         self.card.clear()
         self.flow.clear("")
+        self.network.show_certificate(None)
         self.k_points.emit([])
         self.error.set_role(tone)
         self.error.setText(f"{title} {hint}".strip())
@@ -420,6 +451,7 @@ class TopologyRoom(QWidget):
         self.card.show_certificate(certificate)
         self.card.set_title("Certificate", f"{certificate.seconds:.2f} s")
         self._show_flow(certificate)
+        self.network.show_certificate(certificate)
         self.k_points.emit(self._marks(certificate))
         if self._file is not None:
             self._session.project.set_badge(self._file, BADGES[certificate.label])

@@ -24,6 +24,7 @@ from crystalgui.gui.widgets import Card, Chip, Text, small_print
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
+    from crystalgui.core.physics.evidence import Evidence, EvidenceSheet
     from crystalgui.core.physics.fermi import FermiSheet
     from crystalgui.core.physics.overview import Filling, Overview, ZoneNodes
     from crystalgui.core.physics.slices import Plane
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 BREATH = 40
 """Pause before the 3D view is made, ms: the window paints and answers in between."""
+SHELL_OPACITY = (0.3, 0.6)
+"""Of the shells of a network's evidence, the outer one first."""
 INSIDE = 0.1
 """Of an insulator the surface at first belongs to the valence bands, so deep, eV."""
 
@@ -64,14 +67,21 @@ class ZoneCard(Card):
         self._plane: Plane | None = None
         self._found: ZoneNodes | None = None
         self._sheets: tuple[FermiSheet, ...] = ()
+        self._evidence: Evidence | None = None
+        self._evidence_ink = "accent"
+        self._shells: tuple[EvidenceSheet, ...] = ()
         self.view: ZoneView | None = None
         self.nodes = Chip("nodes", True, "Find Weyl and Dirac points, coloured by chirality")
         self.fermi = Chip("Fermi", True, "Fermi surface, or the surface of another energy")
+        self.evidence = Chip("evidence", True, "Where the answer of the network rests")
+        self.evidence.setChecked(True)
+        self.evidence.toggled.connect(self._draw_evidence)
+        self.evidence.hide()
         self.picture = Chip("", False, "Export the zone as a picture", icon_name="export")
         self.nodes.toggled.connect(self._nodes_toggled)
         self.fermi.toggled.connect(self._fermi_toggled)
         self.picture.clicked.connect(self._ask_picture)
-        for chip in (self.nodes, self.fermi, self.picture):
+        for chip in (self.nodes, self.fermi, self.evidence, self.picture):
             self.tools.addWidget(chip)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -118,6 +128,7 @@ class ZoneCard(Card):
         self._rest.stop()
         self._clear_nodes()
         self._clear_fermi()
+        self.show_evidence(None)
 
     def show_overview(self, h: Hoppings, view: Overview) -> None:
         """Zone and path; the 3D view is made a moment later when it is the first."""
@@ -166,6 +177,7 @@ class ZoneCard(Card):
         if self._hoppings is not None:
             self.assumed.setText(self._hoppings.assumptions.sentence())
         self.view.set_zone(self._view.zone, self._view.bands.path)
+        self._draw_evidence()
         self.show_plane(self._plane)
 
     def _failed(self, error: ErrorInfo) -> None:
@@ -290,6 +302,47 @@ class ZoneCard(Card):
             )
         self._describe()
 
+    # ------------------------------------------------------------- evidence
+
+    def show_evidence(self, evidence: Evidence | None, ink: str = "accent") -> None:
+        """Where a network's answer rests, in the colour of its phase; None: nothing."""
+        self._evidence, self._evidence_ink, self._shells = evidence, ink, ()
+        self._session.lane.forget("evidence")
+        self.evidence.setVisible(evidence is not None)
+        view = self._view
+        if evidence is None or view is None:
+            self._draw_evidence()
+            return
+        from crystalgui.core.physics.evidence import evidence_sheets
+
+        def show(shells: tuple[EvidenceSheet, ...]) -> None:
+            if evidence is self._evidence:
+                self._shells = shells
+                self._draw_evidence()
+
+        self._session.lane.ask(
+            "evidence",
+            evidence_sheets,
+            evidence,
+            view.zone,
+            on_answer=show,
+            on_error=self._failed,
+            owner=self,
+            desk="zone",
+        )
+
+    def _draw_evidence(self) -> None:
+        shells = self._shells if self.evidence.isChecked() else ()
+        if self.view is not None:
+            ink = colour(self._evidence_ink).name()
+            self.view.set_evidence(
+                [
+                    (s.vertices, s.faces, s.normals, ink, opacity)
+                    for s, opacity in zip(shells, SHELL_OPACITY, strict=False)
+                ]
+            )
+        self._describe()
+
     # --------------------------------------------------------------- words
 
     def _describe(self) -> None:
@@ -308,6 +361,9 @@ class ZoneCard(Card):
         items += [
             (class_colour(i), f"band {sheet.band + 1}") for i, sheet in enumerate(self._sheets)
         ]
+        if self._shells and self.evidence.isChecked():
+            parts = ", ".join(f"{shell.part:.0%}" for shell in self._shells)
+            items.append((self._evidence_ink, f"evidence of the network ({parts} of its range)"))
         if self.fermi.isChecked() and not self._sheets and self._hoppings is not None:
             words.append("No band crosses this energy.")
         self.key.set_items(items)
