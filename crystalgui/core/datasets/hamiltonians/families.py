@@ -257,7 +257,7 @@ def _cubic(rng: Random) -> tuple[Hoppings, Settings]:
 
 def _magnetic(rng: Random) -> tuple[Hoppings, Settings]:
     settings, _ = _masses(rng, 0.0)
-    settings |= {"zeeman": [_number(rng, -2.5, 2.5) * (rng.random() < 0.6) for _ in range(3)]}
+    settings |= {"zeeman": [_number(rng, -1.4, 1.4) * (rng.random() < 0.4) for _ in range(3)]}
     return anisotropic_cubic(**settings), settings
 
 
