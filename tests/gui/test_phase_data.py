@@ -610,3 +610,28 @@ def test_the_train_page_leads_there_and_follows_the_theme(
     finally:
         theme().set_mode("light")
     qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+
+
+def test_a_map_that_nobody_waits_for_ends(
+    data: PhaseDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    from sklearn.manifold import TSNE
+
+    from crystalgui.core.errors import Stopped as Ended
+    from crystalgui.core.stopping import stoppable
+
+    flag, ended = threading.Event(), []
+    whole = TSNE.fit_transform
+
+    def begin(self: Any, *args: Any) -> Any:
+        flag.set()
+        made = whole(self, *args)
+        ended.append(made)
+        return made
+
+    monkeypatch.setattr(TSNE, "fit_transform", begin)
+    with stoppable(flag), pytest.raises(Ended):
+        work.embedding_cloud(data, 60, 0)
+    assert not ended

@@ -383,6 +383,7 @@ def embedding(
         init=_start(scores),
         random_state=seed,
         n_jobs=1,
+        verbose=_Watched(),
     )
     points = machine.fit_transform(np.asarray(scores, dtype=np.float32))
     total = float(variance.sum())
@@ -401,6 +402,17 @@ def embedding(
         seconds=time.monotonic() - began,
         origin=_origin(dataset),
     )
+
+
+class _Watched(int):
+    """A verbosity of 0 that ends the work when that was asked for.
+
+    scikit-learn offers no callback, but compares its verbosity every 50 steps.
+    """
+
+    def __ge__(self, other: int) -> bool:
+        stopping.check()
+        return int(self) >= other
 
 
 def _two(scores: Floats) -> Floats:
