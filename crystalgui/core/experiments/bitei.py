@@ -125,7 +125,7 @@ def _digest(recipe: PhaseDataRecipe) -> str:
 
     from crystalgui.core.store.encode import to_plain
 
-    plain = to_plain(recipe, Path.cwd())
+    plain = to_plain(replace(recipe, title="", notes=()), Path.cwd())
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:10]
 
 
