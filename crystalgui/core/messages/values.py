@@ -75,7 +75,8 @@ class TrainRecipe:
     ``cost`` is what is minimised: cross-entropy, focal loss, or minus the
     differentiable, class-normalised trace of the confusion matrix;
     ``resample`` draws the classes equally often.  ``replicas`` networks with
-    seeds ``seed``, ``seed + 1`` ... are trained together as one batch.
+    seeds ``seed``, ``seed + 1`` ... are trained together as one batch; they see
+    the rows in one order, that of ``seed``, and differ by their initial weights.
     """
 
     model: str
