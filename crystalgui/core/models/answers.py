@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 SHIPPED = "universal-zone"
 CHUNK = 64
-STRANGE = 1.8
+STRANGE = 1.3
 """`ZoneNetwork.strangeness` beyond which a Hamiltonian is unlike the training data."""
 UNSURE = 0.7
 METAL = 1e-3
@@ -183,7 +183,7 @@ def _doubts(
     if far > STRANGE:
         found.append(
             f"Nothing quite like it was in the training data: its features are {far:.1f} times as "
-            "far from their mean as those of training."
+            "far from their mean as those of 95 % of it."
         )
     mean = members.mean(0)
     top = int(mean.argmax())
@@ -243,7 +243,11 @@ def _gradient(classifier: ZoneClassifier, values: Tensor, target: int) -> Tensor
 def _occlusion(
     classifier: ZoneClassifier, values: Tensor, target: int
 ) -> Generator[tuple[int, int], None, Tensor]:
-    """(n1, n2, n3): fall of log p when the 3 x 3 x 3 neighbourhood of a point is hidden."""
+    """(n1, n2, n3): fall of log p when the 3 x 3 x 3 neighbourhood of a point is hidden.
+
+    By the first member alone: it takes as many answers as there are points.
+    """
+    classifier = replace(classifier, networks=classifier.networks[:1])
     shape = values.shape[2:]
     hidden = values.mean((2, 3, 4), keepdim=True)
     before = classifier.log_probabilities(values)[0, target].cpu()

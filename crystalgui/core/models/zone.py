@@ -132,6 +132,7 @@ class ZoneNetwork(ZoneModel):
 
     seen_mean: Tensor
     seen_scale: Tensor
+    seen_far: Tensor
 
     def __init__(self, outputs: int, *, shape: tuple[int, ...] = (), **params: Any) -> None:
         super().__init__(outputs, shape=shape)
@@ -160,6 +161,7 @@ class ZoneNetwork(ZoneModel):
 
         self.register_buffer("seen_mean", torch.zeros(length))
         self.register_buffer("seen_scale", torch.zeros(length))
+        self.register_buffer("seen_far", torch.zeros(()))
 
     def forward(self, batch: ZoneBatch) -> Tensor:
         """(b, outputs)."""
@@ -174,20 +176,20 @@ class ZoneNetwork(ZoneModel):
         """Running mean and spread of the features of training, for `strangeness`."""
         if len(features) < 2:
             return
-        new = (features.mean(0), features.std(0))
-        known = bool(self.seen_scale.any())
-        for buffer, value in zip((self.seen_mean, self.seen_scale), new, strict=True):
-            buffer.lerp_(value, MOMENTUM if known else 1.0)
+        pace = MOMENTUM if bool(self.seen_far) else 1.0
+        self.seen_mean.lerp_(features.mean(0), pace)
+        self.seen_scale.lerp_(features.std(0), pace)
+        self.seen_far.lerp_(torch.quantile(self._apart(features), 0.95), pace)
+
+    def _apart(self, features: Tensor) -> Tensor:
+        """(b,): root mean square distance from the mean, in units of the spread."""
+        apart = (features - self.seen_mean) / self.seen_scale.clamp(min=LEAST_SPREAD)
+        return apart.square().mean(1).sqrt()
 
     @torch.no_grad()
     def strangeness(self, batch: ZoneBatch) -> Tensor:
-        """(b,): root mean square of the features in units of their spread in training.
-
-        About 1 for what is like the training data; 0 when nothing was learned yet.
-        """
-        apart = (self.features(batch) - self.seen_mean) / self.seen_scale.clamp(min=LEAST_SPREAD)
-        far: Tensor = apart.square().mean(1).sqrt()
-        return far if bool(self.seen_scale.any()) else torch.zeros_like(far)
+        """(b,): how far features are from their mean in training; 95 % of training is below 1."""
+        return self._apart(self.features(batch)) / self.seen_far.clamp(min=1e-3)
 
     def features(self, batch: ZoneBatch) -> Tensor:
         """(b, length): what is pooled over the zone, before the read-out.
