@@ -66,7 +66,7 @@ class Size:
     families: tuple[str, ...] = ()
 
 
-SIZES = {"quick": Size(samples=50, epochs=16, seeds=1), "paper": Size(500, 40, 3)}
+SIZES = {"quick": Size(samples=40, epochs=14, seeds=1), "paper": Size(500, 40, 3)}
 DIFFERS = (
     "The paper proposes this network and never trains it: there is nothing published beside it.",
     "It reads gauge-invariant channels on the mesh (gaps, overlaps, Berry fluxes, Wilson loops, "
@@ -87,7 +87,7 @@ DIFFERS = (
         paper="Bird (2023), abstract and sections 2.1, 2.6 and 4",
         rows=("B60",),
         presets={
-            "quick": "16 families of 50 Hamiltonians, 8 points along each direction, one network "
+            "quick": "16 families of 40 Hamiltonians, 8 points along each direction, one network "
             "for each family left out",
             "paper": "16 families of 500 Hamiltonians, three networks for each family left out",
         },
