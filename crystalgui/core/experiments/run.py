@@ -96,8 +96,9 @@ def _run(
     generator = found.run(context)
     try:
         while True:
-            stopping.check(stop)
-            event = next(generator)
+            with stopping.stoppable(stop):  # long physics between two events looks at it, too
+                stopping.check()
+                event = next(generator)
             yield event
             if isinstance(event, OUTCOMES):
                 return

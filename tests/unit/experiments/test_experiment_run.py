@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from crystalgui.core import stopping
 from crystalgui.core.cards import Measured
 from crystalgui.core.errors import CrystalError, DataError
 from crystalgui.core.experiments import _registry, results, speed
@@ -231,3 +232,21 @@ def test_numbers_in_words() -> None:
     )
     assert "181.2 ± 1.5" in words
     assert "179.6" in words
+
+
+def test_long_physics_inside_an_experiment_can_be_stopped(tmp_path: Path) -> None:
+    """What looks at the flag of its thread ends, though nothing was yielded."""
+    flag = threading.Event()
+
+    @_registry.experiment(replace(walk.CARD, name="long"))
+    def long(context: _registry.Context):  # type: ignore[no-untyped-def]
+        yield context.progress(0, 1, "begun")
+        flag.set()
+        stopping.check()
+        raise AssertionError("it went on")
+
+    try:
+        events = list(run_experiment(job(tmp_path, name="long"), flag))
+    finally:
+        _registry.forget("long")
+    assert events[-1] == Stopped()

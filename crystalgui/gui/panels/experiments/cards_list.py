@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
@@ -23,7 +23,8 @@ from crystalgui.gui.theme import colour, font, theme
 CARD_ROLE = Qt.ItemDataRole.UserRole
 WORDS_ROLE = Qt.ItemDataRole.UserRole + 1
 INK_ROLE = Qt.ItemDataRole.UserRole + 2
-ROW = 56
+MARGIN, LINES = 10, 36
+"""Air beside the words; height of a row without its title, pixels."""
 
 
 def state_words(card: ExperimentCard, state: ExperimentsState) -> tuple[str, str]:
@@ -47,13 +48,23 @@ def state_words(card: ExperimentCard, state: ExperimentsState) -> tuple[str, str
 
 
 class _Cells(QStyledItemDelegate):
-    """Two lines on a rounded ground."""
+    """Title and state on a rounded ground."""
+
+    def __init__(self, view: QListWidget) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def _title(self, index: QModelIndex | QPersistentModelIndex, width: int) -> QRect:
+        """The room of the title in a row of this width."""
+        box = QRect(0, 0, max(40, width - 2 * MARGIN), 40)
+        title: str = index.data(CARD_ROLE).title
+        return QFontMetrics(font("strong")).boundingRect(box, Qt.TextFlag.TextWordWrap, title)
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> QSize:
-        """Every row is alike."""
-        return QSize(0, ROW)
+        """A long title takes two lines."""
+        return QSize(0, LINES + self._title(index, self._view.viewport().width()).height())
 
     def paint(
         self,
@@ -75,18 +86,16 @@ class _Cells(QStyledItemDelegate):
             painter.setPen(colour("accent"))
             painter.drawRoundedRect(rect.adjusted(0, 0, -1, -1), 8, 8)
         card: ExperimentCard = index.data(CARD_ROLE)
-        box = rect.adjusted(10, 7, -10, -7)
-        lines = (
-            ("strong", "muted" if card.error else "text", card.title, Qt.AlignmentFlag.AlignTop),
-            ("text", index.data(INK_ROLE), index.data(WORDS_ROLE), Qt.AlignmentFlag.AlignBottom),
+        box = rect.adjusted(MARGIN, 7, -MARGIN, -7)
+        painter.setFont(font("strong"))
+        painter.setPen(colour("muted" if card.error else "text"))
+        painter.drawText(box, Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap, card.title)
+        painter.setFont(font("text"))
+        painter.setPen(colour(index.data(INK_ROLE)))
+        words = painter.fontMetrics().elidedText(
+            index.data(WORDS_ROLE), Qt.TextElideMode.ElideRight, box.width()
         )
-        for kind, ink, words, place in lines:
-            painter.setFont(font(kind))
-            painter.setPen(colour(ink))
-            elided = painter.fontMetrics().elidedText(
-                words, Qt.TextElideMode.ElideRight, box.width()
-            )
-            painter.drawText(box, place | Qt.AlignmentFlag.AlignLeft, elided)
+        painter.drawText(box, Qt.AlignmentFlag.AlignBottom, words)
         painter.restore()
 
 
@@ -106,7 +115,7 @@ class CardsList(QListWidget):
         self.setAccessibleName("Experiments")
         self.setItemDelegate(_Cells(self))
         self.setMouseTracking(True)
-        self.setUniformItemSizes(True)
+        self.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.currentItemChanged.connect(self._current)

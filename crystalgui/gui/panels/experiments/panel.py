@@ -117,7 +117,12 @@ class ExperimentsPanel(QWidget):
         for widget in (self.which, self.csv, self.open):
             self.numbers.tools.addWidget(widget)
         self.table = ResultTable()
-        self.numbers.body.addWidget(self.table, 1)
+        self.rows = QStackedWidget()
+        self.rows.addWidget(self.table)
+        nothing = Text("No numbers yet.", "muted")
+        nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.rows.addWidget(nothing)
+        self.numbers.body.addWidget(self.rows, 1)
         self.numbers.setMinimumSize(280, 130)
         return self.numbers
 
@@ -328,7 +333,7 @@ class ExperimentsPanel(QWidget):
         self.which.setVisible(len(self._tables) > 1)
         self.csv.setEnabled(bool(self._tables))
         self.open.setEnabled(here.state != "empty")
-        self.table.setVisible(bool(self._tables))
+        self.rows.setCurrentIndex(0 if self._tables else 1)
         self._show_table()
         self.notes.setText(notes(card, preset, differs, recorded) if card else "")
         self._show_figures(here.record.figures if here.record is not None else ())

@@ -57,6 +57,7 @@ class RunCard(Card):
         self.body.addLayout(self._choices())
         self.body.addWidget(self.size)
         self.body.addWidget(self._progress())
+        self.body.addWidget(self.line)
         self.state = Text("", "muted")
         self.body.addWidget(self.state)
 
@@ -97,9 +98,9 @@ class RunCard(Card):
         self.text.setFont(font("number"))
         self.line = small_print()
         row.addWidget(self.bar)
-        row.addWidget(self.text, 2)
-        row.addWidget(self.line, 3)
+        row.addWidget(self.text, 1)
         self.live.hide()
+        self.line.hide()
         return self.live
 
     # --------------------------------------------------------------- content
@@ -171,6 +172,7 @@ class RunCard(Card):
         """How far the run is; buttons follow."""
         alive = row is not None and row.alive
         self.live.setVisible(alive)
+        self.line.setVisible(alive and bool(line))
         self.cancel.setVisible(alive)
         broken = self.card is None or bool(self.card.error)
         self.run.setVisible(not alive and not broken)
