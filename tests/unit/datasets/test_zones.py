@@ -142,6 +142,8 @@ def test_shares(data: ZoneDataset) -> None:
     assert [row["family"] for row in plain["families"]] == list(RECIPE.families)
     assert sum(plain["counts"]) == len(data)
     assert json.loads((data.summary.folder / "shares.json").read_text()) == plain
+    card = (data.summary.folder / "card.md").read_text("utf-8")
+    assert all(FAMILIES[name].title in card for name in RECIPE.families)
     apart = sum(row["apart"] for row in plain["families"])
     assert apart == data.summary.apart == len(data.apart)
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from crystalgui.core.datasets.dataset import SUMMARY, safe_name
 from crystalgui.core.datasets.hamiltonians.descriptors import CHANNELS, describe
 from crystalgui.core.datasets.hamiltonians.families import FAMILIES, draw
+from crystalgui.core.datasets.hamiltonians.shares import card, shares_csv, shares_json
 from crystalgui.core.datasets.hamiltonians.zone_dataset import (
     CLASSES,
     FORMAT,
@@ -440,47 +441,7 @@ def _made(
     data = making.collect(folder)
     write_atomic(folder / "shares.csv", shares_csv(data))
     write_atomic(folder / "shares.json", json.dumps(shares_json(data), indent=1))
+    write_atomic(folder / "card.md", card(data))
     data.save()
     making.tidy()
     return data.summary
-
-
-# ------------------------------------------------------------------ tables
-
-
-def shares_json(data: ZoneDataset) -> dict[str, Any]:
-    """Samples of each phase by family, and what is kept apart."""
-    rows = []
-    for name, counts, left in data.shares():
-        family = FAMILIES.get(name)
-        mine = [one for one in data.apart if one.family == name]
-        rows.append({
-            "family": name,
-            "title": family.title if family else name,
-            "dimension": family.dimension if family else 0,
-            "counts": dict(zip(data.summary.classes, counts, strict=True)),
-            "apart": left,
-            "apart_labels": dict(sorted(Counter(one.label for one in mine).items())),
-        })  # fmt: skip
-    return {
-        "name": data.summary.name,
-        "classes": list(data.summary.classes),
-        "counts": list(data.summary.counts),
-        "families": rows,
-        "remarks": list(data.remarks),
-        "digest": data.summary.digest,
-    }
-
-
-def shares_csv(data: ZoneDataset) -> str:
-    """The same as a table: one row a family, shares in parts of its samples."""
-    classes = data.summary.classes
-    head = ["family", "dimension", *classes, *(f"share of {c}" for c in classes), "apart"]
-    lines = [",".join(head)]
-    for row in shares_json(data)["families"]:
-        counts = list(row["counts"].values())
-        total = max(1, sum(counts))
-        cells = [row["family"], row["dimension"], *counts]
-        cells += [f"{count / total:.4f}" for count in counts]
-        lines.append(",".join(str(cell) for cell in [*cells, row["apart"]]))
-    return "\n".join(lines) + "\n"
