@@ -237,8 +237,8 @@ class PhaseDataset:
         for prefix, samples in (("", self.samples), ("apart_", self.apart)):
             for name, column in samples.columns().items():
                 arrays[prefix + name] = np.ascontiguousarray(column)
-        header = {"occupied": self.occupied, "reasons": self.reasons}
-        meta = {"format": f"hoppings-{FORMAT}", "header": json.dumps(header)}
+        header = {"format": FORMAT, "occupied": self.occupied, "reasons": self.reasons}
+        meta = {"header": json.dumps(header)}  # one key: the order of several is random
         write_atomic(folder / RECORDS, save(arrays, metadata=meta))
         base = folder.absolute()
         write_atomic(folder / RECIPE, json.dumps(to_plain(self.recipe, base), indent=1))
@@ -304,13 +304,14 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         raise DataError(
             "The data set cannot be read.", "Make it again.", str(error), path=path
         ) from error
-    if meta.get("format") != f"hoppings-{FORMAT}":
+    header = json.loads(meta.get("header", "{}"))
+    if header.get("format", FORMAT) != FORMAT or "occupied" not in header:
         raise DataError(
             "The data set was written by another version of the program.",
             "Make it again from its recipe.",
             path=path,
         )
-    return arrays, json.loads(meta["header"])
+    return arrays, header
 
 
 def read_plain(plain: Mapping[str, Any], base: Path) -> PhaseDataRecipe:
