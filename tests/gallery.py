@@ -36,6 +36,8 @@ PAGES = (
     "classify",
     "train",
     "training",
+    "phase-data",
+    "phase-data-made",
     "runs",
     "experiments",
     "report",
@@ -204,6 +206,7 @@ class Gallery:
         self.design()
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
+        self.phase_data()
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
         self.shoot("experiments")
@@ -326,6 +329,38 @@ class Gallery:
             self.wait("training", lambda v=view: not v.alive)
         self.session.runs.refresh()
         self.shoot("runs")
+
+    def phase_data(self) -> None:
+        """A small data set of Hamiltonians, made through its four steps, and a view of it."""
+        if not {"phase-data", "phase-data-made"} & set(self.wanted):
+            return
+        from crystalgui.core.messages import HamiltonianSource
+
+        self.window.show_page("train")
+        self.rest()
+        panel: Any = self.window.page_widget("train")
+        panel.make_phase_data()
+        flow = panel.phase_data.flow
+        fixed = {"b2": 0.8, "staggered": 0.3}
+        for row, d in ((flow.ends.start, 0.05), (flow.ends.end, 0.4)):
+            source = HamiltonianSource(model="fu-kane-mele", settings={**fixed, "d": d})
+            flow.ends.choose(row, source)
+        flow.ends.watch_settings()
+        flow.noise.strength.setValue(0.005)
+        flow.size_step.name.setText("diamond")
+        flow.size_step.set_size(80, 20)
+        flow.show_step(3)
+        self.wait("ends", lambda: flow.recipe() is not None)
+        flow.next.click()
+        self.wait("phase data", lambda: not flow.state.alive)
+        self.shoot("train", "phase-data-made")
+        explore = panel.phase_data.explore
+        panel.explore_phase_data(flow.state.summary)
+        self.wait("data", lambda: explore.data is not None)
+        explore.show_view("gap")
+        explore.choose_sample(7)
+        self.wait("certificate", lambda: explore.sample.certificate is not None)
+        self.shoot("train", "phase-data")
 
     def report(self) -> None:
         """The pages of a report, once they are set."""
