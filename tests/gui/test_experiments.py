@@ -183,6 +183,20 @@ def test_progress_of_another_preset_stays_in_the_list(
     settle(qtbot, panel)
 
 
+def test_columns_sort_by_value_and_come_back(page: tuple[ExperimentsPanel, PlayedEngine]) -> None:
+    table = page[0].table
+    rows = [("b", "10.0 ± 0.1"), ("a", ""), ("c", "9.00 ± 0.20")]
+    table.show_rows(("name", "value"), rows)
+    assert table.rows.rows == rows
+    table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+    assert [row[0] for row in table.rows.rows] == ["a", "c", "b"]
+    assert table.text().splitlines()[1:] == ["a\t", "c\t9.00 ± 0.20", "b\t10.0 ± 0.1"]
+    table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
+    assert [row[0] for row in table.rows.rows] == ["c", "b", "a"]
+    table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+    assert table.rows.rows == rows
+
+
 def test_damaged_results_are_said(
     qtbot: QtBot, page: tuple[ExperimentsPanel, PlayedEngine]
 ) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence, QStandardItem, QStandardItemModel
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from crystalgui.core.cards import ExperimentCard, Measured, Recorded
@@ -17,8 +17,72 @@ from crystalgui.gui.widgets import copy_action, copy_text
 
 ROW = 26
 NARROWEST = 72
+Index = QModelIndex | QPersistentModelIndex
+ROOT = QModelIndex()
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+class ResultModel(QAbstractTableModel):
+    """Rows of text; columns of numbers stand at the right and sort by value."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.head: tuple[str, ...] = ()
+        self.rows: list[tuple[str, ...]] = []
+        self._given: list[tuple[str, ...]] = []
+        self._numeric: tuple[bool, ...] = ()
+        self._font = font("number")
+
+    def show_rows(self, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        """Other rows, in their order."""
+        self.beginResetModel()
+        self.head, self._given, self.rows = head, rows, list(rows)
+        self._numeric = tuple(_are_numbers([row[i] for row in rows]) for i in range(len(head)))
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = ROOT) -> int:
+        """Number of rows."""
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = ROOT) -> int:
+        """Number of columns."""
+        return 0 if parent.isValid() else len(self.head)
+
+    def headerData(
+        self, section: int, way: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        """Names of the columns."""
+        if way != Qt.Orientation.Horizontal or not 0 <= section < len(self.head):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.head[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT if self._numeric[section] else _LEFT
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """A cell."""
+        match role:
+            case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.ToolTipRole:
+                return self.rows[index.row()][index.column()]
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return _RIGHT if self._numeric[index.column()] else _LEFT
+            case Qt.ItemDataRole.FontRole:
+                return self._font
+        return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort; column -1 brings back the order of the table."""
+        self.layoutAboutToBeChanged.emit()
+        self.rows = list(self._given)
+        if 0 <= column < len(self.head):
+            number = self._numeric[column]
+            self.rows.sort(
+                key=lambda row: _sorted_by(row[column], number),
+                reverse=order == Qt.SortOrder.DescendingOrder,
+            )
+        self.layoutChanged.emit()
 
 
 class ResultTable(QTableView):
@@ -27,12 +91,11 @@ class ResultTable(QTableView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Results")
-        self._items = QStandardItemModel(self)
-        self._items.setSortRole(Qt.ItemDataRole.UserRole)
-        self.setModel(self._items)
+        self.rows = ResultModel(self)
+        self.setModel(self.rows)
         self.setShowGrid(False)
         self.setWordWrap(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -40,31 +103,25 @@ class ResultTable(QTableView):
         self.verticalHeader().setDefaultSectionSize(ROW)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
+        header.setResizeContentsPrecision(0)  # what is seen; measuring all rows takes too long
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(NARROWEST)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
         self.shown: Rows = ((), [])
         copy_action(self, self.text)
 
     def show_rows(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Other rows, in their order."""
-        self.shown = (tuple(head), [tuple(row) for row in rows])
-        self.setSortingEnabled(False)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        self._items.clear()
-        self._items.setHorizontalHeaderLabels(list(head))
-        numbers = [_is_number_column([row[i] for row in rows]) for i in range(len(head))]
-        for row in rows:
-            self._items.appendRow(
-                [_item(text, number) for text, number in zip(row, numbers, strict=True)]
-            )
-        for column, number in enumerate(numbers):
-            align = _RIGHT if number else _LEFT
-            self._items.setHeaderData(
-                column, Qt.Orientation.Horizontal, align, Qt.ItemDataRole.TextAlignmentRole
-            )
+        wanted = (tuple(head), [tuple(row) for row in rows])
+        if wanted == self.shown:
+            return
+        self.shown = wanted
+        header = self.horizontalHeader()
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.rows.show_rows(*wanted)
         if head:
-            self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.setSortingEnabled(True)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt's own copy takes one cell only."""
@@ -76,11 +133,7 @@ class ResultTable(QTableView):
     def text(self) -> str:
         """Head and selected rows (all without a selection), as they are sorted, as TSV."""
         chosen = sorted(index.row() for index in self.selectionModel().selectedRows())
-        rows = chosen or range(self._items.rowCount())
-        cells = [
-            tuple(self._items.item(row, c).text() for c in range(self._items.columnCount()))
-            for row in rows
-        ]
+        cells = [self.rows.rows[row] for row in chosen] or self.rows.rows
         return table_text(self.shown[0], cells, separator="\t")
 
 
@@ -92,23 +145,15 @@ def _value(text: str) -> float | None:
         return None
 
 
-def _is_number_column(cells: Sequence[str]) -> bool:
+def _sorted_by(text: str, number: bool) -> tuple[float, str]:
+    """Numbers by value, those that are missing first; words by their letters."""
+    value = _value(text) if number else 0.0
+    return (-math.inf if value is None else value, "" if number else text)
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     return bool(filled) and all(_value(cell) is not None for cell in filled)
-
-
-def _item(text: str, number: bool) -> QStandardItem:
-    item = QStandardItem(text)
-    item.setFont(font("number"))
-    value = _value(text) if number else None
-    if number:
-        item.setData(-math.inf if value is None else value, Qt.ItemDataRole.UserRole)
-        item.setTextAlignment(_RIGHT)
-    else:
-        item.setData(text, Qt.ItemDataRole.UserRole)
-        item.setTextAlignment(_LEFT)
-    item.setToolTip(text)
-    return item
 
 
 def comparison(own: Sequence[Measured], recorded: Sequence[Recorded]) -> Rows:
