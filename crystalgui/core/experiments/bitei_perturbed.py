@@ -18,26 +18,26 @@ from crystalgui.core.datasets.hamiltonians.dataset import CLASSES
 from crystalgui.core.experiments._registry import Context, experiment
 from crystalgui.core.experiments.bitei import (
     DIFFERS,
-    HEADER,
-    WEYL,
     Bench,
     Counts,
-    Network,
     Published,
     Variant,
-    confusion_rows,
     data_set,
-    draw_matrices,
-    draw_traces,
     numbers_of,
+)
+from crystalgui.core.experiments.bitei_costs import (
+    PLAIN,
+    compared,
+    report,
+    train_all,
+    trainings,
 )
 from crystalgui.core.experiments.bitei_low_energy import TITLE as OURS
 from crystalgui.core.experiments.bitei_low_energy import train_low_energy
 from crystalgui.core.experiments.bitei_unperturbed import NETWORKS as UNPERTURBED
-from crystalgui.core.experiments.results import Cell, Results
+from crystalgui.core.experiments.results import Results
 from crystalgui.core.messages import Event
 
-NAN = float("nan")
 ZERO = (0.0, 0.0, 0.0)
 
 _TABLES = {
@@ -84,7 +84,6 @@ NETWORKS = tuple(
     for row, trace, train, test in [_TABLES[network.key]]
 )
 BEST_PUBLISHED = (179.6, 4.1)
-PLAIN = Variant("cross-entropy", "cross-entropy")
 VARIANTS = (
     Variant("class-weights", "class weights", {"class_weights": True}),
     Variant("focal", "focal loss", {"cost": "focal"}),
@@ -141,76 +140,15 @@ def run(context: Context) -> Generator[Event, None, Results]:
     """Tables 6-8, then every cost on the networks that the preset compares."""
     preset = PRESETS[context.preset]
     data = yield from data_set(context, preset["data"])
-    compared = [n for n in NETWORKS if n.key in preset["compared"]]
-    bench = Bench(context, data, total=len(NETWORKS) + len(VARIANTS) * len(compared) + 1)
-    plain: list[tuple[Network, Counts]] = []
-    for network in NETWORKS:
-        repeats = preset["repeats"][network.key]
-        counts = yield from bench.train(network.key, network.title, network, PLAIN, repeats)
-        context.table(
-            f"confusion-{network.key}",
-            HEADER,
-            confusion_rows(counts, network.tables),
-            f"{network.title}: confusion matrices of {counts.repeats} repeats",
-        )
-        plain.append((network, counts))
-    costs: list[tuple[Network, Variant, Counts]] = [
-        (network, PLAIN, counts) for network, counts in plain
-    ]
-    for network in compared:
-        for variant in VARIANTS:
-            key, title = f"{network.key}-{variant.key}", f"{network.title}, {variant.title}"
-            repeats = preset["compared"][network.key]
-            counts = yield from bench.train(key, title, network, variant, repeats)
-            costs.append((network, variant, counts))
+    wanted = trainings(NETWORKS, VARIANTS, preset)
+    bench = Bench(context, data, total=len(wanted) + 1)
+    costs = yield from train_all(bench, wanted)
     ours = yield from train_low_energy(bench, preset["ours"])
-    _report(context, plain, costs, ours)
-    numbers = [n for network, counts in plain for n in numbers_of(network, counts)]
+    report(context, costs, (OURS, ours))
+    numbers = [m for n, v, counts in costs if v is PLAIN for m in numbers_of(n, counts)]
+    numbers += [*compared(costs, BEST_PUBLISHED), *_of_ours(ours)]
     differs = (*DIFFERS, NOT_THEIRS, *((QUICK,) if context.preset == "quick" else ()))
-    return Results(numbers=(*numbers, *_compared(costs), *_of_ours(ours)), differs=differs)
-
-
-def _compared(costs: list[tuple[Network, Variant, Counts]]) -> list[Measured]:
-    """Weyl recall and trace of every cost; the paper's of the same network with cross-entropy."""
-    found = []
-    for network, variant, counts in costs:
-        if variant is PLAIN:
-            continue
-        name = f"{network.title}, {variant.title}"
-        recall, around = counts.recall(WEYL)
-        found.append(
-            Measured(
-                name=f"{name}: Weyl semimetals found in the test set",
-                value=recall,
-                spread=around,
-                published=network.tables["test"].mean[WEYL][WEYL],
-                unit="%",
-            )
-        )
-        trace, around = counts.trace()
-        found.append(
-            Measured(
-                name=f"{name}: trace of the test matrix",
-                value=trace,
-                spread=around,
-                published=network.trace[0],
-                published_spread=network.trace[1],
-                unit="% of 300",
-            )
-        )
-    best = max(costs, key=lambda entry: entry[2].trace()[0])
-    trace, around = best[2].trace()
-    found.append(
-        Measured(
-            name=f"Best trace of the paper's networks: {best[0].title}, {best[1].title}",
-            value=trace,
-            spread=around,
-            published=BEST_PUBLISHED[0],
-            published_spread=BEST_PUBLISHED[1],
-            unit="% of 300",
-        )
-    )
-    return found
+    return Results(numbers=tuple(numbers), differs=differs)
 
 
 def _of_ours(counts: Counts) -> list[Measured]:
@@ -240,53 +178,3 @@ def _of_ours(counts: Counts) -> list[Measured]:
         )
     )
     return found
-
-
-def _row(network: str, variant: str, counts: Counts) -> list[Cell]:
-    """A row of the table of costs."""
-    cells: list[Cell] = [network, variant, counts.repeats, *counts.trace()]
-    for c in range(len(CLASSES)):
-        cells += counts.recall(c)
-    return [*cells, *counts.precision(WEYL), *counts.trace("train"), counts.seconds]
-
-
-def _report(
-    context: Context,
-    plain: list[tuple[Network, Counts]],
-    costs: list[tuple[Network, Variant, Counts]],
-    ours: Counts,
-) -> None:
-    """Tables and figures of the comparison."""
-    rows = [_row(network.title, variant.title, counts) for network, variant, counts in costs]
-    rows.append(_row(OURS, "trace cost, 4 times longer", ours))
-    header = ["network", "trained with", "repeats", "test trace (%)", "spread (%)"]
-    for name in CLASSES:
-        header += [f"{name}s found (%)", "spread (%)"]
-    header += ["of answers Weyl semimetal right (%)", "spread (%)", "train trace (%)",
-               "spread (%)", "training (s)"]  # fmt: skip
-    context.table("costs", header, rows, "What it takes to see Weyl semimetals")
-    for network, variant, counts in costs:
-        if variant is not PLAIN:
-            context.table(
-                f"confusion-{network.key}-{variant.key}",
-                HEADER,
-                confusion_rows(counts),
-                f"{network.title}, {variant.title}: confusion matrices",
-            )
-    context.table("confusion-ours", HEADER, confusion_rows(ours), f"{OURS}: confusion matrices")
-    titled = [(network.title, counts) for network, counts in plain]
-    context.figure(
-        "confusion",
-        lambda figure, style: draw_matrices(figure, style, titled),
-        "Confusion matrices of the test set with cross-entropy, mean and spread over repeats",
-        width=520,
-        height=190,
-    )
-    bars = [*((f"{n.key}, {v.title}", c) for n, v, c in costs), ("ours, low energy", ours)]
-    marks = [*(n.trace[0] if v is PLAIN else NAN for n, v, _ in costs), NAN]
-    context.figure(
-        "costs",
-        lambda figure, style: draw_traces(figure, style, bars, marks),
-        "Traces of the test matrices by network and cost; a perfect answer is 300 %",
-        height=60 + 17 * len(bars),
-    )

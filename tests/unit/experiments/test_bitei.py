@@ -180,5 +180,7 @@ def _small(module: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(module, "NETWORKS", networks)
     if module is bitei_perturbed:
         monkeypatch.setattr(module, "VARIANTS", module.VARIANTS[2:4])
+    else:
+        monkeypatch.setattr(module, "variants", lambda preset: bitei_perturbed.VARIANTS[3:4])
     preset |= {"compared": {"small": 2}, "ours": 2}
     monkeypatch.setattr(module, "PRESETS", {"quick": preset})
