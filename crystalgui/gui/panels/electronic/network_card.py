@@ -189,6 +189,10 @@ class NetworkCard(Card):
         self.place = LinkButton("")
         self.place.clicked.connect(self._place_chosen)
         self.place.setToolTip("Show this k-point in the zone, on the path and on the slice")
+        self.where = QWidget()
+        line = FlowLayout(self.where, SPACE[0])
+        for widget in (QLabel("Evidence is strongest at"), self.place):
+            line.addWidget(widget)
         self.flat = Text("", "muted")
         self.doubts = Text("", "warn")
         self.limits = Text("", "muted")
@@ -199,7 +203,7 @@ class NetworkCard(Card):
         column.setSpacing(SPACE[0])
         for part in (head, self.bars, self.agrees):
             column.addWidget(part)
-        column.addWidget(self.place, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.where)
         for part in (self.flat, self.doubts, self.limits):
             column.addWidget(part)
         column.addStretch(1)
@@ -422,8 +426,8 @@ class NetworkCard(Card):
         some = evidence is not None and not evidence.flat
         self._strongest = evidence.strongest() if evidence is not None and some else None
         if self._strongest is not None:
-            self.place.setText(f"Evidence is strongest at k = {k_text(self._strongest)}")
-        self.place.setVisible(some)
+            self.place.setText(k_text(self._strongest))
+        self.where.setVisible(some)
         if evidence is not None and evidence.flat:
             words = "No part of the zone speaks for this answer more than another."
         self.flat.setText(words)

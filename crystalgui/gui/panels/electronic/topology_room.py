@@ -230,8 +230,11 @@ class TopologyRoom(QWidget):
         if self._moved or not hasattr(self, "beside"):
             return
         upright = self.splitter.orientation() == Qt.Orientation.Vertical
-        self.splitter.setSizes([1180, 820] if upright and self.height() > TALL else [1000, 1000])
         answered = self.network.answer is not None
+        sizes = [1180, 820] if upright and self.height() > TALL else [1000, 1000]
+        if self.flow.isHidden() and not answered:
+            sizes = [1500, 500]
+        self.splitter.setSizes(sizes)
         self.beside.setSizes([1000, 1000] if answered else [350, 650] if upright else [240, 760])
 
     def _note_move(self) -> None:
