@@ -17,7 +17,7 @@ from crystalgui.core.datasets.dataset import RECORDS, SUMMARY
 from crystalgui.core.datasets.hamiltonians import zones
 from crystalgui.core.datasets.hamiltonians.descriptors import CHANNELS, describe
 from crystalgui.core.datasets.hamiltonians.families import FAMILIES
-from crystalgui.core.datasets.hamiltonians.recipes import read_recipe
+from crystalgui.core.datasets.hamiltonians.recipes import changed, read_recipe
 from crystalgui.core.datasets.hamiltonians.zones import CLASSES, ZoneDataset, make
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
@@ -181,3 +181,12 @@ def test_shipped_recipes(name: str) -> None:
     recipe = read_recipe(name)
     assert isinstance(recipe, ZoneDataRecipe)
     assert recipe.families == tuple(FAMILIES)
+
+
+def test_families_can_be_named_on_the_command_line() -> None:
+    recipe = changed(read_recipe("zones-small"), {"families": "ssh, cubic", "samples": 3})
+    assert isinstance(recipe, ZoneDataRecipe)
+    assert recipe.families == ("ssh", "cubic")
+    every = changed(recipe, {"families": ""})
+    assert isinstance(every, ZoneDataRecipe)
+    assert every.families == ()

@@ -97,7 +97,7 @@ def changed(
     """The recipe with some fields changed.
 
     Keys are names of fields; parts of a field are written ``start.path``,
-    ``end.settings.x`` or ``alpha.0``.
+    ``end.settings.x`` or ``alpha.0``; lists of names are written with commas.
     """
     base = Path.cwd()
     plain = to_plain(recipe, base)
@@ -118,7 +118,11 @@ def _set(plain: Any, parts: list[str], value: Scalar, key: str) -> None:
         last = _index(place, parts[-1], key)
     elif not isinstance(place, dict) or (parts[-2:-1] != ["settings"] and last not in place):
         raise _unknown(key, plain)
-    place[last] = [] if value == "" and isinstance(place[last], list) else value
+    listed = isinstance(place, dict) and isinstance(place.get(last), list)
+    if listed and isinstance(value, str):
+        place[last] = [part.strip() for part in value.split(",") if part.strip()]
+    else:
+        place[last] = value
 
 
 def _inside(place: Any, part: str, key: str) -> Any:
