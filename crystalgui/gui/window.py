@@ -320,9 +320,9 @@ class MainWindow(QMainWindow):
         if row is not None and row.quiet:
             return
         if isinstance(event, DatasetReady):
-            self.notifications.info(
-                f"{event.summary.name}: {event.summary.size:,} crystals imported"
-            )
+            what = {"crystals": "crystals imported", "hoppings": "Hamiltonians made"}
+            word = what.get(event.summary.kind, f"{event.summary.kind} made")
+            self.notifications.info(f"{event.summary.name}: {event.summary.size:,} {word}")
         elif isinstance(event, ReportWritten) and event.paths:
             names = ", ".join(p.name for p in event.paths)
             self.notifications.info(f"{names} written to {event.paths[0].parent}")

@@ -175,13 +175,16 @@ def test_shares_are_live_and_what_has_no_phase_stays_apart(
     assert "911 of 6,000" in making.words.text()
     assert "1 min 01 s left" in making.words.text()
     assert page.flow.stepper.steps[3].summary == "15 %"
-    engine.send(DatasetReady(summary=data.summary))
+    made = replace(data.summary, name="mine")
+    engine.send(DatasetReady(summary=made))
     engine.end(Done())
     assert not making.explore.isHidden()
+    assert making.facts.rows[0] == ("Name", "mine")  # not that the name is taken
+    assert page.flow.words.text() == ""
     assert "kept apart" in making.apart.text()
     with qtbot.waitSignal(page.train_asked) as asked:
         making.train.click()
-    assert asked.args == [data.summary]
+    assert asked.args == [made]
     making.explore.click()
     assert page.stack.currentWidget() is page.explore
     qtbot.waitUntil(lambda: page.explore.data is not None, timeout=20_000)

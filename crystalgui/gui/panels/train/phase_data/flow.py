@@ -306,10 +306,18 @@ class PhaseDataFlow(QWidget):
         self.next.setText("Make" if last else "Next")
         can_go = not (self.step == 0 and place == 0)
         self.next.setEnabled((place < 0 and not self.state.alive) if last else can_go)
-        showing = self.state.job is not None and (self.state.alive or self.state.resumable)
+        showing = self._shows_job()
         self.making.set_recipe(self.state.job.recipe if showing else self.recipe(), why)  # type: ignore[union-attr,arg-type]
         self.words.setText(why if last and place >= 0 and not showing else "")
         self.redraw()
+
+    def _shows_job(self) -> bool:
+        """Whether the last step is about the job, not about what could be made next."""
+        job = self.state.job
+        if job is None:
+            return False
+        name = self.size_step.name.text().strip()
+        return self.state.alive or self.state.resumable or job.recipe.name == name
 
     def redraw(self) -> None:
         """Bring the last step up to date with the job; the clock calls it."""

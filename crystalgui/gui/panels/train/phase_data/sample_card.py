@@ -27,6 +27,8 @@ LABELLED = {
     "continuity": "open gap to a neighbour",
     "homotopy": "open gap to the line",
 }
+LENGTHY = ("Mirror", "Valence", "Conduction")
+"""Rows of a certificate that the narrow card leaves to the Electronic page."""
 HINT = "Click a point to see its bands and its certificate."
 
 
@@ -175,7 +177,8 @@ class SampleCard(Card):
         self.status.set_role("good" if same else "bad")
         self.status.setText(f"{words}, {found.status}, in {found.seconds:.1f} s.")
         self.headline.show_phase(label, found.status if same else "disagrees", found.remark)
-        self.indices.set_rows([*index_rows(found), *gap_rows(found)])
+        rows = [*index_rows(found), *gap_rows(found)]
+        self.indices.set_rows([row for row in rows if not row[0].startswith(LENGTHY)])
         self.checks.set_checks(found.checks)
         passed = sum(check.passed is True for check in found.checks)
         self._checks_chip.setText(f"{passed} of {len(found.checks)} checks passed")
