@@ -104,9 +104,9 @@ class Planes(nn.Module):
             "dimensions fits; origin and order of the reciprocal vectors do not matter."
         ),
         params=(
-            Param(name="width", label="Width", default=32, minimum=4, maximum=256,
+            Param(name="width", label="Width", default=24, minimum=4, maximum=256,
                   help="Channels of the convolutions."),
-            Param(name="depth", label="Blocks", default=3, minimum=0, maximum=12,
+            Param(name="depth", label="Blocks", default=2, minimum=0, maximum=12,
                   help="Residual blocks; their kernels reach 1 point, 1/2 and 1/4 of the zone."),
             Param(name="wide", label="Read-out width", default=64, minimum=4, maximum=512),
             Param(name="planes", label="Read planes", default=True,
@@ -120,9 +120,9 @@ class Planes(nn.Module):
         ),
         presets={
             "small": {"epochs": 30, "batch_size": 64, "learning_rate": 2e-3,
-                      "weight_decay": 1e-2},
+                      "weight_decay": 5e-2},
             "large": {"width": 64, "depth": 6, "wide": 128, "epochs": 60, "batch_size": 64,
-                      "learning_rate": 1e-3, "weight_decay": 1e-2},
+                      "learning_rate": 1e-3, "weight_decay": 5e-2},
         },
         symmetries=("origin", "axes"),
     )
@@ -176,10 +176,11 @@ class ZoneNetwork(ZoneModel):
         """Running mean and spread of the features of training, for `strangeness`."""
         if len(features) < 2:
             return
-        pace = MOMENTUM if bool(self.seen_far) else 1.0
-        self.seen_mean.lerp_(features.mean(0), pace)
-        self.seen_scale.lerp_(features.std(0), pace)
-        self.seen_far.lerp_(torch.quantile(self._apart(features), 0.95), pace)
+        pace = torch.where(self.seen_far > 0, MOMENTUM, 1.0)  # no branch: replicas are mapped
+        self.seen_mean += pace * (features.mean(0) - self.seen_mean)
+        self.seen_scale += pace * (features.std(0) - self.seen_scale)
+        far = self._apart(features).sort().values[round(0.95 * (len(features) - 1))]
+        self.seen_far += pace * (far - self.seen_far)
 
     def _apart(self, features: Tensor) -> Tensor:
         """(b,): root mean square distance from the mean, in units of the spread."""
