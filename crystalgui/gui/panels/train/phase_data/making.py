@@ -93,7 +93,7 @@ class MakingStep(Card):
                 ("Name", recipe.name),
                 ("Start", recipe.start.name),
                 ("End", recipe.end.name),
-                ("Mixing α", f"{low:g} … {high:g}, uniform"),
+                ("Mixing α", f"{low:g} … {high:g}, uniform".replace("-", "−")),
                 ("Noise", noise),
                 ("Occupied bands", filled),
                 ("Train, test", f"{recipe.train:,}, {recipe.test:,}"),

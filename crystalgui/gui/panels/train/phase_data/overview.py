@@ -101,7 +101,7 @@ class DataCardText(Card):
         self.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Maximum)
         self.facts = KeyValues()
         self.how = Text("")
-        self._notes_title = SectionTitle("What differs from the paper")
+        self._notes_title = SectionTitle("Compared with the paper")
         self.notes = Text("")
         for widget in (self.facts, self.how, self._notes_title, self.notes):
             self.body.addWidget(widget)
@@ -118,7 +118,7 @@ class DataCardText(Card):
             [
                 ("Start", recipe.start.name),
                 ("End", recipe.end.name),
-                ("Mixing α", f"{low:g} … {high:g}"),
+                ("Mixing α", f"{low:g} … {high:g}".replace("-", "−")),
                 ("Noise", f"{recipe.strength:g} {unit}" if recipe.strength else "none"),
                 ("Orbitals, occupied", f"{data.start.n_orbitals}, {data.occupied}"),
                 ("Lattice vectors", f"{len(data.cells):,}"),

@@ -119,7 +119,7 @@ class SampleCard(Card):
         self.headline.show_phase(label, "certified", "")
         k = ", ".join(f"{x:.4f}" for x in data.k[row])
         rows = [
-            ("α", f"{data.alpha[row]:.6f}"),
+            ("α", f"{data.alpha[row]:.6f}".replace("-", "−")),
             ("Smallest gap", f"{data.gap[row]:.5f} eV"),
             ("at k", f"({k})".replace("-", "−")),
             ("Labelled by", LABELLED.get(VIA[int(data.via[row])], "")),
