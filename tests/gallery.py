@@ -221,6 +221,10 @@ class Gallery:
         page = self.window.page_widget("electronic")
         page.rooms.show_room("topology")  # type: ignore[union-attr]
         self.wait("certificate", lambda: page.rooms.room("topology").card.certificate)  # type: ignore[union-attr]
+        network = page.rooms.room("topology").network  # type: ignore[union-attr]
+        if network.models.count():
+            network.ask_now()
+            self.wait("answer of the network", lambda: network.answer or network.state.error)
         self.shoot("electronic", "topology")
         page.rooms.show_room("bands")  # type: ignore[union-attr]
 
