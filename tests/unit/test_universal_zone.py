@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
+from crystalgui.core.datasets.hamiltonians.zones import make
 from crystalgui.core.experiments import universal_zone
 from crystalgui.core.experiments.results import load_record, read_table
 from crystalgui.core.experiments.run import run_experiment
 from crystalgui.core.experiments.universal_zone import METHODS, Size
 from crystalgui.core.experiments.zone_baselines import boosted, counted, majority, threshold
-from crystalgui.core.messages import ExperimentJob, ExperimentReady
+from crystalgui.core.messages import (
+    ExperimentJob,
+    ExperimentReady,
+    HamiltonianSource,
+    PhaseAnswer,
+    PhaseAnswerJob,
+    PhaseDataJob,
+    ZoneDataRecipe,
+)
+from crystalgui.core.models.answers import answer
+from crystalgui.core.models.trained import read_model
+from crystalgui.core.resources import recipes
+from crystalgui.core.training.publish import publish
 
 TINY = Size(samples=12, epochs=2, seeds=1, mesh=4, families=("ssh", "shockley", "haldane"))
 
@@ -48,6 +62,35 @@ def test_it_leaves_families_out_and_goes_on(
         assert (tmp_path / "out" / f"{figure.stem}.pdf").stat().st_size > 1000
     every = np.arange(len(data))
     assert (counted(data, every) == data.label).mean() > 0.85
+
+
+def test_a_model_is_published_from_a_made_data_set(tmp_path: Path) -> None:
+    folder, out = tmp_path / "zones", tmp_path / "out"
+    recipe = ZoneDataRecipe(name="few", families=("ssh", "haldane"), samples=20, mesh=4)
+    list(make(PhaseDataJob(recipe=recipe, out=folder, processes=1)))
+    plain = json.loads((recipes() / "universal-zone.json").read_text("utf-8"))
+    plain["recipe"] |= {"epochs": 1, "params": {"width": 8, "wide": 8, "mesh": 4}}
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(plain), "utf-8")
+    list(publish(path, folder, None, out))
+    card, inference, networks = read_model(out / "universal-zone")
+    assert inference.members == len(networks) == 2
+    data = ZoneDataset.load(folder)
+    assert inference.shape == (len(data.names),)
+    lines = (out / "universal-zone" / "test.csv").read_text("utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == [
+        "ssh 9",
+        "ssh 19",
+        "haldane 9",
+        "haldane 19",
+    ]
+    right = [line.split(",")[1] == line.split(",")[2] for line in lines[1:]]
+    assert card.metrics["accuracy"] == pytest.approx(np.mean(right))
+    source = HamiltonianSource(model="haldane")
+    job = PhaseAnswerJob(source=source, model=str(out / "universal-zone"), device="cpu")
+    *_, got = answer(job)
+    assert isinstance(got, PhaseAnswer)
+    assert got.evidence.shape == (4, 4, 1)
 
 
 def test_baselines() -> None:
