@@ -119,15 +119,29 @@ class Stack(nn.Module):
                 folded = [self.columns.fold.mean(each[name].detach()) for each in own]
                 stacked = torch.stack(folded, 1)
             self.register_parameter(_key(name), nn.Parameter(stacked.to(task.device)))
+        buffers = [dict(network.named_buffers()) for network in networks]
+        for name in buffers[0]:  # they may change in training, so each has its own
+            stacked = torch.stack([each[name] for each in buffers])
+            self.register_buffer(_key(name), stacked.to(task.device))
         # A buffer, so that the running average of the weights averages it as well.
         self.register_buffer("shrink", torch.ones((), dtype=torch.float64))
 
     def forward(self, rows: Tensor) -> Tensor:
         """(replicas, b, outputs) of (b,) rows, or of (replicas, b) rows of their own."""
-        return self.outputs(dict(self.named_parameters()), rows)
+        return self.outputs(self.own(), rows)
+
+    def train(self, mode: bool = True) -> Stack:
+        """Also of the network that is mapped."""
+        self._spare[0].train(mode)
+        super().train(mode)
+        return self
+
+    def own(self) -> dict[str, Tensor]:
+        """Stacked parameters and buffers, not copied."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
 
     def outputs(self, state: Mapping[str, Tensor], rows: Tensor) -> Tensor:
-        """The same with the parameters ``state``."""
+        """The same with the parameters and buffers ``state``."""
         if self.columns is None:
             return self._whole(state, rows)
         hidden, _ = self.columns.product(state[self.first], rows)
@@ -167,19 +181,18 @@ class Stack(nn.Module):
     def backward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of one step; returns (replicas,) losses and hits."""
         self.train()
-        self._spare[0].train()
         target = self.task.target[rows]
         if self.columns is None:
             out = self(rows)
             losses = self._losses(out, target)
             torch.autograd.backward(losses.sum())
             return losses.detach(), _hits(out, target)
-        parameters = dict(self.named_parameters())
-        first = parameters[self.first]
+        state = self.own()
+        first = self.get_parameter(self.first)
         with torch.no_grad():
             hidden, x = self.columns.product(first, rows)
         hidden.requires_grad_()
-        out = self.rest(parameters, hidden)
+        out = self.rest(state, hidden)
         losses = self._losses(out, target)
         torch.autograd.backward(losses.sum())
         assert hidden.grad is not None
@@ -227,6 +240,8 @@ class Stack(nn.Module):
             else:
                 value = stacked[replica]
             start.data.copy_(value)
+        for name, buffer in network.named_buffers():
+            buffer.copy_(state[_key(name)][replica])
         return {k: v.detach() for k, v in network.state_dict().items()}
 
 

@@ -12,12 +12,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from crystalgui.core.datasets.hamiltonians.tables import ZoneBatch
 from crystalgui.core.errors import Diverged, ModelError
 from crystalgui.core.messages import EpochMetrics, Event, TrainRecipe
 from crystalgui.core.training import folding
 from crystalgui.core.training.loop import order
 from crystalgui.core.training.optimise import Average, optimiser, rate
-from crystalgui.core.training.replicas import Fitted, recalls, replicate, scores, spread, trace
+from crystalgui.core.training.replicas import (
+    Fitted,
+    family_task,
+    recalls,
+    replicate,
+    scores,
+    spread,
+    trace,
+)
 from crystalgui.core.training.stack import Stack, Task
 
 ROWS, COLUMNS, CLASSES = 90, 24, 3
@@ -69,6 +78,24 @@ class Plain(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         out: Tensor = self.layers(batch)
+        return out
+
+
+class Remembering(Plain):
+    """Keeps a running mean in a buffer, as batch norm does."""
+
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(6))
+
+    def forward(self, batch: Tensor) -> Tensor:
+        hidden = self.layers[0](batch)
+        if self.training:
+            with torch.no_grad():
+                self.seen += 0.1 * (hidden.detach().mean(0) - self.seen)
+        out: Tensor = self.layers[1:](hidden - self.seen)
         return out
 
 
@@ -150,7 +177,7 @@ def alone(t: Task, replica: int) -> dict[str, Tensor]:
     return {k: v.detach().clone() for k, v in average.best_weights(network).items()}
 
 
-@pytest.mark.parametrize("network", [Small, Cells, Plain, lambda: Small(bias=False)])
+@pytest.mark.parametrize("network", [Small, Cells, Plain, Remembering])
 @pytest.mark.parametrize("own_order", [False, True])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_replicas_have_the_numbers_of_single_runs(
@@ -176,6 +203,55 @@ def test_weights_of_a_replica_give_its_answers() -> None:
     torch.testing.assert_close(
         network(t.batch(rows)), fitted.outputs["validation"][2], rtol=1e-4, atol=1e-5
     )
+
+
+def test_evaluation_does_not_drop_out() -> None:
+    _, fitted = run(replicate(task(lambda: Plain(0.5))))
+    network = Plain(0.5).eval()
+    network.load_state_dict(fitted.weights(1))
+    t = task(lambda: Plain(0.5))
+    rows = t.parts["validation"]
+    torch.testing.assert_close(network(t.batch(rows)), fitted.outputs["validation"][1])
+
+
+def test_a_first_layer_may_have_no_bias() -> None:
+    t = task(lambda: Small(bias=False))
+    _, fitted = run(replicate(t))
+    for name, wanted in alone(t, 1).items():
+        torch.testing.assert_close(fitted.weights(1)[name], wanted, rtol=2e-4, atol=2e-5)
+
+
+def test_networks_of_zones_are_replicated_as_they_are() -> None:
+    t = _zones()
+    _, fitted = run(replicate(t))
+    for name, wanted in alone(t, 1).items():
+        torch.testing.assert_close(fitted.weights(1)[name], wanted, rtol=1e-3, atol=1e-4)
+
+
+def _zones() -> Task:
+    draw = torch.Generator().manual_seed(2)
+    table = _Zones(torch.randn(24, 3, 4, 4, 4, generator=draw))
+    recipe = TrainRecipe(
+        model="zone",
+        dataset=Path(),
+        params={"width": 4, "depth": 1, "dropout": 0.0},
+        epochs=2,
+        batch_size=8,
+        replicas=2,
+    )
+    rows = torch.arange(24)
+    target = torch.randint(0, 3, (24,), generator=draw)
+    return family_task(recipe, table, (3,), target, rows[:16], {"test": rows[16:]}, ("a", "b", "c"))
+
+
+class _Zones:
+    device = torch.device("cpu")
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def batch(self, index: Tensor) -> ZoneBatch:
+        return ZoneBatch(self.values[index], torch.full((len(index),), 3))
 
 
 def test_fold_finds_zero_and_mirrored_columns() -> None:
