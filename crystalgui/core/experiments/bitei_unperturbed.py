@@ -96,8 +96,8 @@ LONG = {
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "data": "bitei-unperturbed-small",
-        "repeats": {"small": 10, "large": 10, "hybrid": 5},
-        "compared": {"small": 10, "large": 5},
+        "repeats": {"small": 10, "large": 5, "hybrid": 3},
+        "compared": {"small": 10, "large": 3},
     },
     "paper": {
         "data": "bitei-unperturbed",
@@ -107,8 +107,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 QUICK = (
     "The quick preset has a tenth of the samples (5,400 to train, 600 to test) at the paper's 25 "
-    "epochs, so a tenth of its steps; the hybrid network has five repeats, not ten. Ten times "
-    "longer is as many steps as in the paper (five repeats of the large network)."
+    "epochs, so a tenth of its steps; ten repeats of the small network, five of the large and "
+    "three of the hybrid. Ten times longer (ten and three repeats) is as many steps as in the "
+    "paper."
 )
 
 
@@ -134,7 +135,7 @@ def variants(preset: str) -> tuple[Variant, ...]:
         paper="Bird (2023), section 3.3, tables 3-5",
         rows=("B07", "B45", "B46", "B47", "B77", "B78", "B79"),
         presets={
-            "quick": "5,400 samples to train and 600 to test, 25 epochs, 10, 10 and 5 repeats",
+            "quick": "5,400 samples to train and 600 to test, 25 epochs, 3 to 10 repeats",
             "paper": "54,000 samples to train and 6,000 to test, 25 epochs, 10 repeats",
         },
         minutes={"quick": 5, "paper": 60},
