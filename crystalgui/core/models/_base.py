@@ -92,14 +92,16 @@ class HoppingModel(Network):
     """A network of the cropped hoppings of one crystal, of ``shape`` (27, n, n, 2).
 
     It begins with one linear layer, ``first``, of the standardised hoppings,
-    so that many networks can share what they read.
+    so that many networks can share what they read; ``together`` counts the
+    trailing axes that one of its neurons reads.
     """
 
     first: nn.Linear
+    together: ClassVar[int] = 4
 
     def __init__(self, outputs: int, *, shape: tuple[int, ...], **params: Any) -> None:
         super().__init__(outputs, shape=shape)
-        self.inputs = Standardise(*shape)
+        self.inputs = Standardise(*shape, together=self.together)
 
     def standardise(self, batches: Iterable[HoppingBatch]) -> None:
         """Mean and spread of every real number of the hoppings."""

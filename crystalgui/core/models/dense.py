@@ -43,7 +43,7 @@ from crystalgui.core.models.layers.mlp import MLP
                   help="After each hidden layer; the paper has none."),
         ),
         presets={
-            "small": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-3},
+            "small": {"epochs": 25, "batch_size": 128, "learning_rate": 1e-2},
             "large": {
                 "width": 500,
                 "depth": 3,

@@ -11,7 +11,7 @@ though neurons have one by Fig. 3; both readings are offered.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,8 @@ from crystalgui.core.models.layers.mlp import MLP
 )  # fmt: skip
 class Hybrid(HoppingModel):
     """Row B45 of the model reference."""
+
+    together: ClassVar[int] = 3
 
     def __init__(self, outputs: int, *, shape: tuple[int, ...], **params: Any) -> None:
         super().__init__(outputs, shape=shape)

@@ -11,22 +11,32 @@ FLOOR = 1e-6
 
 
 class Standardise(nn.Module):
-    """Subtract the mean and divide by the spread of each feature.
+    """Subtract the mean and divide by the spread of each feature, and by their number.
 
     Features that never vary stay zero: what differs from a constant by
     rounding alone would otherwise be blown up to noise.
+
+    Along a path between two Hamiltonians all hoppings move together.  A step
+    of AdamW moves every weight alike, so a neuron of thousands of equal
+    features would move thousands of times as far as its bias, and its kink
+    would stay at the mean.  Divided by the number of features that a neuron
+    reads, they act as one.
 
     Parameters
     ----------
     shape : tuple of int
         Shape of one input.
+    together : int
+        Trailing axes that one neuron of the next layer reads; 0 does not
+        divide by the number of features.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, *shape: int) -> None:
+    def __init__(self, *shape: int, together: int = 0) -> None:
         super().__init__()
+        self.together = together
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("scale", torch.ones(shape))
 
@@ -56,5 +66,9 @@ class Standardise(nn.Module):
         mean = first + away
         spread = (square / count - away.square()).clamp(min=0).sqrt()
         least = FLOOR * torch.maximum(mean.abs(), spread.max())
+        scale = torch.where(spread > least, 1 / spread.clamp(min=1e-30), 0.0)
+        if self.together:
+            alive = (scale > 0).flatten(-self.together).sum(-1)
+            scale = scale / alive.max().clamp(min=1)
         self.mean.copy_(mean)
-        self.scale.copy_(torch.where(spread > least, 1 / spread.clamp(min=1e-30), 0.0))
+        self.scale.copy_(scale)
