@@ -199,6 +199,7 @@ def test_a_cancelled_set_goes_on_where_it_was(played_page: Any, qtbot: Any) -> N
     assert engine.cancelled == [job.job_id]
     engine.end(Stopped())
     assert "Cut off at 100 of 6,000" in making.words.text()
+    assert not page.flow.next.isEnabled()  # Resume is what comes next
     making.resume.click()
     again = engine.jobs[-1]
     assert isinstance(again, PhaseDataJob)

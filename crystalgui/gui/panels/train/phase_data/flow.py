@@ -305,8 +305,9 @@ class PhaseDataFlow(QWidget):
         self.back.setVisible(self.step > 0)
         self.next.setText("Make" if last else "Next")
         can_go = not (self.step == 0 and place == 0)
-        self.next.setEnabled((place < 0 and not self.state.alive) if last else can_go)
         showing = self._shows_job()
+        can_make = place < 0 and not self.state.alive and not (showing and self.state.resumable)
+        self.next.setEnabled(can_make if last else can_go)
         self.making.set_recipe(self.state.job.recipe if showing else self.recipe(), why)  # type: ignore[union-attr,arg-type]
         self.words.setText(why if last and place >= 0 and not showing else "")
         self.redraw()
@@ -317,7 +318,7 @@ class PhaseDataFlow(QWidget):
         if job is None:
             return False
         name = self.size_step.name.text().strip()
-        return self.state.alive or self.state.resumable or job.recipe.name == name
+        return self.state.alive or job.recipe.name == name
 
     def redraw(self) -> None:
         """Bring the last step up to date with the job; the clock calls it."""

@@ -141,7 +141,8 @@ class MakingStep(Card):
         elif alive:
             left = f"  ·  {duration(row.eta)} left" if row.eta == row.eta else ""
             share = f"{made:,} of {total:,}" if total else ""
-            text = "  ·  ".join(t for t in (share, row.text or "waiting") if t)
+            said = "" if share and row.text.endswith("samples") else row.text or "waiting"
+            text = "  ·  ".join(t for t in (share, said) if t)
             self.words.setText(text + left)
         else:
             self.words.setText(f"Cut off at {made:,} of {total:,}; what was made is kept.")
@@ -162,6 +163,7 @@ class MakingStep(Card):
             widget.setVisible(bool(classes))
         self.balance.set_counts(classes, counts)
         words = [f"{count(apart)} without a certified phase are kept apart"] if apart else []
-        words += [f"{count(certificates)} full certificates"] if certificates else []
+        many = "certificate" if certificates == 1 else "certificates"
+        words += [f"{count(certificates)} full {many}"] if certificates else []
         self.apart.setText("  ·  ".join(words))
         self.apart.setVisible(bool(words))
