@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from crystalgui.core import errors
 from crystalgui.core.errors import ResourceError
 from crystalgui.core.messages import (
     Crashed,
@@ -28,6 +29,7 @@ from crystalgui.core.messages import (
     Started,
     Stopped,
 )
+from crystalgui.core.stopping import stoppable
 
 BATCHES_PER_SECOND = 30
 OUTCOMES = (Done, Stopped, Failed, Crashed)
@@ -127,7 +129,7 @@ def perform(
             prepare(task.job)
         if not task.cancelled.is_set():
             generator = _begin(task, handlers)
-            for event in generator:
+            for event in _events(generator, task.cancelled):
                 if isinstance(event, OUTCOMES):
                     outcome = event
                     break
@@ -138,6 +140,8 @@ def perform(
                     break
         if generator is not None:
             generator.close()
+    except errors.Stopped:  # what somebody asked for; `outcome` says so below
+        task.cancelled.set()
     except (Exception, SystemExit) as error:
         logging.getLogger(__name__).exception("%s failed", task.job.title)
         info = ErrorInfo.of(error)
@@ -148,3 +152,13 @@ def perform(
     if outcome is None:
         outcome = Stopped(run_id=run_id) if task.cancelled.is_set() else Done()
     yield replace(outcome, job_id=job_id)
+
+
+def _events(generator: Generator[Event, None, None], cancelled: threading.Event) -> Iterator[Event]:
+    """The events of a job; long physics between two of them looks at the flag, too."""
+    while True:
+        with stoppable(cancelled):
+            event = next(generator, None)
+        if event is None:
+            return
+        yield event

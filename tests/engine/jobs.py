@@ -12,6 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from crystalgui.core import stopping
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     Event,
@@ -29,6 +30,11 @@ class CountJob(Job):
     """Yields ``n`` progress events and as many lines."""
 
     n: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhysicsJob(Job):
+    """Computes for ever without a yield, as physics does: it only looks at the flag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,12 @@ def count(job: CountJob) -> Events:
         yield Progress(done=i + 1, total=job.n)
         yield StepMetrics(run_id="r", step=i, epoch=0.0, loss=1.0, samples_per_second=1.0)
         yield LogLine(text=str(i))
+
+
+def physics(job: PhysicsJob) -> Events:
+    yield Progress(done=0)
+    while True:
+        stopping.check()
 
 
 def pid(job: PidJob) -> Events:
@@ -175,6 +187,7 @@ def device_error(job: DeviceErrorJob) -> Events:
 
 HANDLERS = {
     CountJob: "tests.engine.jobs:count",
+    PhysicsJob: "tests.engine.jobs:physics",
     PidJob: "tests.engine.jobs:pid",
     EndlessJob: "tests.engine.jobs:endless",
     StuckJob: "tests.engine.jobs:stuck",

@@ -20,6 +20,7 @@ from crystalgui.core.messages import (
     ImportJob,
     Job,
     LogLine,
+    Progress,
     Started,
     Stopped,
     TrainJob,
@@ -102,6 +103,19 @@ def test_events_carry_the_id_of_their_job() -> None:
 def test_cancelled_before_it_began_nothing_is_done() -> None:
     seen = _perform(jobs.CountJob(job_id="j"), cancel_at=1)
     assert [type(e) for e in seen] == [Started, Stopped]
+
+
+def test_cancelled_in_long_physics_between_two_yields() -> None:
+    class Later(threading.Event):
+        looks = 0
+
+        def is_set(self) -> bool:
+            self.looks += 1
+            return self.looks > 10
+
+    task = Task(jobs.PhysicsJob(job_id="j"), cancelled=Later())
+    seen = list(perform(task, jobs.HANDLERS))
+    assert [type(e) for e in seen] == [Started, Progress, Stopped]
 
 
 def test_cancelled_at_a_yield(tmp_path: Path) -> None:
