@@ -30,13 +30,13 @@ PRECISIONS = (("32", "32 bit"), ("bf16-mixed", "bfloat16, mixed"), ("16-mixed", 
 WAYS = {
     "composition": "composition",
     "random": "row, at random",
-    "given": "test rows of the data set",
+    "given": "the data set",
     "family": "family, one left out",
 }
 COSTS = (
     ("cross-entropy", "cross-entropy"),
     ("focal", "focal loss"),
-    ("trace", "trace of the confusion matrix"),
+    ("trace", "trace, classes alike"),
 )
 BY_CLASS = ("cost", "class_weights", "resample")
 
@@ -246,6 +246,10 @@ class SetupView(QWidget):
         if kind != self._kind:
             self._kind = kind
             self.split.set_choices("kind", _ways(kind))
+            chosen = self.split.values()
+            self.split.set_baseline({"kind": SPLITS[kind][0]})
+            for name in ("validation", "test", "split_seed"):
+                self.split.set_value(name, chosen[name])
             self._offer()
         self._changed()
 
