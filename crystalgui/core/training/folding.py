@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TOLERANCE = 1e-4
-"""Largest difference of columns that count as equal, of their standard deviation."""
+TOLERANCE = 3e-5
+"""Largest difference of columns that count as equal, of their largest value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,7 @@ def find(chunks: Callable[[], Iterator[Tensor]], tolerance: float = TOLERANCE) -
     chunks : callable
         Gives all samples anew in chunks of (m, F) float32; called twice.
     tolerance : float
-        Of the standard deviation, which is 1 for standardised columns.
+        Largest difference, as a part of the column's largest value.
     """
     random = torch.Generator().manual_seed(0)
     projected, largest = None, None
@@ -106,7 +106,7 @@ def find(chunks: Callable[[], Iterator[Tensor]], tolerance: float = TOLERANCE) -
     assert projected is not None
     assert largest is not None
     group, sign = _candidates(projected.cpu(), largest.cpu(), tolerance)
-    group, sign = _verified(chunks(), group, sign, tolerance)
+    group, sign = _verified(chunks(), group, sign, tolerance * largest.cpu())
     kept, place = torch.unique(group[group >= 0], return_inverse=True)
     folded = torch.full_like(group, -1)
     folded[group >= 0] = place
@@ -119,7 +119,8 @@ def _candidates(projected: Tensor, largest: Tensor, tolerance: float) -> tuple[T
     sign = torch.where(projected[0] < 0, -1.0, 1.0)
     keys = projected * sign
     order = torch.argsort(keys[0])
-    close = tolerance * float(projected.abs().median().clamp(min=1.0))
+    alive = largest > 0
+    close = tolerance * float(projected[:, alive].abs().median()) if alive.any() else 0.0
     pairs = []
     for shift in range(1, 5):
         first, second = order[:-shift], order[shift:]
@@ -143,15 +144,15 @@ def _leaders(pairs: Tensor, number: int) -> Tensor:
 
 
 def _verified(
-    chunks: Iterator[Tensor], group: Tensor, sign: Tensor, tolerance: float
+    chunks: Iterator[Tensor], group: Tensor, sign: Tensor, most: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The same, with columns that differ somewhere from their leader set free."""
+    """The same; columns that differ by more than (F,) ``most`` from their leader are set free."""
     free = torch.zeros(len(group), dtype=torch.bool)
     every = torch.arange(len(group))
     follows = (group >= 0) & (group != every)
     for chunk in chunks:
         own = chunk[:, follows.to(chunk.device)]
         led = chunk[:, group[follows].to(chunk.device)]
-        off = (own - led * sign[follows].to(chunk)).abs().amax(0) > tolerance
-        free[follows] |= off.cpu()
+        off = (own - led * sign[follows].to(chunk)).abs().amax(0).cpu()
+        free[follows] |= off > most[group[follows]]
     return torch.where(free, every, group), torch.where(free, 1.0, sign)

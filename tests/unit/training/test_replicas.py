@@ -266,12 +266,23 @@ def test_fold_finds_zero_and_mirrored_columns() -> None:
     torch.testing.assert_close(rebuilt, x)
 
 
-def test_fold_does_not_join_columns_that_differ_in_one_sample() -> None:
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 1e4])
+def test_fold_does_not_join_columns_that_differ_in_one_sample(scale: float) -> None:
     x, _ = samples()
     x[17, 4] += 0.01
-    fold = folding.find(lambda: iter(x.split(40)))
+    fold = folding.find(lambda: iter((x * scale).split(40)))
     assert len(fold.kept) == 10
     assert int(fold.group[4]) != int(fold.group[0])
+
+
+def test_columns_that_nearly_move_together_stay_apart() -> None:
+    draw = torch.Generator().manual_seed(1)
+    line = torch.randn(200, 1, generator=draw)
+    x = 1e-4 * (line + 1e-2 * torch.randn(200, 50, generator=draw))
+    assert len(folding.find(lambda: iter(x.split(64))).kept) == 50
+    same = 1e-4 * line.expand(-1, 50)
+    assert len(folding.find(lambda: iter(same.split(64))).kept) == 1
+    assert len(folding.find(lambda: iter(torch.zeros(9, 4).split(5))).kept) == 0
 
 
 @pytest.mark.parametrize("fold", [True, False])
