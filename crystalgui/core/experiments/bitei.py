@@ -396,8 +396,9 @@ DIFFERS = (
     "set is made from the project's 18-orbital model of BiTeI, with 9 of the 27 lattice vectors of "
     "the input occupied, so the other inputs are zero.",
     "The paper states neither optimiser, batch size, learning rate nor scaling of the input: here "
-    "they are AdamW, 128, 1e-3 (small) or 3e-4 (large, hybrid) with warm-up and cosine decay, and "
-    "standardisation by the training set.",
+    "they are AdamW, 128, 1e-2 (small) or 3e-4 (large, hybrid) with warm-up and cosine decay; "
+    "inputs are standardised by the training set and divided by their number, because hoppings "
+    "move together.",
     "The repeats see the rows in the same order and differ by their initialisation alone; spreads "
     "are standard deviations with n - 1.",
 )
