@@ -96,7 +96,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "data": "bitei-perturbed-small",
         "repeats": {"small": 10, "large": 5, "hybrid": 3},
-        "compared": {"small": 10, "large": 3},
+        "compared": {"small": 10},
         "ours": 10,
     },
     "paper": {
@@ -114,8 +114,7 @@ NOT_THEIRS = (
 QUICK = (
     "The quick preset has a tenth of the samples (5,400 to train, 600 to test) at the paper's 25 "
     "epochs, so a tenth of its steps; ten repeats of the small network, five of the large and "
-    "three of the hybrid. Other costs are tried on the small network (ten repeats) and the large "
-    "one (three)."
+    "three of the hybrid. Other costs are tried on the small network."
 )
 
 
