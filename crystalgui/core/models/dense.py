@@ -51,7 +51,7 @@ from crystalgui.core.models.layers.mlp import MLP
                 "tail": 2,
                 "epochs": 25,
                 "batch_size": 128,
-                "learning_rate": 3e-4,
+                "learning_rate": 3e-3,
             },
         },
     )

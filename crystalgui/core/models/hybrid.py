@@ -60,9 +60,9 @@ from crystalgui.core.models.layers.mlp import MLP
                 "tail": 0,
                 "epochs": 25,
                 "batch_size": 128,
-                "learning_rate": 1e-3,
+                "learning_rate": 3e-3,
             },
-            "paper": {"epochs": 25, "batch_size": 128, "learning_rate": 3e-4},
+            "paper": {"epochs": 25, "batch_size": 128, "learning_rate": 3e-3},
         },
     )
 )  # fmt: skip
