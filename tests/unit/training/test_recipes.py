@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from crystalgui.core.datasets.kinds import INPUTS, SPLITS
 from crystalgui.core.errors import CrystalError, DataError, ModelError
 from crystalgui.core.messages import DatasetReady, EpochMetrics, RunCreated
+from crystalgui.core.models import _registry as registry
 from crystalgui.core.models.predict import Classifier
 from crystalgui.core.models.trained import read_card, read_model
 from crystalgui.core.resources import recipes
@@ -68,7 +70,9 @@ class TestFiles:
         assert len(found) >= 2
         for path in found:
             recipe, publication = read_recipe(path, Path("d"))
-            assert recipe.split.kind == "composition"
+            inputs = registry.family(recipe.model).card.inputs
+            kind = next(kind for kind, wanted in INPUTS.items() if wanted == inputs)
+            assert recipe.split.kind == SPLITS[kind][0]
             assert publication["licence"]
 
     def test_a_broken_recipe(self, tmp_path: Path) -> None:
