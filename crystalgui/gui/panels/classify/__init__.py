@@ -312,7 +312,9 @@ class ClassifyPanel(QWidget):
     # -------------------------------------------------------------- answers
 
     def _take_models(self) -> None:
-        self.bar.set_models(list(self._session.project.models))
+        project = self._session.project
+        others = {card.name for card in project.cards if card.inputs not in ("", "crystal")}
+        self.bar.set_models([m for m in project.models if m.family not in others])
         if self._waiting and self.bar.model is not None:
             self.classify(list(self._waiting))
 
