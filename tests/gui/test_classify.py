@@ -320,7 +320,7 @@ def test_thousands_of_rows_never_hold_the_window(
         app.processEvents()
         slowest.append(time.thread_time() - start)
     assert page.proxy.rowCount() == 3072
-    assert np.median(slowest) < 0.03
+    assert np.median(slowest) < 0.05  # what may hold the window, in seconds
     assert sorted(slowest)[-2] < 0.1
 
 
