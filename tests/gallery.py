@@ -216,17 +216,14 @@ class Gallery:
         """The certificate of the Hamiltonian that is shown."""
         if "topology" not in self.wanted:
             return
-        self.window.show_page("electronic")
-        self.rest()
-        page = self.window.page_widget("electronic")
-        page.rooms.show_room("topology")  # type: ignore[union-attr]
-        self.wait("certificate", lambda: page.rooms.room("topology").card.certificate)  # type: ignore[union-attr]
-        network = page.rooms.room("topology").network  # type: ignore[union-attr]
+        page, room = self.room("topology")
+        self.wait("certificate", lambda: room.card.certificate)
+        network = room.network
         if network.models.count():
             network.ask_now()
             self.wait("answer of the network", lambda: network.answer or network.state.error)
         self.shoot("electronic", "topology")
-        page.rooms.show_room("bands")  # type: ignore[union-attr]
+        page.rooms.show_room("bands")
 
     def phases(self, other: Path) -> None:
         """A mixture with noise, then the plane of the first preset."""
