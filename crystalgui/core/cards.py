@@ -44,7 +44,7 @@ class Card:
         Name shown to people.
     tasks : tuple of {"classification", "regression"}
     inputs : str
-        Kind of input the model eats, e.g. ``"crystal"``.
+        Kinds of input the model eats, with spaces between: ``"crystal"``, ``"image zone"``.
     paper : str
         Author, year, equation or section.
     rows : tuple of str
@@ -77,6 +77,10 @@ class Card:
     symmetries: tuple[str, ...] = ()
     taps: tuple[str, ...] = ()
     error: str = ""
+
+    def reads(self, kind: str) -> bool:
+        """Whether it eats inputs of this kind."""
+        return kind in self.inputs.split()
 
     def param(self, name: str) -> Param:
         """The parameter called ``name``; KeyError when there is none."""

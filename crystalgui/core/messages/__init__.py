@@ -7,6 +7,7 @@ empty), and events of unknown jobs are dropped.
 """
 
 from crystalgui.core.messages.events import (
+    AttentionReady,
     BottleneckPoint,
     CatalogueReady,
     ConfusionReady,
@@ -20,6 +21,9 @@ from crystalgui.core.messages.events import (
     Event,
     ExperimentReady,
     Failed,
+    GradientsReady,
+    InvariancePoint,
+    LayerErrors,
     LogLine,
     Outcome,
     PhaseAnswer,
@@ -32,6 +36,7 @@ from crystalgui.core.messages.events import (
     Started,
     StepMetrics,
     Stopped,
+    SweepPoint,
 )
 from crystalgui.core.messages.jobs import (
     REPORT_SECTIONS,
@@ -42,12 +47,14 @@ from crystalgui.core.messages.jobs import (
     EstimateJob,
     ExperimentJob,
     ImportJob,
+    InvarianceJob,
     Job,
     MixtureJob,
     PhaseAnswerJob,
     PhaseDataJob,
     PhaseMapJob,
     ReportJob,
+    SweepJob,
     TrainJob,
 )
 from crystalgui.core.messages.values import (
@@ -59,12 +66,15 @@ from crystalgui.core.messages.values import (
     PhasePoint,
     Prediction,
     SplitSpec,
+    SweepNetwork,
+    SweepRecipe,
     TrainRecipe,
     ZoneDataRecipe,
 )
 
 __all__ = [
     "REPORT_SECTIONS",
+    "AttentionReady",
     "BottleneckJob",
     "BottleneckPoint",
     "CatalogueJob",
@@ -87,9 +97,13 @@ __all__ = [
     "ExperimentJob",
     "ExperimentReady",
     "Failed",
+    "GradientsReady",
     "HamiltonianSource",
     "ImportJob",
+    "InvarianceJob",
+    "InvariancePoint",
     "Job",
+    "LayerErrors",
     "LogLine",
     "MixtureJob",
     "Outcome",
@@ -111,6 +125,10 @@ __all__ = [
     "Started",
     "StepMetrics",
     "Stopped",
+    "SweepJob",
+    "SweepNetwork",
+    "SweepPoint",
+    "SweepRecipe",
     "TrainJob",
     "TrainRecipe",
     "ZoneDataRecipe",

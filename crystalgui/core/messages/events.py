@@ -119,6 +119,79 @@ class ConfusionReady(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionReady(Event):
+    """How attention is spread over the read-outs of a network, after an epoch; never lost.
+
+    Over the samples that were looked at: ``mean`` and ``std`` (L,) of the
+    attention of each of ``layers``, and its ``quantiles`` (L, 5) at 5, 25, 50,
+    75 and 95 %.  ``saturated`` (L,) are those that are 0 or 1 for every sample
+    alike (Bird 2023, Fig. 28).  ``floor`` is the epsilon of eps + (1 - eps) sigma.
+    """
+
+    run_id: str
+    epoch: int
+    layers: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    quantiles: tuple[tuple[float, ...], ...]
+    saturated: tuple[bool, ...]
+    samples: int
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientsReady(Event):
+    """Gradients inside the layers of a network, from input to output, after an epoch; never lost.
+
+    ``norm`` (L,) is the root mean square of the gradient of the cost by the
+    activations, ``homogeneous`` (L,) the share of its square that is the same
+    at every point of a sample and channel (the first part of eq. 20 of Bird
+    2023), ``alike`` (L,) the mean cosine between the gradients of the kernels
+    of the layer: 1 means that all of them learn the same.
+    """
+
+    run_id: str
+    epoch: int
+    layers: tuple[str, ...]
+    norm: tuple[float, ...]
+    homogeneous: tuple[float, ...]
+    alike: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPoint(Event):
+    """One trained network of a sweep: its accuracy and cost on the test rows; never lost."""
+
+    run_id: str
+    network: str
+    rolling: int
+    repeat: int
+    accuracy: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvariancePoint(Event):
+    """Accuracy and mean cost of each member of a model at a degree of rolling; never lost.
+
+    ``changed`` is the share of answers that differ from those without rolling.
+    """
+
+    rolling: int
+    accuracy: tuple[float, ...]
+    cost: tuple[float, ...]
+    changed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerErrors(Event):
+    """Equivariance error by layer: |f(T x) - T' f(x)| / |f(x)|, mean over samples and shifts."""
+
+    layers: tuple[str, ...]
+    error: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted(Event):
     """Some rows are ready; never lost."""
 

@@ -12,6 +12,7 @@ from crystalgui.core.messages.values import (
     HamiltonianSource,
     PhaseDataRecipe,
     Prediction,
+    SweepRecipe,
     TrainRecipe,
     ZoneDataRecipe,
 )
@@ -76,6 +77,45 @@ class TrainJob(Job):
     def title(self) -> str:
         """What the job list shows."""
         return f"Train {self.recipe.title or self.recipe.model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepJob(Job):
+    """Train the networks of a sweep as one run, or resume ``run_id``; answers `SweepPoint`."""
+
+    project: Path
+    recipe: SweepRecipe
+    run_id: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Sweep {self.recipe.title}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvarianceJob(Job):
+    """Measure how a trained model answers when its inputs are rolled.
+
+    Answers `InvariancePoint` for each of ``rollings`` and `LayerErrors`.
+    ``samples`` of the test rows are used (0: all), each rolled ``draws``
+    times; ``out`` takes the report (CSV, JSON and figures).
+    """
+
+    model: str
+    dataset: Path
+    rollings: tuple[int, ...] = (0, 1, 2, 4, 8)
+    draws: int = 4
+    samples: int = 1000
+    seed: int = 0
+    device: Device = "auto"
+    project: Path | None = None
+    out: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Invariance of {self.model}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,9 @@ class TrainRecipe:
     ``resample`` draws the classes equally often.  ``replicas`` networks with
     seeds ``seed``, ``seed + 1`` ... are trained together as one batch; they see
     the rows in one order, that of ``seed``, and differ by their initial weights.
+    ``rolling`` is the degree of rolling of images and zones: in training and in
+    evaluation every sample is shifted periodically by up to so many points
+    along each axis, anew in each batch (Bird 2023, section 2.10).
     """
 
     model: str
@@ -97,6 +100,7 @@ class TrainRecipe:
     class_weights: bool = False
     resample: bool = False
     replicas: int = 1
+    rolling: int = 0
     patience: int = 0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     device: Device = "auto"
@@ -106,13 +110,49 @@ class TrainRecipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SweepNetwork:
+    """One of the networks that a sweep compares; ``group`` puts curves into one panel."""
+
+    title: str
+    model: str
+    preset: str = ""
+    params: dict[str, Scalar] = field(default_factory=dict)
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecipe:
+    """Many networks over degrees of rolling and repeats, kept as one run.
+
+    Every network is trained ``repeats`` times for each of ``rollings``, with
+    what ``base`` says (its ``model``, ``preset``, ``params``, ``rolling`` and
+    ``replicas`` are not used) and seeds ``base.seed``, ``base.seed + 1`` ...
+    ``train`` and ``test`` limit the rows (0: all); fewer are drawn by the seed,
+    every class as often as in the whole.
+    """
+
+    title: str
+    base: TrainRecipe
+    networks: tuple[SweepNetwork, ...]
+    rollings: tuple[int, ...] = (0,)
+    repeats: int = 3
+    train: int = 0
+    test: int = 0
+
+    @property
+    def size(self) -> int:
+        """Networks that are trained."""
+        return len(self.networks) * len(self.rollings) * self.repeats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSummary:
     """What an import found, as shown on the Train page.
 
     ``problems`` are lines a person can read: unreadable files, missing
     labels, duplicates, conflicts (same crystal, two labels).  ``kind`` says
-    which networks can learn it: crystals, cropped hoppings of one crystal, or
-    Brillouin zones of any.  ``apart`` samples have no certified label and are
+    which networks can learn it: crystals, cropped hoppings of one crystal,
+    Brillouin zones of any, or images.  ``apart`` samples have no certified label and are
     kept out of training.  ``families`` are what a test can leave out.
     """
 
@@ -133,7 +173,7 @@ class DatasetSummary:
     unreadable: int = 0
     problems: tuple[str, ...] = ()
     digest: str = ""
-    kind: Literal["crystals", "hoppings", "zones"] = "crystals"
+    kind: Literal["crystals", "hoppings", "zones", "images"] = "crystals"
     apart: int = 0
     families: tuple[str, ...] = ()
 

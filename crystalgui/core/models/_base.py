@@ -65,6 +65,17 @@ class Network(nn.Module, ABC):
     def forward(self, batch: Any) -> Tensor:
         """(b, outputs): logits, or the standardised target."""
 
+    def stages(self) -> tuple[tuple[str, nn.Module], ...]:
+        """Layers of the abstraction pipeline by name, from input to output; empty without one.
+
+        Each gives activations (b, c, n1, ..., nd) that move with the input.
+        """
+        return ()
+
+    def tapped(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """The outputs, and for each of the card's taps its values (b, read-outs)."""
+        return self(batch), {}
+
     def start(self, targets: Tensor) -> None:
         """Use the training targets before the first step, e.g. for a prior."""
 

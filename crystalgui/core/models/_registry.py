@@ -165,7 +165,7 @@ def build(
     """A fresh network of a family; ``params`` as from `settings`, ``shape`` of one input."""
     wanted = family(name)
     values: dict[str, Any] = dict(params)
-    if wanted.card.inputs == "crystal":
+    if wanted.card.reads("crystal"):
         return wanted(outputs, **values)
     if not shape:
         raise ModelError(

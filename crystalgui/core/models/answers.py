@@ -67,7 +67,7 @@ class ZoneClassifier:
         where = devices.resolve(job.device)
         folder = find(job.model or SHIPPED, job.project)
         card, _ = read_card(folder)
-        if registry.family(card.family).card.inputs != "zone" or card.task != "classification":
+        if not registry.family(card.family).card.reads("zone") or card.task != "classification":
             raise ModelError(
                 f"{card.title} does not name phases of Hamiltonians.",
                 f"Choose a network of Brillouin zones, e.g. {SHIPPED}.",

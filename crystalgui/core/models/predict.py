@@ -164,11 +164,15 @@ class Classifier:
 def _for_crystals(folder: Path) -> None:
     """Refuse a model of anything else before its weights are read."""
     card = registry.family(read_card(folder)[0].family).card
-    if card.inputs != "crystal":
-        what = {"hoppings": "the hoppings of one crystal", "zone": "Brillouin zones"}
+    if not card.reads("crystal"):
+        what = {
+            "hoppings": "the hoppings of one crystal",
+            "zone": "Brillouin zones",
+            "image": "images",
+        }
+        reads = " or ".join(what.get(kind, kind) for kind in card.inputs.split())
         raise ModelError(
-            f"This model reads {what.get(card.inputs, card.inputs)}; it cannot classify "
-            "crystal structures.",
+            f"This model reads {reads}; it cannot classify crystal structures.",
             "Choose a model that was trained on crystals.",
             path=folder,
         )

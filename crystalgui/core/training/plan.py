@@ -66,8 +66,8 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
     summary = data.summary
     card = registry.family(recipe.model).card
-    if card.inputs != INPUTS[summary.kind]:
-        fitting = [c.name for c in registry.cards() if c.inputs == INPUTS[summary.kind]]
+    if not card.reads(INPUTS[summary.kind]):
+        fitting = [c.name for c in registry.cards() if c.reads(INPUTS[summary.kind])]
         raise ModelError(
             f"{card.title} cannot learn a data set of {NOUNS[summary.kind]}.",
             f"Choose one of: {', '.join(fitting)}.",

@@ -219,7 +219,7 @@ class NetworkCard(Card):
     def _list_models(self) -> None:
         """Trained networks of zones of this machine, in the order of the catalogue."""
         project = self._session.project
-        families = {card.name for card in project.cards if card.inputs == "zone"} or {"zone"}
+        families = {card.name for card in project.cards if card.reads("zone")} or {"zone"}
         found = [m for m in project.models if m.family in families and not m.unit]
         chosen = self.models.currentData()
         self.models.blockSignals(True)

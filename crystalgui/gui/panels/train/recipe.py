@@ -250,7 +250,7 @@ def problem(dataset: DatasetSummary | None, card: Card | None, split: Mapping[st
         return "Choose a model."
     if card.error:
         return f"{card.title} could not be loaded: {card.error}"
-    if card.inputs != INPUTS[dataset.kind]:
+    if not card.reads(INPUTS[dataset.kind]):
         return f"{card.title} does not read {NOUNS[dataset.kind]}."
     if dataset.task not in card.tasks:
         return f"{card.title} does not do {dataset.task}."

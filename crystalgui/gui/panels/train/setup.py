@@ -202,7 +202,7 @@ class SetupView(QWidget):
     def _offer(self) -> None:
         """Offer the families that read the kind of the data set; broken ones are greyed."""
         kept = self.model_choice.currentData()
-        fitting = [c for c in self._cards if c.error or c.inputs == INPUTS[self._kind]]
+        fitting = [c for c in self._cards if c.error or c.reads(INPUTS[self._kind])]
         self.model_choice.blockSignals(True)
         self.model_choice.clear()
         for card in fitting:
