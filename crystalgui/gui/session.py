@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
     from crystalgui.engine.engine import Engine
     from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.monitors import MonitorsState
     from crystalgui.gui.state.predictions import PredictionsState
     from crystalgui.gui.state.runs import RunsState
 
@@ -48,6 +49,7 @@ class Session:
     selection: SelectionState
     jobs: JobsState
     runs: RunsState
+    monitors: MonitorsState
     predictions: PredictionsState
     engine: Engine
     lane: Lane
@@ -78,6 +80,7 @@ def create_session(
     folder: Path | None = None,
 ) -> Session:
     """Build the states and connect them to engine and lane."""
+    from crystalgui.gui.state.monitors import MonitorsState
     from crystalgui.gui.state.predictions import PredictionsState
     from crystalgui.gui.state.runs import RunsState
 
@@ -89,6 +92,7 @@ def create_session(
         selection=SelectionState(undo),
         jobs=JobsState(engine),
         runs=RunsState(),
+        monitors=MonitorsState(),
         predictions=PredictionsState(),
         engine=engine,
         lane=lane,
@@ -106,6 +110,7 @@ def create_session(
 
     session.jobs.event.connect(take)
     session.runs.attach(session.jobs, lane, project.folder)
+    session.monitors.attach(session.jobs, lane)
     session.runs.datasets_listed.connect(project.set_datasets)
     session.predictions.attach(session.jobs)
     session.runs.found_interrupted.connect(

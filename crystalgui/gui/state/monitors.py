@@ -1,0 +1,281 @@
+"""What a run says of its inside: attention by read-out and gradients by layer.
+
+Events of a running job and the rows that the store kept become the same
+`Monitors`, by the id of the run, so that a running and a finished run are
+looked at alike.  The judgements in words (saturation, vanishing and diffusing
+gradients) follow Bird (2023), sections 2.5 and 3.2, Figs. 6, 22 and 28.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from crystalgui.core.messages import AttentionReady, Event, GradientsReady
+
+if TYPE_CHECKING:
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.jobs import JobsState
+
+Floats = NDArray[np.float64]
+Reading = AttentionReady | GradientsReady
+
+FLOOR = 0.05
+"""The epsilon that is suggested where attention saturates without any."""
+FALL = 100.0
+"""Gradients whose size differs by so much between layers vanish or explode."""
+SAME = 0.9
+"""So much of a gradient is the same at every point: it has diffused."""
+
+
+@dataclass(slots=True, eq=False)
+class Monitors:
+    """Readings of one run, oldest first, at most one of each kind an epoch."""
+
+    attention: list[AttentionReady] = field(default_factory=list)
+    gradients: list[GradientsReady] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.attention or self.gradients)
+
+    def add(self, reading: Reading) -> None:
+        """Take a reading; a resumed run goes back first."""
+        if isinstance(reading, AttentionReady):
+            _put(self.attention, reading)
+        else:
+            _put(self.gradients, reading)
+
+    def fill(self, kept: Iterable[Reading]) -> None:
+        """Put what the store kept before what came live."""
+        live = [*self.attention, *self.gradients]
+        self.attention, self.gradients = [], []
+        for reading in (*kept, *live):
+            self.add(reading)
+
+    @property
+    def epochs(self) -> list[int]:
+        """Epochs with a reading of either kind, in order."""
+        return sorted({r.epoch for r in (*self.attention, *self.gradients)})
+
+    def attention_at(self, epoch: int) -> AttentionReady | None:
+        """The reading of an epoch, else the newest one before it."""
+        return _at(self.attention, epoch)
+
+    def gradients_at(self, epoch: int) -> GradientsReady | None:
+        """The reading of an epoch, else the newest one before it."""
+        return _at(self.gradients, epoch)
+
+    def history(self) -> tuple[NDArray[np.int64], Floats]:
+        """Epochs (e,) int64 and the mean attention (L, e) float64 of every read-out."""
+        rows = [r for r in self.attention if len(r.mean) == len(self.attention[-1].mean)]
+        epochs = np.array([r.epoch for r in rows], np.int64)
+        return epochs, np.array([r.mean for r in rows], np.float64).reshape(len(rows), -1).T
+
+    def attention_csv(self) -> str:
+        """One row for every epoch and read-out."""
+        head = "epoch layer mean std q05 q25 q50 q75 q95 saturated samples floor"
+        return _csv(
+            head.split(),
+            (
+                (r.epoch, name, r.mean[i], r.std[i], *r.quantiles[i], int(r.saturated[i]),
+                 r.samples, r.floor)
+                for r in self.attention
+                for i, name in enumerate(r.layers)
+            ),
+        )  # fmt: skip
+
+    def gradients_csv(self) -> str:
+        """One row for every epoch and layer."""
+        return _csv(
+            ("epoch", "layer", "norm", "homogeneous", "alike"),
+            (
+                (r.epoch, name, r.norm[i], r.homogeneous[i], r.alike[i])
+                for r in self.gradients
+                for i, name in enumerate(r.layers)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """Read-outs that are shut (0) or open (1) for every sample alike, and what may help.
+
+    ``floor`` is the epsilon to try; 0 when raising it would not help.
+    """
+
+    epoch: int
+    shut: tuple[int, ...]
+    open: tuple[int, ...]
+    floor: float
+    now: float
+
+    @property
+    def title(self) -> str:
+        """What is seen, in a sentence."""
+        parts = []
+        if self.shut:
+            parts.append(f"{_layers(self.shut)} {_is(self.shut)} shut")
+        if self.open:
+            parts.append(f"{_layers(self.open)} {_is(self.open)} open")
+        said = " and ".join(parts)
+        return f"{said[:1].upper()}{said[1:]} for every sample alike: attention is saturated."
+
+    @property
+    def hint(self) -> str:
+        """What to do."""
+        if self.floor:
+            return (
+                f"Raise the floor ε of the attention from {self.now:g} to {self.floor:g}, so that "
+                "no layer can be shut for good; a lower learning rate helps as well."
+            )
+        return "A lower learning rate keeps the attention where it can still move."
+
+
+def saturation(reading: AttentionReady | None) -> Saturation | None:
+    """What is saturated in a reading; None when nothing is."""
+    if reading is None or not any(reading.saturated):
+        return None
+    at = [i for i, flag in enumerate(reading.saturated) if flag]
+    low = reading.floor + (1 - reading.floor) / 2
+    shut = tuple(i for i in at if reading.mean[i] < low)
+    now = reading.floor
+    return Saturation(
+        epoch=reading.epoch,
+        shut=shut,
+        open=tuple(i for i in at if i not in shut),
+        floor=(FLOOR if now <= 0 else min(0.5, 2 * now)) if shut else 0.0,
+        now=now,
+    )
+
+
+def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
+    """A sentence on a reading of the gradients and its colour role.
+
+    The layers run from the input to the output.  A first layer that receives
+    less than a hundredth of the last has vanishing gradients, one that receives
+    a hundred times as much exploding ones; a layer in which nine tenths of the
+    square are the same at every point has a diffused gradient (eq. 20).
+    """
+    if reading is None or not reading.norm:
+        return "", "muted"
+    said, role = [], "muted"
+    first, last = reading.norm[0], reading.norm[-1]
+    sound = all(math.isfinite(v) for v in reading.norm)
+    if not sound:
+        said.append("Gradients are not finite.")
+    elif max(reading.norm) == 0:
+        said.append("No gradient reaches any layer.")
+    elif first * FALL < last:
+        times = f"1/{last / first:,.0f} of" if first > 0 else "nothing of"
+        said.append(f"Vanishing: the first layer receives {times} what the last one does.")
+    elif last * FALL < first:
+        times = f"{first / last:,.0f} times" if last > 0 else "without bound"
+        said.append(f"Exploding: the first layer receives {times} what the last one does.")
+    role = "warn" if said else role
+    same = [i for i, share in enumerate(reading.homogeneous) if share >= SAME]
+    if same:
+        role = "warn"
+        where = "every layer" if len(same) == len(reading.layers) else _layers(same)
+        said.append(f"Diffused: the gradient in {where} is nearly the same at every point.")
+    if not said:
+        share = float(np.mean(reading.homogeneous))
+        said.append(f"{100 * share:.0f} % is the same at every point, on average over the layers.")
+    return " ".join(said), role
+
+
+class MonitorsState(QObject):
+    """`Monitors` of every run that was seen in this session.
+
+    Signals
+    -------
+    changed(str)
+        The run with this id has another reading.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runs: dict[str, Monitors] = {}
+        self._read: set[str] = set()
+        self._lane: Lane | None = None
+
+    def attach(self, jobs: JobsState, lane: Lane) -> None:
+        """Listen to jobs, read stored runs through the lane."""
+        jobs.event.connect(self.handle)
+        self._lane = lane
+
+    def of(self, run_id: str) -> Monitors:
+        """Readings of a run; empty when there are none."""
+        return self._runs.setdefault(run_id, Monitors()) if run_id else Monitors()
+
+    def handle(self, event: Event) -> None:
+        """Take an event of a job."""
+        if isinstance(event, AttentionReady | GradientsReady):
+            self.of(event.run_id).add(event)
+            self.changed.emit(event.run_id)
+
+    def load(self, run_id: str, folder: Path | None) -> None:
+        """Read what the store kept of a run, once."""
+        if not run_id or folder is None or run_id in self._read or self._lane is None:
+            return
+        self._read.add(run_id)
+
+        def answered(kept: list[Reading]) -> None:
+            if kept:
+                self.of(run_id).fill(kept)
+                self.changed.emit(run_id)
+
+        self._lane.run(read_monitors, folder, run_id, on_answer=answered, owner=self)
+
+
+def read_monitors(folder: Path, run_id: str) -> list[Reading]:
+    """The readings that the folder of a run kept, oldest first."""
+    from crystalgui.core.store import run as runs
+
+    reader: Any = getattr(runs, "read_monitors", None)
+    return list(reader(folder, run_id)) if reader is not None else []
+
+
+def _put(readings: list[Any], new: Reading) -> None:
+    readings[:] = [r for r in readings if r.epoch < new.epoch]
+    readings.append(new)
+
+
+def _at(readings: Sequence[Any], epoch: int) -> Any:
+    return next((r for r in reversed(readings) if r.epoch <= epoch), None)
+
+
+def _is(places: Sequence[int]) -> str:
+    return "is" if len(places) == 1 else "are"
+
+
+def _layers(places: Sequence[int]) -> str:
+    """``layer 3``, ``layers 0 and 4``, ``layers 1–3 and 7``."""
+    runs = []
+    for _, group in groupby(enumerate(sorted(places)), lambda pair: pair[1] - pair[0]):
+        block = [place for _, place in group]
+        if len(block) > 2:
+            runs.append(f"{block[0]}–{block[-1]}")
+        else:
+            runs += [str(place) for place in block]
+    words = runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
+    return f"{'layer' if len(places) == 1 else 'layers'} {words}"
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in rows)
+    return stream.getvalue()
