@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 if TYPE_CHECKING:
+    from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
     from crystalgui.gui.session import Session
     from crystalgui.gui.window import MainWindow
 
@@ -126,3 +127,32 @@ def _active(timer: QTimer) -> bool:
 
 def _owner(timer: QTimer) -> str:
     return f"{type(timer.parent()).__name__}, {timer.interval()} ms"
+
+
+def _phase_page(session: Any, qtbot: Any) -> PhaseDataPage:
+    from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
+
+    made = PhaseDataPage(session)
+    made.resize(1000, 760)
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+@pytest.fixture
+def played_phase_page(played: Any, qtbot: Any) -> Iterator[tuple[PhaseDataPage, Any, Any]]:
+    session, engine = played
+    made = _phase_page(session, qtbot)
+    yield made, engine, session
+    qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def phase_page(session: Any, qtbot: Any) -> Iterator[tuple[PhaseDataPage, Any]]:
+    made = _phase_page(session, qtbot)
+    yield made, session
+    qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+    made.close()
+    made.deleteLater()

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from crystalgui.core.datasets.hamiltonians.dataset import CLASSES
 from crystalgui.core.messages import ConfusionReady, EpochMetrics, StepMetrics
 from crystalgui.gui.plots.clock import FrameClock, clock
 from crystalgui.gui.plots.confusion import ConfusionPlot
 from crystalgui.gui.plots.curves import CurvesPlot
+from crystalgui.gui.plots.matrix import complex_rgba, hues
+from crystalgui.gui.plots.points import PhaseCloud
 from crystalgui.gui.state.curves import Curves, Series
-from crystalgui.gui.theme import theme
+from crystalgui.gui.theme import PHASE_COLOURS, theme
 
 
 class Counter(QWidget):
@@ -289,3 +292,36 @@ def test_the_share_is_what_shades_a_cell(matrix: ConfusionPlot) -> None:
         ).lightnessF()
 
     assert lightness(0, 0) < lightness(1, 1) < lightness(0, 1) < lightness(1, 0)
+
+
+def test_clouds_draw_the_rare_phase_last_and_in_its_colour(qtbot: QtBot) -> None:
+    cloud = PhaseCloud()
+    qtbot.addWidget(cloud)
+    cloud.resize(400, 300)
+    cloud.show()
+    rng = np.random.default_rng(1)
+    kind = np.array([0] * 50 + [1] * 20 + [2] * 2)
+    x, y = rng.normal(size=(2, 72))
+    cloud.set_points(x, y, kind, CLASSES, np.arange(72) + 1000, str)
+    qtbot.waitUntil(lambda: not clock().running)
+    cloud.getPlotItem().getViewBox().updateAutoRange()
+    depth = [c.zValue() for c in cloud._clouds]
+    assert depth[0] < depth[1] < depth[2]
+    ink = cloud._clouds[2].opts["brush"].color().name()
+    assert ink == PHASE_COLOURS["weyl"]
+    at = cloud.getPlotItem().getViewBox().mapViewToScene(QPointF(x[71], y[71]))
+    assert cloud.under(at) == 1071
+    cloud.set_log(True)
+    cloud.redraw()
+
+
+def test_hue_is_argument_and_opacity_modulus() -> None:
+    values = np.array([[1.0, 1j], [-0.5, -0.25j]])
+    rgba = complex_rgba(values, 1.0)
+    assert rgba[..., 3].tolist() == [[255, 255], [128, 64]]
+    apart = {tuple(c) for c in rgba[..., :3].reshape(-1, 3).tolist()}
+    assert len(apart) == 4
+    # -1 from above and from below are the same hue
+    step = np.abs(hues()[0].astype(int) - hues()[-1].astype(int)).max()
+    assert step <= 4
+    assert complex_rgba(values, 0.0)[..., 3].max() == 0
