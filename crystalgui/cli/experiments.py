@@ -66,6 +66,7 @@ def _lines(card: ExperimentCard) -> list[str]:
             f"  recorded: {kept.preset}, {kept.device}, {kept.date}, {kept.minutes:.3g} min"
         )
         lines += [f"    {line}" for line in comparison_words(kept.numbers).splitlines()]
+        lines += [f"    {claim.verdict}: {claim.text}" for claim in kept.claims]
     return lines
 
 
@@ -94,6 +95,8 @@ def run(
         return 1
     record = load_record(out)
     print(comparison_words(record.numbers))
+    for claim in record.claims:
+        print(f"{claim.verdict}: {claim.text} ({claim.numbers})")
     for words in record.differs:
         print(f"differs: {words}")
     print(f"{record.minutes:.3g} min on {record.machine or record.device}; results in {out}")

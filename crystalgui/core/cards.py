@@ -12,6 +12,7 @@ from typing import Literal
 
 Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
+Verdict = Literal["held", "did not hold", "within noise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,18 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Something that a paper says, and whether the numbers of an experiment bear it out.
+
+    ``numbers`` are the differences that decided, and the noise beside them.
+    """
+
+    text: str
+    verdict: Verdict
+    numbers: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """A run of an experiment whose results are kept with the program.
 
@@ -170,6 +183,7 @@ class Recorded:
     command: str
     numbers: tuple[Measured, ...] = ()
     differs: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

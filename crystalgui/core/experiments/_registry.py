@@ -50,7 +50,9 @@ from crystalgui.core.plugins import guarded
 if TYPE_CHECKING:
     from crystalgui.core.experiments.figures import Draw
 
-NOT_EXPERIMENTS = frozenset({"catalogue", "figures", "results", "run", "speed"})
+NOT_EXPERIMENTS = frozenset(
+    {"catalogue", "claims", "figures", "results", "run", "speed"}
+)
 _KEY = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
 

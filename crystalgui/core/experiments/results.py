@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from crystalgui.core.atomic import write_atomic
-from crystalgui.core.cards import Measured, Recorded
+from crystalgui.core.cards import Claim, Measured, Recorded
 from crystalgui.core.errors import DataError
 from crystalgui.core.resources import resource
 from crystalgui.core.store.encode import from_plain, to_plain
@@ -30,7 +30,9 @@ STEPS = "steps"
 TABLES = "tables"
 FIGURES = "figures"
 COMPARISON = "comparison.csv"
+CLAIMS = "claims.csv"
 COLUMNS = ("quantity", "unit", "ours", "spread", "published", "published spread", "difference")
+CLAIM_COLUMNS = ("claim of the paper", "here", "measured")
 
 Cell = str | int | float | bool | None
 T = TypeVar("T")
@@ -41,11 +43,13 @@ class Results:
     """What the function of an experiment returns.
 
     ``numbers`` are the headline numbers, the published ones beside them;
+    ``claims`` are what the paper says in words, each with a verdict;
     ``differs`` says in sentences what is not as in the paper.
     """
 
     numbers: tuple[Measured, ...]
     differs: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,7 @@ class Record:
     speed: float = 0.0
     numbers: tuple[Measured, ...] = ()
     differs: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
@@ -101,6 +106,7 @@ class Record:
             command=self.command,
             numbers=self.numbers,
             differs=self.differs,
+            claims=self.claims,
         )
 
 
@@ -124,8 +130,11 @@ class Standing:
 
 
 def save_record(folder: Path, record: Record) -> None:
-    """Write ``results.json`` and ``comparison.csv`` of a folder, each in one step."""
+    """Write ``results.json`` and what it says as CSV to a folder, each in one step."""
     write_atomic(folder / COMPARISON, table_text(COLUMNS, comparison(record.numbers)))
+    if record.claims:
+        rows = [(c.text, c.verdict, c.numbers) for c in record.claims]
+        write_atomic(folder / CLAIMS, table_text(CLAIM_COLUMNS, rows))
     text = json.dumps(to_plain(record, folder.absolute()), indent=1, allow_nan=False)
     write_atomic(folder / RESULTS, text + "\n")
 

@@ -21,6 +21,7 @@ from crystalgui.core.errors import DataError
 from crystalgui.core.experiments import speed
 from crystalgui.core.experiments._registry import Context, Experiment, find
 from crystalgui.core.experiments.results import (
+    CLAIMS,
     COMPARISON,
     FIGURES,
     MARKER,
@@ -48,7 +49,7 @@ from crystalgui.core.store.files import FolderLock
 from crystalgui.core.store.project import versions
 
 OUTCOMES = (Done, Stopped, Failed, Crashed)
-OURS = (COMPARISON, FIGURES, RESULTS, STEPS, TABLES)
+OURS = (CLAIMS, COMPARISON, FIGURES, RESULTS, STEPS, TABLES)
 
 
 def run_experiment(
@@ -131,6 +132,7 @@ def _record(marker: Marker, context: Context, results: Results, rest: float) -> 
         f"--device {marker.device} --out {marker.name}-{marker.preset}",
         numbers=results.numbers,
         differs=results.differs,
+        claims=results.claims,
         tables=tuple(context.tables.values()),
         figures=tuple(context.figures.values()),
         versions=versions(),

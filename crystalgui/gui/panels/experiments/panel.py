@@ -30,13 +30,14 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.experiments.cards_list import CardsList
 from crystalgui.gui.panels.experiments.figure_view import FigureView
 from crystalgui.gui.panels.experiments.run_card import EMPTY, RunCard
-from crystalgui.gui.panels.experiments.tables import ResultTable, comparison, notes
+from crystalgui.gui.panels.experiments.tables import ResultTable, claims, comparison, notes
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.experiments import ExperimentsState, Found, Rows
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, EmptyState, Text
 
 COMPARISON = "Comparison"
+CLAIMS = "Claims of the paper"
 NO_FIGURES = "Figures are drawn by a run on this machine."
 
 
@@ -323,6 +324,9 @@ class ExperimentsPanel(QWidget):
         self._tables = {}
         if own or recorded:
             self._tables[COMPARISON] = comparison(own, recorded)
+        said = here.record.claims if here.record is not None else ()
+        if said or any(kept.claims for kept in recorded):
+            self._tables[CLAIMS] = claims(said, recorded)
         if found is not None:
             self._tables.update({table.title: rows for table, rows in found.tables})
         self.which.blockSignals(True)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from crystalgui.core.cards import ExperimentCard, Measured, Recorded
+from crystalgui.core.cards import Claim, ExperimentCard, Measured, Recorded
 from crystalgui.core.experiments.results import table_text, with_spread
 from crystalgui.gui.state.experiments import Rows
 from crystalgui.gui.theme import font
@@ -176,6 +176,20 @@ def comparison(own: Sequence[Measured], recorded: Sequence[Recorded]) -> Rows:
         rows.append((quantity, *ours[:1], published, *ours[1:]))
     first, *others = [title for title, _ in sides]
     return ("quantity", first, "published", *others), rows
+
+
+def claims(own: Sequence[Claim], recorded: Sequence[Recorded]) -> Rows:
+    """What the paper says in words, whether it held here, and in the records."""
+    sides: list[tuple[str, Sequence[Claim]]] = [("this machine", own)] if own else []
+    sides += [(f"recorded, {k.device.partition(' ')[0]}", k.claims) for k in recorded if k.claims]
+    texts = list(dict.fromkeys(claim.text for _, said in sides for claim in said))
+    columns = [{claim.text: claim for claim in said} for _, said in sides]
+    rows = []
+    for text in texts:
+        found = [column.get(text) for column in columns]
+        measured = next((claim.numbers for claim in found if claim), "")
+        rows.append((text, *(claim.verdict if claim else "" for claim in found), measured))
+    return ("claim of the paper", *(title for title, _ in sides), "measured"), rows
 
 
 def notes(

@@ -1,0 +1,98 @@
+"""Whether what a paper says in words holds for repeated measurements.
+
+Bird (2023), section 3.2, reads its figures by eye: this network is better than
+that one, this curve is flat.  Here a difference counts when it exceeds the
+least significant difference of two means of that many repeats (Fisher 1935):
+the deviation inside groups, pooled over all groups that are compared, times
+the quantile of Student's t.  What is smaller is within noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgui.core.cards import Claim, Verdict
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.95
+
+
+def least_difference(groups: Sequence[Floats], level: float = LEVEL) -> float:
+    """How far the means of two of these groups must be apart to count.
+
+    Parameters
+    ----------
+    groups : sequence of (r,) float64
+        Repeats of each of the things that are compared, as many of each.
+    level : float
+        Of confidence.
+
+    Returns
+    -------
+    float
+        In their unit; infinite when nothing was repeated.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(groups, np.float64)
+    freedom = values.shape[0] * (values.shape[1] - 1)
+    if freedom < 1:
+        return math.inf
+    deviation = math.sqrt(float(values.var(axis=1, ddof=1).mean()))
+    return float(t.ppf(0.5 + level / 2, freedom)) * deviation * math.sqrt(2 / values.shape[1])
+
+
+def verdict(difference: float, noise: float) -> Verdict:
+    """Of something that is said to be larger by more than nothing."""
+    if abs(difference) <= noise:
+        return "within noise"
+    return "held" if difference > 0 else "did not hold"
+
+
+def weakest(verdicts: Sequence[Verdict]) -> Verdict:
+    """Of a claim with several parts: held when all of them did."""
+    for found in ("did not hold", "within noise"):
+        if found in verdicts:
+            return found
+    return "held"
+
+
+def larger(
+    text: str, first: Floats, others: Mapping[str, Floats], noise: float, unit: str = "%"
+) -> Claim:
+    """That ``first`` is larger than each of ``others``.
+
+    Parameters
+    ----------
+    text : str
+        What the paper says.
+    first, others : (r,) float64
+        Repeats.
+    noise : float
+        As from `least_difference`.
+    unit : str
+    """
+    apart = {name: float(np.mean(first) - np.mean(other)) for name, other in others.items()}
+    said = ", ".join(f"{signed(value)} {unit} over {name}" for name, value in apart.items())
+    verdicts = [verdict(value, noise) for value in apart.values()]
+    return Claim(text=text, verdict=weakest(verdicts), numbers=f"{said}; noise {noise:.2g} {unit}")
+
+
+def flat(text: str, means: Floats, noise: float, unit: str = "%") -> Claim:
+    """That ``means`` (n,) float64 are one number: none is further from another than ``noise``."""
+    apart = float(np.ptp(means))
+    return Claim(
+        text=text,
+        verdict="held" if apart <= noise else "did not hold",
+        numbers=f"range {apart:.2g} {unit}; noise {noise:.2g} {unit}",
+    )
+
+
+def signed(value: float) -> str:
+    """With its sign, to two digits behind the point."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
