@@ -10,9 +10,10 @@ from crystalgui.core.datasets.dataset import Dataset, load_summary
 if TYPE_CHECKING:
     from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
     from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
+    from crystalgui.core.datasets.images.dataset import ImageDataset
 
 
-AnyDataset: TypeAlias = "Dataset | PhaseDataset | ZoneDataset"
+AnyDataset: TypeAlias = "Dataset | PhaseDataset | ZoneDataset | ImageDataset"
 
 
 def load(folder: Path) -> AnyDataset:
@@ -32,4 +33,8 @@ def load(folder: Path) -> AnyDataset:
         from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
 
         return ZoneDataset.load(folder)
+    if kind == "images":
+        from crystalgui.core.datasets.images.dataset import ImageDataset
+
+        return ImageDataset.load(folder)
     return Dataset.load(folder)

@@ -1,8 +1,8 @@
 """What differs between the kinds of data that networks learn: one class for each kind.
 
 Crystals become graphs, mixtures of two Hamiltonians become cropped hoppings,
-Hamiltonians of any crystal become zones.  The rest of training asks here and
-does not know.
+Hamiltonians of any crystal become zones, images stay images.  The rest of
+training asks here and does not know.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from crystalgui.core.datasets.hamiltonians.crop import CELLS, compact_batch
 from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
 from crystalgui.core.datasets.hamiltonians.tables import HoppingTable, ZoneTable, hopping_steps
 from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
+from crystalgui.core.datasets.images.dataset import ImageDataset, fingerprints
+from crystalgui.core.datasets.images.tables import ImageTable
 from crystalgui.core.datasets.splits import Split, leakage, split, split_family, split_given
 from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import DatasetSummary, Event, Progress, SplitSpec
@@ -113,6 +115,8 @@ def inputs_of(dataset: loading.AnyDataset) -> Inputs:
         return Hoppings(dataset)
     if isinstance(dataset, ZoneDataset):
         return Zones(dataset)
+    if isinstance(dataset, ImageDataset):
+        return Images(dataset)
     return Crystals(dataset)
 
 
@@ -308,6 +312,64 @@ class Zones:
         """Hamiltonians and families."""
         families = len(self.dataset.families)
         return f"{self.summary.name}: {self.summary.size:,} Hamiltonians of {families} families"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Images with classes."""
+
+    dataset: ImageDataset
+    shared: str = "images"
+
+    @property
+    def summary(self) -> DatasetSummary:
+        """Of the data set."""
+        return self.dataset.summary
+
+    @property
+    def target(self) -> NDArray[np.float64]:
+        """(m,) float64."""
+        return self.dataset.label.astype(np.float64)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(c, h, w)."""
+        return self.dataset.shape
+
+    def check(self) -> None:
+        """Any will do."""
+
+    def split(self, spec: SplitSpec) -> Split:
+        """As the source says, or at random."""
+        _allowed(self.summary, spec)
+        if spec.kind == "given":
+            return split_given(spec, self.dataset.is_test, self.dataset.label)
+        return split(spec, range(len(self.dataset)), self.dataset.label)
+
+    def keys(self) -> list[Hashable]:
+        """A fingerprint of each image."""
+        return list(fingerprints(self.dataset.values))
+
+    def table(
+        self, network: Network, params: Mapping[str, Scalar], device: torch.device, folder: Path
+    ) -> Generator[Event, None, Table]:
+        """All of them, as bytes."""
+        yield Progress(done=0, total=len(self.dataset), text="Reading images")
+        return ImageTable(self.dataset, device)
+
+    def sample(
+        self, network: Network, params: Mapping[str, Scalar], device: torch.device, rows: Rows
+    ) -> Table:
+        """Some of them."""
+        return ImageTable(self.dataset.values[rows], device)
+
+    def seen(self, rows: Rows) -> dict[str, Any]:
+        """The shape of an image."""
+        return {"shape": self.shape}
+
+    def described(self) -> str:
+        """Number, size and edition."""
+        return self.dataset.described()
 
 
 class _Some:
