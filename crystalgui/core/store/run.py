@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import StoreError
 from crystalgui.core.messages import ConfusionReady, TrainRecipe
+from crystalgui.core.store import monitors
 from crystalgui.core.store.files import FolderLock
 
 if TYPE_CHECKING:
@@ -329,8 +330,17 @@ class Run:
                     )
         return tables
 
+    def append_monitor(self, event: monitors.Monitored) -> None:
+        """Keep what was seen inside the network in ``monitors.jsonl``."""
+        monitors.append(self.folder, event)
+
+    def monitors(self) -> list[monitors.Monitored]:
+        """Attention and gradients by epoch, each once; torn lines are skipped."""
+        return monitors.read(self.folder, self.id)
+
     def truncate_metrics(self, epoch: int) -> None:
         """Forget the rows after ``epoch``, before training resumes from there."""
+        monitors.truncate(self.folder, epoch)
         kept = [r for r in self.metrics() if r.get("epoch", 0) <= epoch]
         lines = [
             json.dumps({k: (v if math.isfinite(v) else None) for k, v in r.items()}) for r in kept

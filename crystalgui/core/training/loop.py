@@ -35,6 +35,7 @@ from crystalgui.core.training.checkpoint import State
 from crystalgui.core.training.costs import Loss, balanced
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.metrics import Evaluation, Scale, evaluate
+from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, rate
 
 STEP_SECONDS = 0.05
@@ -82,11 +83,21 @@ class Fit:
     save: Callable[[State, bool], None]
     record: Callable[[dict[str, float], bool], None]
     keep: Callable[[ConfusionReady], None] = lambda table: None
+    monitor: Monitor | None = None
 
     def network(self, batch: Any) -> Tensor:
         """(b, outputs) float32 in the run's precision."""
         with self.fabric.autocast():
             out: Tensor = self.model(batch)
+        return out.float()
+
+    def heard(self, batch: Any) -> Tensor:
+        """The same, and the monitor hears the attention that it took."""
+        if self.monitor is None or not self.model.card.taps:
+            return self.network(batch)
+        with self.fabric.autocast():
+            out, taps = self.model.tapped(batch)
+        self.monitor.hear(self.model, taps)
         return out.float()
 
     def order(self) -> Tensor:
@@ -112,14 +123,19 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
     """
     recipe, state = fit.recipe, fit.state
     began, first = time.monotonic(), state.epoch
+    if state.epoch == 0:
+        with _weights(fit):
+            seen = _look(fit)
+        yield from seen
     while state.epoch < recipe.epochs:
         if stop is not None and stop.is_set():
             return False
         running = yield from _epoch(fit)
         state.epoch += 1
         with _weights(fit):
-            result = evaluate(fit.network, fit.table, fit.validation, fit.target, fit.task,
+            result = evaluate(fit.heard, fit.table, fit.validation, fit.target, fit.task,
                               fit.scale)  # fmt: skip
+            seen = _look(fit)
         score = result.monitored(recipe)
         best = score > state.best
         if best:
@@ -134,6 +150,7 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         fit.record({"epoch": float(state.epoch), **values}, best)
         fit.save(state, best)
         yield EpochMetrics(run_id=fit.run_id, epoch=state.epoch, values=values, best=best)
+        yield from seen
         if result.counts:
             yield confusion(fit, result, "validation")
         done = state.epoch - first
@@ -143,6 +160,11 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
             yield LogLine(text=f"No better epoch in {recipe.patience}: stopped early.")
             break
     return True
+
+
+def _look(fit: Fit) -> list[Event]:
+    """What the monitor sees in the network as it would be kept."""
+    return list(fit.monitor.look(fit.model, fit.state.epoch)) if fit.monitor is not None else []
 
 
 def confusion(fit: Fit, result: Evaluation, part: str) -> ConfusionReady:

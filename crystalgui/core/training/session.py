@@ -42,6 +42,7 @@ from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.export import BEST, finish
 from crystalgui.core.training.inputs import Table, shared
 from crystalgui.core.training.loop import Fit, Flag, epochs
+from crystalgui.core.training.monitors import Monitor, floor_of
 from crystalgui.core.training.optimise import Average, optimiser
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.together import LAST, train_together
@@ -153,6 +154,11 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
     def record(values: dict[str, float], best: bool) -> None:
         run.append_metrics(values, best=best)
 
+    loss = cost_of(recipe, summary.task, target[rows[0]], len(summary.classes))
+    monitor = Monitor(
+        table, target, loss, rows[0], rows[1], run.id, run.append_monitor,
+        floor_of(prepared.params),
+    )  # fmt: skip
     return Fit(
         recipe=recipe,
         task=summary.task,
@@ -162,7 +168,7 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
         wrapped=wrapped,
         optimiser=steps,
         average=average,
-        loss=cost_of(recipe, summary.task, target[rows[0]], len(summary.classes)),
+        loss=loss,
         scale=prepared.scale,
         table=table,
         target=target,
@@ -173,6 +179,7 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
         save=save,
         record=record,
         keep=run.append_confusion,
+        monitor=monitor,
     )
 
 
