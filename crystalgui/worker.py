@@ -26,6 +26,7 @@ from crystalgui.core.messages import (
     ExperimentJob,
     Failed,
     ImportJob,
+    InvarianceJob,
     Job,
     LogLine,
     MixtureJob,
@@ -33,6 +34,7 @@ from crystalgui.core.messages import (
     PhaseDataJob,
     PhaseMapJob,
     ReportJob,
+    SweepJob,
     TrainJob,
 )
 from crystalgui.engine.mailbox import Mailbox
@@ -54,6 +56,7 @@ HANDLERS: Handlers = {
     ImportJob: "crystalgui.core.datasets.importer:import_dataset",
     EstimateJob: "crystalgui.core.training.session:estimate",
     TrainJob: "crystalgui.core.training.session:train",
+    SweepJob: "crystalgui.core.training.sweep:sweep",
     ClassifyJob: "crystalgui.core.models.predict:classify",
     ReportJob: "crystalgui.core.reports.report:write_report",
     DesignJob: "crystalgui.core.physics.design:design",
@@ -63,6 +66,7 @@ HANDLERS: Handlers = {
     BottleneckJob: "crystalgui.core.training.bottleneck:bottleneck",
     PhaseAnswerJob: "crystalgui.core.models.answers:answer",
     ExperimentJob: "crystalgui.core.experiments.run:run_experiment",
+    InvarianceJob: "crystalgui.core.training.invariance:invariance",
 }
 ORPHAN_SECONDS = 5.0
 LOG = logging.getLogger(__name__)
@@ -206,6 +210,8 @@ def physical_cores() -> int:
 def prepare(job: Job) -> None:
     """Give a job its number of threads before it imports or computes."""
     asked = job.recipe.threads if isinstance(job, TrainJob | EstimateJob) else 0
+    if isinstance(job, SweepJob):
+        asked = job.recipe.base.threads
     threads = asked or physical_cores()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)  # for libraries that are not loaded yet
