@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crystalgui.core.cards import Scalar
-from crystalgui.core.datasets.kinds import INPUTS, NOUNS, STACKABLE
+from crystalgui.core.datasets.kinds import INPUTS, NOUNS, ROLLED, STACKABLE
 from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.datasets.splits import Split
 from crystalgui.core.errors import ModelError
@@ -81,7 +81,12 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     if recipe.replicas < 1 or (recipe.replicas > 1 and not _stackable(summary)):
         raise ModelError(
             f"{recipe.replicas} replicas of {card.title} cannot be trained together.",
-            "Replicas are for networks that classify hoppings; train others seed by seed.",
+            "Replicas are for networks that classify hoppings or images; train others one by one.",
+        )
+    if recipe.rolling < 0 or (recipe.rolling and summary.kind not in ROLLED):
+        raise ModelError(
+            f"{NOUNS[summary.kind].capitalize()} cannot be rolled by {recipe.rolling} points.",
+            "Images and Brillouin zones are shifted by 0 or more points; set it to 0 for others.",
         )
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
