@@ -11,6 +11,7 @@ from torch import Tensor
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.dataset import safe_name
+from crystalgui.core.datasets.images.rolling import for_evaluation
 from crystalgui.core.datasets.kinds import NOUNS
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
 from crystalgui.core.models._tensors import read_tensors
@@ -30,8 +31,9 @@ def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Ev
     fit.model.load_state_dict(weights)
     fit.model.eval()
     test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
+    table = for_evaluation(fit.table, fit.recipe.seed, 0)
     results = {
-        part: metrics.evaluate(fit.network, fit.table, rows, fit.target, fit.task, fit.scale)
+        part: metrics.evaluate(fit.network, table, rows, fit.target, fit.task, fit.scale)
         for part, rows in (("validation", fit.validation), ("test", test_rows))
     }
     target = fit.target.cpu()
@@ -95,7 +97,7 @@ def export(
         parameters=prepared.size * len(members),
         params=dict(prepared.params),
         coarse=coarse_classes(summary.classes),
-        notes=f"Run {run.id}, best epoch {epoch} by validation.",
+        notes=f"Run {run.id}, best epoch {epoch} by validation.{_rolled(recipe.rolling)}",
     )
     inference = Inference(
         temperature=warmth,
@@ -107,3 +109,8 @@ def export(
     card = write_model(project.models_folder / name, card, inference, [*members])
     project.register_model(card)
     return card
+
+
+def _rolled(chi: int) -> str:
+    """What a reader of the numbers must know of rolling."""
+    return f" Trained and tested with samples rolled by up to {chi} points." if chi else ""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from crystalgui.core.cards import Task
 from crystalgui.core.datasets.collate import batches
+from crystalgui.core.datasets.images.rolling import for_evaluation
 from crystalgui.core.errors import Diverged, NotEnoughMemory
 from crystalgui.core.messages import (
     ConfusionReady,
@@ -133,8 +134,8 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         running = yield from _epoch(fit)
         state.epoch += 1
         with _weights(fit):
-            result = evaluate(fit.heard, fit.table, fit.validation, fit.target, fit.task,
-                              fit.scale)  # fmt: skip
+            table = for_evaluation(fit.table, recipe.seed, state.epoch)
+            result = evaluate(fit.heard, table, fit.validation, fit.target, fit.task, fit.scale)
             seen = _look(fit)
         score = result.monitored(recipe)
         best = score > state.best

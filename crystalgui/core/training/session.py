@@ -18,6 +18,7 @@ from crystalgui.core import stopping
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import load_summary, safe_name
+from crystalgui.core.datasets.images.rolling import rolled
 from crystalgui.core.datasets.kinds import NOUNS, SPLITS
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
@@ -97,7 +98,7 @@ def _train(
     yield _said(run, prepared)
     if prepared.recipe.replicas > 1:
         return (yield from train_together(project, run, prepared, table, stop))
-    fit = _fit(run, prepared, table)
+    fit = _fit(run, prepared, rolled(table, prepared.recipe.rolling))
     if run.file(LAST).is_file():
         fit.state = checkpoint.load_state(run.file(LAST), fit.model, fit.optimiser, fit.average)
         if fit.state.digest != prepared.data.summary.digest:
@@ -202,6 +203,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     some = np.random.default_rng(0).permutation(many)[: max(SAMPLE, 2 * recipe.batch_size)]
     some = np.sort(some).astype(np.int64)
     table = data.sample(prepared.model, prepared.params, device, some)
+    table = rolled(table, recipe.rolling)
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     _, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
     target = prepared.target()[torch.from_numpy(some)].to(device)
