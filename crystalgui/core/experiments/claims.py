@@ -47,6 +47,17 @@ def least_difference(groups: Sequence[Floats], level: float = LEVEL) -> float:
     return float(t.ppf(0.5 + level / 2, freedom)) * deviation * math.sqrt(2 / values.shape[1])
 
 
+def confidence(values: Floats, level: float = LEVEL) -> float:
+    """Half the confidence interval of the mean of ``values`` (r,) float64, by Student's t."""
+    from scipy.stats import t
+
+    repeats = len(values)
+    if repeats < 2:
+        return math.inf
+    deviation = float(np.std(values, ddof=1)) / math.sqrt(repeats)
+    return float(t.ppf(0.5 + level / 2, repeats - 1)) * deviation
+
+
 def verdict(difference: float, noise: float) -> Verdict:
     """Of something that is said to be larger by more than nothing."""
     if abs(difference) <= noise:
