@@ -1,4 +1,4 @@
-"""Toroidal layers: circular padding, shifts, axes, and axes of length one."""
+"""Layers of the Brillouin zone: shifts, axes, and axes of length one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from torch import Tensor
 from crystalgui.core.models.layers.torus import (
     GatedPool,
     ShellConv,
-    ToroidalConv,
     pooled,
     shells,
-    wrapped,
 )
 
 EXACT = {"rtol": 0, "atol": 1e-10}
@@ -25,42 +23,7 @@ def field(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-@pytest.mark.parametrize("size", [1, 2, 3, 5])
-def test_the_convolution_is_circular_padding(dimension: int, size: int) -> None:
-    torch.manual_seed(0)
-    conv = ToroidalConv(3, 4, size, dimension).double()
-    x = field(2, *(5, 6, 7)[:dimension], 3)
-    kind = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)[dimension - 1]
-    other = kind(3, 4, size, padding="same", padding_mode="circular").double()
-    other.load_state_dict(conv.state_dict())
-    torch.testing.assert_close(conv(x), other(x.movedim(-1, 1)).movedim(1, -1), **EXACT)
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-@pytest.mark.parametrize("size", [2, 3, 4])
-def test_the_convolution_commutes_with_every_shift(dimension: int, size: int) -> None:
-    conv = ToroidalConv(2, 3, size, dimension).double()
-    x = field(2, *(4, 3, 5)[:dimension], 2)
-    axes = tuple(range(1, dimension + 1))
-    for shift in itertools.product(range(3), repeat=dimension):
-        torch.testing.assert_close(conv(x.roll(shift, axes)), conv(x).roll(shift, axes), **EXACT)
-
-
-def test_a_convolution_with_zeros_at_the_edge_does_not_commute() -> None:
-    conv = torch.nn.Conv3d(2, 3, 3, padding=1).double()
-    x = field(1, 2, 4, 4, 4)
-    assert (conv(x.roll(1, 2)) - conv(x).roll(1, 2)).abs().max() > 1e-3
-
-
-def test_wrapping_goes_round_more_than_once() -> None:
-    x = torch.arange(3.0)[None, :, None]
-    assert wrapped(x, 1, 4, 5).flatten().tolist() == [2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
-
-
 LAYERS = {
-    "convolution": lambda: ToroidalConv(3, 4),
-    "wide convolution": lambda: ToroidalConv(3, 4, 5),
     "shells": lambda: ShellConv(3, 4),
     "shells at half": lambda: ShellConv(3, 4, 0.5),
     "shells at a quarter": lambda: ShellConv(3, 4, 0.25),
@@ -104,14 +67,6 @@ def test_shells_are_means_over_6_12_and_8_neighbours() -> None:
         assert len(steps) == (1, 6, 12, 8)[moved]
         mean = torch.stack([x.roll(s, (1, 2, 3)) for s in steps]).mean(0)
         torch.testing.assert_close(found[..., moved : moved + 1], mean, **EXACT)
-
-
-def test_a_full_kernel_knows_its_axes() -> None:
-    torch.manual_seed(0)
-    conv = ToroidalConv(2, 2).double()
-    x = field(1, 4, 4, 4, 2)
-    change = conv(x.transpose(1, 2)) - conv(x).transpose(1, 2)
-    assert change.abs().max() > 1e-2
 
 
 def test_pooling_does_not_change_under_shifts() -> None:

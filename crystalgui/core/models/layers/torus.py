@@ -1,7 +1,7 @@
-"""Layers on a torus: convolutions without an edge, and pooling over all of it.
+"""Layers of the Brillouin zone: shells of neighbours, and pooling over all of it.
 
 A sampled reciprocal cell closes on itself, so a convolution over it is one on
-a discrete torus (Bird 2023, section 2.6): circular padding at stride 1.  Every
+a discrete torus (Bird 2023, section 2.6; any kernel: `convolution`).  Every
 layer here commutes with shifts of the mesh, and what is pooled over the whole
 mesh does not change under them (eq. 18: mean, maximum, minimum, standard
 deviation).
@@ -14,50 +14,13 @@ share a network.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from crystalgui.core.models.layers.pooling import pools
+
 POOLS = ("mean", "max", "min", "std")
 """Global poolings, in the order of `pooled`."""
-
-_CONVOLUTIONS = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
-
-
-def wrapped(x: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """``x`` continued periodically along an axis, by any number of points."""
-    n = x.shape[axis]
-    places = torch.arange(-before, n + after, device=x.device) % n
-    return x.index_select(axis, places)
-
-
-class ToroidalConv(nn.Module):
-    """Convolution over a torus of 1 to 3 dimensions, stride 1 (row B20).
-
-    Parameters
-    ----------
-    channels, outputs : int
-    size : int
-        Points of the kernel along each axis.
-    dimension : {1, 2, 3}
-    """
-
-    def __init__(self, channels: int, outputs: int, size: int = 3, dimension: int = 3) -> None:
-        super().__init__()
-        self.size, self.dimension = size, dimension
-        fan = channels * size**dimension
-        self.weight = nn.Parameter(torch.empty(outputs, channels, *[size] * dimension))
-        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-1, 1) / math.sqrt(fan))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, n1, ..., nd, channels) -> (b, n1, ..., nd, outputs)."""
-        before = (self.size - 1) // 2
-        for axis in range(1, self.dimension + 1):
-            x = wrapped(x, axis, before, self.size - 1 - before)
-        convolve = _CONVOLUTIONS[self.dimension]
-        return convolve(x.movedim(-1, 1), self.weight, self.bias).movedim(1, -1)
 
 
 def shells(x: Tensor, reach: int | float = 1) -> Tensor:
@@ -127,10 +90,7 @@ class ShellConv(nn.Module):
 
 def pooled(x: Tensor) -> Tensor:
     """Mean, maximum, minimum and standard deviation over the whole torus: (b, 4 c)."""
-    flat = x.flatten(1, -2)
-    mean = flat.mean(1)
-    spread = ((flat - mean[:, None]).square().mean(1) + 1e-8).sqrt()
-    return torch.cat([mean, flat.amax(1), flat.amin(1), spread], dim=1)
+    return torch.cat(pools(x.flatten(1, -2), 1, POOLS), dim=1)
 
 
 class GatedPool(nn.Module):
