@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import metadata
@@ -28,8 +29,8 @@ import crystalgui
 from crystalgui.core.atomic import sync_folder, write_atomic
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.errors import StoreError
-from crystalgui.core.messages import DatasetSummary, TrainRecipe
-from crystalgui.core.store import schema
+from crystalgui.core.messages import DatasetSummary, SweepRecipe, TrainRecipe
+from crystalgui.core.store import schema, sweeps
 from crystalgui.core.store.database import Database
 from crystalgui.core.store.encode import from_plain, to_plain
 from crystalgui.core.store.files import FolderLock
@@ -124,8 +125,17 @@ class Project:
 
     # -------------------------------------------------------------------- runs
 
-    def create_run(self, recipe: TrainRecipe) -> Run:
-        """Make a run with status "created" and its folder with ``run.json``."""
+    def create_sweep(self, recipe: SweepRecipe) -> Run:
+        """Make the one run of a sweep: its ``run.json`` has the recipe of the sweep as well."""
+        words = f"of {len(recipe.networks)} networks"
+        base = replace(recipe.base, title=recipe.title, model=sweeps.MODEL, preset=words)
+        return self.create_run(base, {"sweep": to_plain(recipe, self.folder)})
+
+    def create_run(self, recipe: TrainRecipe, more: Mapping[str, Any] | None = None) -> Run:
+        """Make a run with status "created" and its folder with ``run.json``.
+
+        ``more`` are further facts for that file.
+        """
         run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         created = now()
         values = self._new_row(run_id, recipe, created)
@@ -139,6 +149,7 @@ class Project:
             "recipe": to_plain(recipe, self.folder),
             "data": self._digest_of(recipe.dataset),
             "versions": versions(),
+            **(more or {}),
         }
         write_atomic(self.runs_folder / run_id / "run.json", json.dumps(facts, indent=2) + "\n")
         return self.run(run_id)
@@ -295,7 +306,8 @@ class Project:
         values = self._new_row(folder.name, recipe, created) | {
             "title": str(facts.get("title", folder.name)),
             "status": "interrupted",
-            "epochs": max((int(r.get("epoch", 0)) for r in read_metrics(folder)), default=0),
+            "epochs": len(sweeps.read_points(folder))
+            or max((int(r.get("epoch", 0)) for r in read_metrics(folder)), default=0),
         }
         with self._database.write() as connection:
             connection.execute(upsert(schema.runs).values(**values).on_conflict_do_nothing())

@@ -181,7 +181,9 @@ def replicate(
         now = average.best_weights(stack)
         values, is_best = dict(running), True
         if task.monitor:
-            counts, _ = evaluate(stack, now, task.parts[task.monitor])
+            part = task.parts[task.monitor]
+            shifts = task.shifts(state.epoch, len(part), task.monitor)
+            counts, _ = evaluate(stack, now, part, shifts)
             values |= _spread("val", counts)
             score = values[f"val/{task.score}"]
             is_best = score > state.best
@@ -199,7 +201,7 @@ def replicate(
             save_state(checkpoint, state, stack, steps, average)
         yield EpochMetrics(run_id=task.run_id, epoch=state.epoch, values=values, best=is_best)
         eta = (time.monotonic() - began) / (state.epoch - first) * (recipe.epochs - state.epoch)
-        text = f"Training {recipe.replicas} networks together"
+        text = f"Training {len(stack.seeds)} networks together"
         yield Progress(done=state.epoch, total=recipe.epochs, text=text, eta=eta)
         finished = bool(recipe.patience and state.epoch - state.best_epoch >= recipe.patience)
     if task.monitor and not kept and best is not None and best.is_file():
@@ -209,7 +211,8 @@ def replicate(
     outputs: dict[str, Tensor] = {}
     if finished:
         for name, rows in task.parts.items():
-            totals[name], outputs[name] = evaluate(stack, final, rows)
+            shifts = task.shifts(0, len(rows), f"the answers of {name}")
+            totals[name], outputs[name] = evaluate(stack, final, rows, shifts)
     epoch = state.best_epoch if task.monitor else state.epoch
     seconds = former + time.monotonic() - began
     return Fitted(stack, final, totals, outputs, epoch, finished, seconds)
@@ -237,14 +240,15 @@ def one_epoch(
     """One pass over the training rows; returns its running metrics."""
     task, recipe = stack.task, stack.task.recipe
     parts = _batches(task, state.epoch)
+    shifts = _shifts(task, state.epoch, parts)
     total = torch.zeros(2, len(stack.seeds), device=task.device, dtype=torch.float64)
     seen, began = 0, time.monotonic()
     shown, shown_seen, shown_time = total.clone(), 0, began
-    for number, rows in enumerate(parts, 1):
+    for number, (rows, shift) in enumerate(zip(parts, shifts, strict=True), 1):
         lr = rate(recipe, state.step, recipe.epochs * len(parts))
         for group in steps.param_groups:
             group["lr"] = lr
-        losses, hits = stack.backward(rows)
+        losses, hits = stack.backward(rows, shift)
         if recipe.clip_norm > 0:
             stack.clip(recipe.clip_norm)
         steps.step()
@@ -258,7 +262,8 @@ def one_epoch(
         now = time.monotonic()
         if now - shown_time >= STEP_SECONDS or number == len(parts):
             recent = (total[0] - shown[0]) / (seen - shown_seen)
-            _guard(recent, state, recipe)
+            if not task.tolerant:
+                _guard(recent, state, recipe)
             yield StepMetrics(
                 run_id=task.run_id,
                 step=state.step,
@@ -290,6 +295,14 @@ def _batches(task: Task, epoch: int) -> list[Tensor]:
     return list(torch.split(rows, recipe.batch_size, -1))
 
 
+def _shifts(task: Task, epoch: int, parts: list[Tensor]) -> list[Tensor] | list[None]:
+    """Shifts of each step, for each replica its own."""
+    drawn = task.shifts(epoch, sum(rows.shape[-1] for rows in parts))
+    if drawn is None:
+        return [None] * len(parts)
+    return list(torch.split(drawn, task.recipe.batch_size, 1))
+
+
 def _guard(losses: Tensor, state: State, recipe: TrainRecipe) -> None:
     if not bool(losses.isfinite().all()):
         raise Diverged(
@@ -300,8 +313,10 @@ def _guard(losses: Tensor, state: State, recipe: TrainRecipe) -> None:
 
 
 @torch.no_grad()
-def evaluate(stack: Stack, state: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Run every replica over (m,) rows.
+def evaluate(
+    stack: Stack, state: Mapping[str, Tensor], rows: Tensor, shifts: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run every replica over (m,) rows, rolled by (replicas, m, d) ``shifts``.
 
     Returns
     -------
@@ -310,7 +325,9 @@ def evaluate(stack: Stack, state: Mapping[str, Tensor], rows: Tensor) -> tuple[T
     outputs : (replicas, m, classes) float32, on the CPU
     """
     stack.eval()
-    parts = [stack.outputs(state, some).float() for some in torch.split(rows, EVALUATED)]
+    many = torch.split(rows, EVALUATED)
+    moved = [None] * len(many) if shifts is None else torch.split(shifts, EVALUATED, 1)
+    parts = [stack.outputs(state, *some).float() for some in zip(many, moved, strict=True)]
     outputs = torch.cat(parts, 1)
     classes = outputs.shape[2]
     cell = stack.task.target[rows] * classes + outputs.argmax(2)

@@ -9,14 +9,16 @@ what follows is mapped over the replicas by `torch.func.vmap`.
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from crystalgui.core.datasets.images.rolling import draw, roll
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import TrainRecipe
 from crystalgui.core.training.folding import Fold, find
@@ -70,6 +72,12 @@ class Task:
         Part whose mean score decides which epoch is best; empty: the last is.
     score : str
         ``"accuracy"`` or ``"balanced_accuracy"``.
+    seeds : tuple of int
+        Of each replica; empty: those of the recipe, one after another.
+    rolled : tuple of int
+        Degree of rolling of each replica (Bird 2023, section 2.10); empty: none is rolled.
+    tolerant : bool
+        A network whose loss is no longer a number does not end the training of the others.
     """
 
     build: Callable[[int], nn.Module]
@@ -88,6 +96,32 @@ class Task:
     score: str = "accuracy"
     run_id: str = ""
     digest: str = ""
+    seeds: tuple[int, ...] = ()
+    rolled: tuple[int, ...] = ()
+    tolerant: bool = False
+
+    def every_seed(self) -> tuple[int, ...]:
+        """Seed of each replica."""
+        return self.seeds or tuple(self.recipe.seed + r for r in range(self.recipe.replicas))
+
+    def shifts(self, epoch: int, rows: int, part: str = "") -> Tensor | None:
+        """(replicas, rows, d) int16 shifts of an epoch; None when nothing is rolled.
+
+        Those of a replica depend on its seed and degree, the epoch and the
+        ``part`` alone, not on the replicas beside it; empty is training.
+        """
+        if not any(self.rolled):
+            return None
+        axes = self.batch(self.train[:1]).values.ndim - 2
+        every = zip(self.every_seed(), self.rolled, strict=True)
+        drawn = [_drawn(f"{seed} {epoch} {part}", chi, (rows, axes)) for seed, chi in every]
+        return torch.stack(drawn).to(self.device)
+
+
+def _drawn(key: str, chi: int, shape: tuple[int, ...]) -> Tensor:
+    """Shifts of up to ``chi`` points, drawn from a word."""
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "little")
+    return draw(chi, shape, generator=torch.Generator().manual_seed(seed)).to(torch.int16)
 
 
 # ------------------------------------------------------------------ networks
@@ -106,10 +140,10 @@ class Stack(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
-        self.seeds = tuple(task.recipe.seed + r for r in range(task.recipe.replicas))
+        self.seeds = task.every_seed()
         networks = [task.build(seed) for seed in self.seeds]
         self._spare = [copy.deepcopy(networks[0]).to(task.device)]  # a list hides it from nn
-        split = isinstance(networks[0], TwoParts)
+        split = isinstance(networks[0], TwoParts) and not any(task.rolled)
         self.columns = Columns(networks[0], task) if split else None
         own = [dict(network.named_parameters()) for network in networks]
         self.first = _key(_first_name(networks[0])) if split else ""
@@ -126,9 +160,12 @@ class Stack(nn.Module):
         # A buffer, so that the running average of the weights averages it as well.
         self.register_buffer("shrink", torch.ones((), dtype=torch.float64))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """(replicas, b, outputs) of (b,) rows, or of (replicas, b) rows of their own."""
-        return self.outputs(self.own(), rows)
+    def forward(self, rows: Tensor, shifts: Tensor | None = None) -> Tensor:
+        """(replicas, b, outputs) of (b,) rows, or of (replicas, b) rows of their own.
+
+        ``shifts`` (replicas, b, d) roll each replica's samples its own way.
+        """
+        return self.outputs(self.own(), rows, shifts)
 
     def train(self, mode: bool = True) -> Stack:
         """Also of the network that is mapped."""
@@ -140,8 +177,12 @@ class Stack(nn.Module):
         """Stacked parameters and buffers, not copied."""
         return {**dict(self.named_parameters()), **dict(self.named_buffers())}
 
-    def outputs(self, state: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    def outputs(
+        self, state: Mapping[str, Tensor], rows: Tensor, shifts: Tensor | None = None
+    ) -> Tensor:
         """The same with the parameters and buffers ``state``."""
+        if shifts is not None:
+            return self._rolled(state, rows, shifts)
         if self.columns is None:
             return self._whole(state, rows)
         hidden, _ = self.columns.product(state[self.first], rows)
@@ -178,12 +219,25 @@ class Stack(nn.Module):
         )(own, torch.stack(batches))
         return out
 
-    def backward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _rolled(self, state: Mapping[str, Tensor], rows: Tensor, shifts: Tensor) -> Tensor:
+        """One batch, read once, and each replica's samples shifted by its own degree."""
+        own = {k: v for k, v in state.items() if k != "shrink"}
+        network, batch = self._spare[0], self.task.batch(rows)
+        many = roll(batch.values, shifts)
+        out: Tensor = vmap(
+            lambda parameters, x: functional_call(
+                network, _plain(parameters), (replace(batch, values=x),)
+            ),
+            randomness="different",
+        )(own, many)
+        return out
+
+    def backward(self, rows: Tensor, shifts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gradients of one step; returns (replicas,) losses and hits."""
         self.train()
         target = self.task.target[rows]
         if self.columns is None:
-            out = self(rows)
+            out = self(rows, shifts)
             losses = self._losses(out, target)
             torch.autograd.backward(losses.sum())
             return losses.detach(), _hits(out, target)

@@ -1,0 +1,369 @@
+"""Sweeps: members rolled their own way, groups of any size, cut off and gone on."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.cards import Card, Param
+from crystalgui.core.datasets.images.dataset import ImageDataset
+from crystalgui.core.datasets.images.rolling import roll
+from crystalgui.core.datasets.images.tables import ImageBatch, ImageTable
+from crystalgui.core.errors import DataError, ModelError
+from crystalgui.core.messages import (
+    DatasetSummary,
+    Event,
+    LogLine,
+    Progress,
+    RunCreated,
+    SplitSpec,
+    Stopped,
+    SweepJob,
+    SweepNetwork,
+    SweepPoint,
+    SweepRecipe,
+    TrainRecipe,
+)
+from crystalgui.core.models import _registry as registry
+from crystalgui.core.models._base import Network
+from crystalgui.core.store.project import Project
+from crystalgui.core.store.sweeps import is_sweep, read_points, sweep_recipe
+from crystalgui.core.training import sweep as sweeps
+from crystalgui.core.training.grouping import group_size, step_bytes
+from crystalgui.core.training.replicas import family_task, replicate
+from crystalgui.core.training.stack import Task
+from crystalgui.core.training.sweep import key_of, some_rows, sweep, sweep_points
+
+SIDE, CLASSES = 6, 3
+
+
+class Tiny(Network):
+    """One convolution on a torus; ``flat`` reads every pixel by itself."""
+
+    def __init__(
+        self, outputs: int, *, shape: tuple[int, ...], flat: bool = False, width: int = 4
+    ) -> None:
+        super().__init__(outputs, shape=shape)
+        c, h, w = shape
+        self.flat = flat
+        self.kernels = nn.Conv2d(c, width, 3, padding=1, padding_mode="circular")
+        self.last = nn.Linear(width * h * w if flat else width, outputs)
+
+    def forward(self, batch: ImageBatch) -> Tensor:
+        hidden = self.kernels(batch.values).relu()
+        out: Tensor = self.last(hidden.flatten(1) if self.flat else hidden.mean((2, 3)))
+        return out
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small family that reads images, known to the registry in this file only."""
+    registry.families()
+    Tiny.card = Card(
+        name="tiny",
+        title="Tiny",
+        tasks=("classification",),
+        inputs="image",
+        paper="",
+        params=(
+            Param(name="flat", label="flat", default=False),
+            Param(name="width", label="width", default=4, minimum=1, maximum=64),
+        ),
+    )
+    monkeypatch.setitem(registry._FAMILIES, "tiny", Tiny)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> ImageDataset:
+    """Stripes across, stripes along, and a blot: 90 noisy images of three classes."""
+    draw = np.random.default_rng(0)
+    label = np.arange(90) % CLASSES
+    values = draw.integers(0, 60, (90, 1, SIDE, SIDE))
+    values[label == 0, :, ::2, :] += 150
+    values[label == 1, :, :, ::2] += 150
+    values[label == 2, :, 1:4, 1:4] += 190
+    dataset = ImageDataset(
+        summary=DatasetSummary(
+            name="stripes",
+            folder=tmp_path / "stripes",
+            task="classification",
+            target="class",
+            size=90,
+            classes=("across", "along", "blot"),
+            kind="images",
+            digest="stripes-1",
+        ),
+        values=values.astype(np.uint8),
+        label=label.astype(np.int64),
+        is_test=np.arange(90) >= 60,
+    )
+    dataset.save()
+    return dataset
+
+
+def _recipe(images: ImageDataset, **changes: Any) -> SweepRecipe:
+    recipe = SweepRecipe(
+        title="stripes by rolling",
+        base=TrainRecipe(
+            model="",
+            dataset=images.summary.folder,
+            preset="",
+            split=SplitSpec(kind="given"),
+            epochs=3,
+            batch_size=20,
+            learning_rate=0.02,
+            seed=5,
+            device="cpu",
+        ),
+        networks=(
+            SweepNetwork(title="torus sum", model="tiny"),
+            SweepNetwork(title="flat", model="tiny", params={"flat": True}),
+        ),
+        rollings=(0, 2),
+        repeats=2,
+    )
+    return replace(recipe, **changes)
+
+
+def _all(steps: Generator[Event, None, Any]) -> tuple[list[Event], Any]:
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_every_network_degree_and_repeat_has_a_point(images: ImageDataset) -> None:
+    recipe = _recipe(images, base=replace(_recipe(images).base, epochs=12))
+    events, points = _all(sweep_points(recipe))
+    assert [(p.network, p.rolling, p.repeat) for p in points] == [
+        (network, chi, repeat)
+        for network in ("torus sum", "flat")
+        for chi in (0, 2)
+        for repeat in (0, 1)
+    ]
+    assert [e for e in events if isinstance(e, SweepPoint)] == points
+    assert all(math.isfinite(p.cost) and p.cost > 0 for p in points)
+    assert np.mean([p.accuracy for p in points if p.rolling == 0]) > 0.7  # a third by chance
+    last = [e for e in events if isinstance(e, Progress)][-1]
+    assert (last.done, last.total) == (8, 8)
+
+
+def test_a_point_is_that_of_any_group(
+    images: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe(images)
+    together = _all(sweep_points(recipe))[1]
+    monkeypatch.setattr(sweeps, "group_size", lambda task, wanted: 1)
+    alone = _all(sweep_points(recipe))[1]
+    for one, other in zip(together, alone, strict=True):
+        assert one.cost == pytest.approx(other.cost, rel=1e-4)
+        assert one.accuracy == other.accuracy
+    flat = [p.cost for p in together if p.network == "flat"]
+    assert len(set(flat)) == len(flat)  # none is another's copy
+    whole = [p.cost for p in together if p.network == "torus sum" and p.repeat == 0]
+    assert whole[0] == pytest.approx(whole[1], rel=1e-4)  # it cannot see how it is rolled
+
+
+def _task(images: ImageDataset, **more: Any) -> Task:
+    base = replace(_recipe(images).base, model="tiny", epochs=2)
+    rows = torch.arange(60)
+    return family_task(
+        base,
+        ImageTable(images),
+        images.shape,
+        torch.from_numpy(images.label),
+        rows,
+        {"test": torch.arange(60, 90)},
+        images.summary.classes,
+        **more,
+    )
+
+
+def test_each_replica_is_rolled_by_its_own_degree_anew_in_each_epoch(images: ImageDataset) -> None:
+    task = _task(images, seeds=(5, 5, 6), rolled=(0, 2, 2))
+    first, second = task.shifts(0, 60), task.shifts(1, 60)
+    assert first is not None
+    assert second is not None
+    assert first.shape == (3, 60, 2)
+    assert not first[0].any()
+    assert sorted(first[1:].unique().tolist()) == [-2, -1, 0, 1, 2]
+    assert not torch.equal(first[1], first[2])
+    assert not torch.equal(first[1], second[1])
+    assert torch.equal(_task(images, seeds=(6,), rolled=(2,)).shifts(0, 60)[0], first[2])
+    assert _task(images, seeds=(5, 6), rolled=(0, 0)).shifts(0, 60) is None
+
+
+def test_rolled_replicas_step_as_networks_by_themselves(images: ImageDataset) -> None:
+    from crystalgui.core.training.stack import Stack
+
+    task = _task(images, seeds=(5, 6), rolled=(1, 2))
+    stack, rows = Stack(task), torch.arange(20)
+    shifts = task.shifts(0, 20)
+    assert shifts is not None
+    losses, _ = stack.backward(rows, shifts)
+    values = task.batch(rows).values
+    for r, seed in enumerate((5, 6)):
+        network = task.build(seed)
+        loss = task.loss(network(ImageBatch(roll(values, shifts[r]))), task.target[rows])
+        loss.backward()
+        assert float(losses[r]) == pytest.approx(float(loss.detach()), rel=1e-5)
+        for name, p in network.named_parameters():
+            torch.testing.assert_close(
+                stack.get_parameter(name.replace(".", "/")).grad[r], p.grad, rtol=1e-3, atol=1e-6
+            )
+
+
+def test_a_network_that_diverges_leaves_the_others(images: ImageDataset) -> None:
+    task = _task(images, seeds=(5, 6), rolled=(0, 1), tolerant=True)
+    build = task.build
+
+    def broken(seed: int) -> nn.Module:
+        network = build(seed)
+        if seed == 5:
+            with torch.no_grad():
+                network.last.bias.fill_(math.nan)
+        return network
+
+    whole = _all(replicate(task))[1]
+    fitted = _all(replicate(replace(task, build=broken)))[1]
+    assert not fitted.outputs["test"][0].isfinite().any()
+    assert torch.equal(fitted.outputs["test"][1], whole.outputs["test"][1])
+    answers = sweeps._answers(task, fitted)
+    assert answers[0] == {"accuracy": None, "cost": None}
+
+
+def test_what_is_kept_is_not_trained_again(images: ImageDataset) -> None:
+    recipe, kept = _recipe(images), dict[str, Any]()
+    stop = threading.Event()
+
+    def keep(key: str, numbers: Any) -> None:
+        kept[key] = json.loads(json.dumps(numbers))
+        if len(kept) == 4:
+            stop.set()
+
+    half = _all(sweep_points(recipe, done=kept.get, keep=keep, stop=stop))[1]
+    assert [p.network for p in half] == ["torus sum"] * 4
+    assert key_of(recipe.networks[0], 2, 1) in kept
+    events, whole = _all(sweep_points(recipe, done=kept.get))
+    assert {e.network for e in events if isinstance(e, SweepPoint)} == {"flat"}
+    assert whole == _all(sweep_points(recipe))[1]
+
+
+def test_fewer_rows_keep_the_classes(images: ImageDataset) -> None:
+    classes = np.repeat([0, 1, 2], (60, 30, 10))
+    rows = np.arange(100)
+    chosen = some_rows(rows, classes, 25, seed=1)
+    assert np.bincount(classes[chosen]).tolist() in ([15, 8, 2], [15, 7, 3])
+    assert np.array_equal(chosen, np.unique(chosen))
+    assert np.array_equal(chosen, some_rows(rows, classes, 25, seed=1))
+    assert not np.array_equal(chosen, some_rows(rows, classes, 25, seed=2))
+    assert np.array_equal(some_rows(rows, classes, 0, seed=1), rows)
+    recipe = _recipe(images, train=30, test=6, rollings=(0,), repeats=1)
+    points = _all(sweep_points(recipe))[1]
+    assert all(round(6 * p.accuracy, 9) % 1 == 0 for p in points)
+
+
+def test_a_group_fits_its_memory(images: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = _task(images, seeds=(5,), rolled=(2,))
+    size = step_bytes(task)
+    activations = 20 * 4 * SIDE * SIDE * 4
+    assert size > activations
+    monkeypatch.setattr("crystalgui.core.training.grouping.CPU_BYTES", 3 * size)
+    assert group_size(task, 2) == 2
+    assert group_size(task, 10) == 3
+    monkeypatch.setattr("crystalgui.core.training.grouping.CPU_BYTES", size // 2)
+    assert group_size(task, 10) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"networks": ()}, "no networks"),
+        ({"networks": (SweepNetwork(title="a", model="tiny"),) * 2}, "one title"),
+        ({"rollings": (-1, 0)}, "negative"),
+        ({"networks": (SweepNetwork(title="a", model="nothing"),)}, "no model family"),
+        ({"networks": (SweepNetwork(title="a", model="cgnn"),)}, "cannot learn"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_first(
+    images: ImageDataset, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ModelError, match=words):
+        next(sweep_points(_recipe(images, **changes)))
+
+
+# ------------------------------------------------------------------ in a project
+
+
+def test_a_sweep_is_one_run(images: ImageDataset, tmp_path: Path) -> None:
+    recipe, home = _recipe(images), tmp_path / "project"
+    events, _ = _all(sweep(SweepJob(project=home, recipe=recipe)))
+    created = next(e for e in events if isinstance(e, RunCreated))
+    points = [e for e in events if isinstance(e, SweepPoint)]
+    assert {p.run_id for p in points} == {created.run_id}
+    with Project.open(home) as project:
+        (run,) = project.runs()
+        assert (run.status, run.epochs, run.title) == ("done", 8, "stripes by rolling")
+        assert is_sweep(run)
+        assert sweep_recipe(run) == recipe
+        assert run.best["test/accuracy"] == max(p.accuracy for p in points)
+        assert read_points(run.folder, run.id) == points
+        assert not run.file(sweeps.CHECKPOINT).exists()
+        assert "sweep" in project.runs_csv()
+
+
+def test_a_killed_sweep_goes_on_in_the_middle_of_a_group(
+    images: ImageDataset, tmp_path: Path
+) -> None:
+    recipe, home = _recipe(images), tmp_path / "project"
+    steps = sweep(SweepJob(project=home, recipe=recipe))
+    run_id = ""
+    for event in steps:
+        if isinstance(event, RunCreated):
+            run_id = event.run_id
+        if isinstance(event, Progress) and event.text.endswith(
+            "flat: 4 networks together, epoch 2 of 3"
+        ):
+            break  # four points are kept, and a checkpoint of the second epoch of the others
+    steps.close()
+    with Project.open(home) as project:
+        run = project.run(run_id)
+        assert run.status == "stopped"
+        assert len(read_points(run.folder)) == 4
+        assert run.file(sweeps.CHECKPOINT).is_file()
+        with open(run.file("sweep.jsonl"), "ab") as stream:
+            stream.write(b'{"network": "torn')
+    events, _ = _all(sweep(SweepJob(project=home, recipe=recipe, run_id=run_id)))
+    texts = [e.text for e in events if isinstance(e, Progress)]
+    assert not any("epoch 1 of 3" in text for text in texts)
+    assert any("4 of 8" in e.text for e in events if isinstance(e, LogLine))
+    with Project.open(home) as project:
+        run = project.run(run_id)
+        assert run.status == "done"
+        kept = read_points(run.folder)
+    assert kept == _all(sweep_points(recipe))[1]
+
+
+def test_a_stopped_sweep_says_so_and_other_data_are_refused(
+    images: ImageDataset, tmp_path: Path
+) -> None:
+    recipe, home = _recipe(images), tmp_path / "project"
+    stop = threading.Event()
+    stop.set()
+    events, _ = _all(sweep(SweepJob(project=home, recipe=recipe), stop))
+    assert isinstance(events[-1], Stopped)
+    replace(images, summary=replace(images.summary, digest="other")).save()
+    with pytest.raises(DataError, match="has changed"):
+        _all(sweep(SweepJob(project=home, recipe=recipe, run_id=events[-1].run_id)))
