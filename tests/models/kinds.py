@@ -17,6 +17,7 @@ from crystalgui.core.datasets.hamiltonians.descriptors import CHANNELS, repeated
 from crystalgui.core.datasets.hamiltonians.descriptors import describe as describe_zone
 from crystalgui.core.datasets.hamiltonians.lattices import turned
 from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch, ZoneBatch
+from crystalgui.core.datasets.images.tables import ImageBatch
 from crystalgui.core.datasets.records import Records, describe
 from crystalgui.core.models._base import CrystalModel, Network
 from crystalgui.core.physics.zoo.registry import build as zoo
@@ -29,6 +30,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "crystal": (),
     "hoppings": (27, 2, 2, 2),
     "zone": (len(CHANNELS),),
+    "image": (3, 12, 12),
 }
 MESH = 4
 
@@ -54,6 +56,8 @@ def samples(inputs: str, number: int, seed: int = 0) -> list[Any]:
     if inputs == "hoppings":
         generator = torch.Generator().manual_seed(seed)
         return list(torch.randn(number, *SHAPES[inputs], generator=generator))
+    if inputs == "image":
+        return [image(seed + i) for i in range(number)]
     rng = np.random.default_rng(seed)
     models = [
         lambda: zoo("cubic", M=float(rng.uniform(-1, 13))),
@@ -63,15 +67,30 @@ def samples(inputs: str, number: int, seed: int = 0) -> list[Any]:
     return [Zone.of(models[i % 3](), 2) for i in range(number)]
 
 
-def batch_of(model: Network, params: Mapping[str, Scalar], items: Sequence[Any]) -> Any:
+def image(seed: int) -> Tensor:
+    """(3, 12, 12) of [0, 1]: two coloured bars and a little noise; an edge of the image is one."""
+    rng = np.random.default_rng(seed)
+    found = rng.uniform(0, 0.2, SHAPES["image"])
+    for axis in (1, 2):
+        start, length = rng.integers(0, 12), rng.integers(2, 6)
+        place = np.moveaxis(found, axis, 1)
+        place[:, (start + np.arange(length)) % 12] += rng.uniform(0, 0.4, 3)[:, None, None]
+    return torch.from_numpy(found).float()
+
+
+def batch_of(
+    model: Network, params: Mapping[str, Scalar], items: Sequence[Any], inputs: str
+) -> Any:
     """What the network eats, of these inputs."""
     if isinstance(model, CrystalModel):
         records = [describe(c) if isinstance(c, Crystal) else c for c in items]
         table = Records.stack([str(i) for i in range(len(items))], records)
         spec = type(model).graph_spec(params)
         return collate(table, build(table, min(spec.cutoff, 8.0), spec.kind))
-    if model.card.inputs == "hoppings":
+    if inputs == "hoppings":
         return HoppingBatch(torch.stack(list(items)))
+    if inputs == "image":
+        return ImageBatch(torch.stack(list(items)))
     return ZoneBatch(torch.stack([z.values for z in items]), torch.full((len(items),), 3))
 
 
@@ -100,6 +119,8 @@ def moved(symmetry: str, item: Any, seed: int) -> Any:
         turn = q * np.sign(np.diag(r))
         turn = turn * np.sign(np.linalg.det(turn))
         return Crystal(lattice=item.lattice @ turn, frac=item.frac, species=item.species)
+    if symmetry == "origin" and isinstance(item, Tensor):
+        return item.roll(tuple(rng.integers(0, 12, 2).tolist()), (1, 2))
     if symmetry == "origin":
         shift = tuple(rng.integers(0, MESH, 3).tolist())
         return replace(item, values=item.values.roll(shift, (1, 2, 3)))

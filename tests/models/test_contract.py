@@ -18,9 +18,18 @@ from crystalgui.core.models._tensors import read_tensors, write_tensors
 from tests.models import kinds
 
 FAMILIES = sorted(registry.families())
-CASES = [(name, preset) for name in FAMILIES for preset in registry.families()[name].card.presets]
+CARDS = {name: registry.families()[name].card for name in FAMILIES}
+READS = [(name, inputs) for name in FAMILIES for inputs in CARDS[name].inputs.split()]
+OF_ONE_KIND = {"mnist": "image", "cifar": "image", "zone": "zone"}
+"""First words of the names of presets that are sizes for one kind of input."""
+CASES = [
+    (name, preset, inputs)
+    for name, inputs in READS
+    for preset in CARDS[name].presets
+    if OF_ONE_KIND.get(preset.split("-")[0], inputs) == inputs
+]
 TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0,
-                           "kernels": 12, "neurons": 20}  # fmt: skip
+                           "kernels": 12, "neurons": 20, "basis": 8}  # fmt: skip
 
 
 def settings(name: str, preset: str) -> dict[str, Scalar]:
@@ -29,41 +38,38 @@ def settings(name: str, preset: str) -> dict[str, Scalar]:
     return registry.settings(name, preset, {k: v for k, v in TINY.items() if k in known})[0]
 
 
-def network(name: str, preset: str, outputs: int = 3, seed: int = 0) -> Network:
+def network(name: str, preset: str, inputs: str, outputs: int = 3, seed: int = 0) -> Network:
     torch.manual_seed(seed)
-    shape = kinds.SHAPES[registry.family(name).card.inputs]
-    return registry.build(name, outputs, settings(name, preset), shape)
+    return registry.build(name, outputs, settings(name, preset), kinds.SHAPES[inputs])
 
 
-def samples(name: str, number: int) -> list[Any]:
-    return kinds.samples(registry.family(name).card.inputs, number)
+def batch_of(model: Network, name: str, preset: str, inputs: str, items: list[Any]) -> Any:
+    return kinds.batch_of(model, settings(name, preset), items, inputs)
 
 
-def batch_of(model: Network, name: str, preset: str, items: list[Any]) -> Any:
-    return kinds.batch_of(model, settings(name, preset), items)
-
-
-def answer(name: str, preset: str, items: list[Any]) -> Tensor:
+def answer(name: str, preset: str, inputs: str, items: list[Any]) -> Tensor:
     """Outputs in float64 of a network with random weights, biases included."""
-    model = network(name, preset)
+    model = network(name, preset, inputs)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn(p.shape))
-        return model.double().eval()(kinds.double(batch_of(model, name, preset, items)))
+        return model.double().eval()(kinds.double(batch_of(model, name, preset, inputs, items)))
 
 
-@pytest.mark.parametrize(("name", "preset"), CASES)
+@pytest.mark.parametrize(("name", "preset", "inputs"), CASES)
 class TestContract:
-    def test_shapes_and_types(self, name: str, preset: str) -> None:
-        model = network(name, preset, outputs=4)
-        out = model(batch_of(model, name, preset, samples(name, 7)))
+    def test_shapes_and_types(self, name: str, preset: str, inputs: str) -> None:
+        model = network(name, preset, inputs, outputs=4)
+        out = model(batch_of(model, name, preset, inputs, kinds.samples(inputs, 7)))
         assert out.shape == (7, 4)
         assert out.dtype == torch.float32
         assert torch.isfinite(out).all()
 
-    def test_every_parameter_gets_a_finite_gradient(self, name: str, preset: str) -> None:
-        model = network(name, preset)
-        batch = batch_of(model, name, preset, samples(name, 10))
+    def test_every_parameter_gets_a_finite_gradient(
+        self, name: str, preset: str, inputs: str
+    ) -> None:
+        model = network(name, preset, inputs)
+        batch = batch_of(model, name, preset, inputs, kinds.samples(inputs, 10))
         torch.nn.functional.cross_entropy(model(batch), torch.arange(10) % 3).backward()
         for key, p in model.named_parameters():
             assert p.grad is not None, key
@@ -71,32 +77,32 @@ class TestContract:
             assert p.grad.abs().max() > 0, key
 
     def test_saved_and_loaded_it_answers_the_same(
-        self, name: str, preset: str, tmp_path: Path
+        self, name: str, preset: str, inputs: str, tmp_path: Path
     ) -> None:
-        model = network(name, preset)
-        batch = batch_of(model, name, preset, samples(name, 4))
+        model = network(name, preset, inputs)
+        batch = batch_of(model, name, preset, inputs, kinds.samples(inputs, 4))
         write_tensors(tmp_path / "m.safetensors", dict(model.state_dict()), {})
-        other = network(name, preset, seed=9)
+        other = network(name, preset, inputs, seed=9)
         other.load_state_dict(read_tensors(tmp_path / "m.safetensors")[0])
         assert torch.equal(model.eval()(batch), other.eval()(batch))
 
-    def test_same_seed_same_loss(self, name: str, preset: str) -> None:
+    def test_same_seed_same_loss(self, name: str, preset: str, inputs: str) -> None:
         losses = []
         for _ in range(2):
-            model = network(name, preset, seed=5)
-            batch = batch_of(model, name, preset, samples(name, 6))
+            model = network(name, preset, inputs, seed=5)
+            batch = batch_of(model, name, preset, inputs, kinds.samples(inputs, 6))
             losses.append(torch.nn.functional.cross_entropy(model(batch), torch.arange(6) % 3))
         assert torch.equal(losses[0], losses[1])
 
-    def test_a_batch_is_its_samples_one_by_one(self, name: str, preset: str) -> None:
-        items = samples(name, 7)
-        together = answer(name, preset, items)
-        alone = torch.cat([answer(name, preset, [c]) for c in items])
+    def test_a_batch_is_its_samples_one_by_one(self, name: str, preset: str, inputs: str) -> None:
+        items = kinds.samples(inputs, 7)
+        together = answer(name, preset, inputs, items)
+        alone = torch.cat([answer(name, preset, inputs, [c]) for c in items])
         torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
 
-    def test_overfits_eight_samples(self, name: str, preset: str) -> None:
-        model = network(name, preset, outputs=2)
-        batch = batch_of(model, name, preset, samples(name, 8))
+    def test_overfits_eight_samples(self, name: str, preset: str, inputs: str) -> None:
+        model = network(name, preset, inputs, outputs=2)
+        batch = batch_of(model, name, preset, inputs, kinds.samples(inputs, 8))
         target = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
         model.standardise([batch])
         if model.constant:
@@ -113,50 +119,53 @@ class TestContract:
         assert (model.eval()(batch).argmax(1) == target).all()
         assert loss < 0.1
 
-    def test_declared_symmetries_hold(self, name: str, preset: str) -> None:
-        model = network(name, preset)
+    def test_declared_symmetries_hold(self, name: str, preset: str, inputs: str) -> None:
+        model = network(name, preset, inputs)
         assert set(model.card.symmetries) <= set(model.symmetries)
-        items = samples(name, 10)
+        items = kinds.samples(inputs, 10)
         for symmetry in model.symmetries:
             moved = [kinds.moved(symmetry, c, i) for i, c in enumerate(items)]
             torch.testing.assert_close(
-                answer(name, preset, [*items]),
-                answer(name, preset, [*moved]),
+                answer(name, preset, inputs, [*items]),
+                answer(name, preset, inputs, [*moved]),
                 rtol=0,
                 atol=2e-6,
                 msg=lambda text, s=symmetry: f"{s}: {text}",
             )
 
-    def test_symmetries_that_are_not_declared_do_not_hold(self, name: str, preset: str) -> None:
-        items = samples(name, 10)
-        if registry.family(name).card.inputs != "crystal":
+    def test_symmetries_that_are_not_declared_do_not_hold(
+        self, name: str, preset: str, inputs: str
+    ) -> None:
+        items = kinds.samples(inputs, 10)
+        if inputs != "crystal":
             return  # what only a crystal can be moved by
-        for symmetry in {"rotation", "supercell"} - set(network(name, preset).symmetries):
+        for symmetry in {"rotation", "supercell"} - set(network(name, preset, inputs).symmetries):
             moved = [kinds.moved(symmetry, c, i) for i, c in enumerate(items)]
-            change = answer(name, preset, [*items]) - answer(name, preset, [*moved])
+            change = answer(name, preset, inputs, [*items]) - answer(name, preset, inputs, [*moved])
             assert change.abs().max() > 1e-4
 
 
-def extremes() -> list[tuple[str, str, Scalar]]:
+def extremes() -> list[tuple[str, str, str, Scalar]]:
     """Every parameter of every card at its bounds and choices."""
-    found: list[tuple[str, str, Scalar]] = []
-    for name in FAMILIES:
-        for p in registry.family(name).card.params:
+    found: list[tuple[str, str, str, Scalar]] = []
+    for name, inputs in READS:
+        for p in CARDS[name].params:
             kind = type(p.default)
-            found += [(name, p.name, c) for c in p.choices]
+            found += [(name, inputs, p.name, c) for c in p.choices]
             bounds = [b for b in (p.minimum, p.maximum) if b is not None]
-            found += [(name, p.name, kind(b)) for b in bounds]
+            found += [(name, inputs, p.name, kind(b)) for b in bounds]
     return found
 
 
-@pytest.mark.parametrize(("name", "parameter", "value"), extremes())
-def test_parameter_extremes_build_and_answer(name: str, parameter: str, value: Scalar) -> None:
+@pytest.mark.parametrize(("name", "inputs", "parameter", "value"), extremes())
+def test_parameter_extremes_build_and_answer(
+    name: str, inputs: str, parameter: str, value: Scalar
+) -> None:
     known = {p.name for p in registry.family(name).card.params}
     small = {k: v for k, v in TINY.items() if k in known} | {parameter: value}
     params, _ = registry.settings(name, "small", small)
-    inputs = registry.family(name).card.inputs
     model = registry.build(name, 2, params, kinds.SHAPES[inputs])
-    out = model(kinds.batch_of(model, params, kinds.samples(inputs, 2)))
+    out = model(kinds.batch_of(model, params, kinds.samples(inputs, 2), inputs))
     assert torch.isfinite(out).all()
 
 

@@ -18,7 +18,9 @@ from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import Network
 from crystalgui.core.plugins import broken_card, guarded, load_plugins
 
-NOT_FAMILIES = frozenset({"answers", "catalogue", "devices", "layers", "predict", "trained"})
+NOT_FAMILIES = frozenset(
+    {"answers", "architecture", "catalogue", "devices", "diagram", "layers", "predict", "trained"}
+)
 OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}

@@ -72,3 +72,19 @@ class Standardise(nn.Module):
             scale = scale / alive.max().clamp(min=1)
         self.mean.copy_(mean)
         self.scale.copy_(scale)
+
+
+class StandardiseChannels(Standardise):
+    """One mean and one spread for each channel, over all points: shifts change neither."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, n1, ..., nd) -> the same shape."""
+        shape = (-1, *[1] * (x.ndim - 2))
+        return (x - self.mean.reshape(shape)) * self.scale.reshape(shape)
+
+    def learn(self, inputs: Iterable[Tensor]) -> None:
+        """Mean and spread over batches (b, c, n1, ..., nd), in one pass."""
+        super().learn(x.movedim(1, -1).flatten(0, -2) for x in inputs)

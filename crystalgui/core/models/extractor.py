@@ -1,0 +1,298 @@
+"""The medium extractor and the networks it is compared with, from one description.
+
+Bird (2023), sections 2.6 to 2.8: a pipeline of convolutions, toroidal or
+padded with zeros, is read after its last layer (standard, residual: Fig. 8)
+or after every layer (extractors: Figs. 10 to 12), with one global pool of
+each channel or three ("high bandwidth").  Images, volumes and Brillouin zones
+are read by the same code in one to three dimensions.
+
+A reduction of the tensor keeps one of several sublattices, and a shift by one
+point exchanges them, so that strided or pooled networks are invariant only
+under shifts by their whole stride, also on a torus.  Here toroidal pipelines
+keep the sublattice on which the activations are strongest (adaptive polyphase
+sampling: Chaman and Dokmanic 2021), and are then invariant under every shift;
+the sampling of the paper is the other choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from crystalgui.core.cards import Card, Param
+from crystalgui.core.models._base import Network
+from crystalgui.core.models._registry import register
+from crystalgui.core.models.architecture import (
+    CONVOLUTIONS,
+    FREE,
+    KINDS,
+    REDUCTIONS,
+    SIXTEEN,
+    Layer,
+    architecture,
+)
+from crystalgui.core.models.layers.mlp import MLP
+from crystalgui.core.models.layers.readout import BasisChange, FreeAttention, TunedAttention
+from crystalgui.core.models.layers.standardise import StandardiseChannels
+
+SLOPE = 0.01
+
+EXTRACTOR = Card(
+    name="extractor",
+    title="Medium extractor",
+    tasks=("classification", "regression"),
+    inputs="image zone",
+    paper="Bird (2023), sections 2.6 to 2.8, Figs. 8 and 10 to 12",
+    rows=(*SIXTEEN, "B51", "B52", "B53", "B54", "B55", "B56", "B57", "B58", "B59", "B61", "B62",
+          "B63"),
+    summary=(
+        "Convolutions on a torus that are read after every layer, with attention over what is "
+        "read. Standard and residual networks of the same pipeline, to compare, are kinds of it."
+    ),
+    params=(
+        Param(name="kind", label="Kind", default="high-bandwidth", choices=KINDS,
+              help="standard and residual are read at their end; tuned, free and high-bandwidth "
+              "extractors after every layer; hybrid has bypasses as well."),
+        Param(name="convolution", label="Convolution", default="toroidal-sum",
+              choices=CONVOLUTIONS,
+              help="convolution pads with zeros; toroidal-fcn has no edges but in its last "
+              "layer; toroidal-sum has none and does not notice shifts."),
+        Param(name="reduce", label="Reduction", default="pooling", choices=REDUCTIONS,
+              help="How tensors shrink: local pooling, or convolutions with stride 2 (full)."),
+        Param(name="halvings", label="Halvings", default=2, minimum=0, maximum=5,
+              help="How often tensors shrink, where 2 divides the length."),
+        Param(name="depth", label="Convolutions of each size", default=2, minimum=1, maximum=8),
+        Param(name="width", label="Channels", default=16, minimum=1, maximum=256),
+        Param(name="kernel", label="Kernel", default=3, minimum=1, maximum=7, unit="points"),
+        Param(name="whole", label="Last layer sees all", default=True,
+              help="A last convolution whose kernel is what is left of the image; zones have "
+              "none, for their mesh is free."),
+        Param(name="local", label="Local pool", default="max", choices=("max", "mean")),
+        Param(name="sampling", label="Kept by a reduction", default="strongest",
+              choices=("strongest", "first"),
+              help="On a torus: the sublattice with the strongest activations, for exact "
+              "invariance, or always the first one, as in the paper."),
+        Param(name="norm", label="Norm", default="tensor", choices=("tensor", "batch", "none"),
+              help="After each convolution: of each tensor by itself, or over the batch."),
+        Param(name="gated", label="Gated bypass", default=False,
+              help="beta f(x) + (1 - beta) x in place of f(x) + x, where there are bypasses."),
+        Param(name="attention", label="Attention", default="sigmoid",
+              choices=("sigmoid", "softmax"),
+              help="Free attention: each read-out by itself, or shared out among all."),
+        Param(name="floor", label="Least attention", default=0.05, minimum=0.0, maximum=0.9,
+              help="The epsilon of eps + (1 - eps) sigma: no read-out is damped for ever."),
+        Param(name="basis", label="Basis of a read-out", default=16, minimum=1, maximum=512,
+              help="Numbers that each read-out is changed into before they are joined."),
+        Param(name="wide", label="Interpretation", default=64, minimum=1, maximum=2048,
+              unit="neurons", help="Hidden layer of the networks that interpret and attend."),
+        Param(name="dropout", label="Dropout", default=0.0, minimum=0.0, maximum=0.9),
+    ),
+    presets={
+        "small": {"epochs": 10, "batch_size": 64, "learning_rate": 3e-3},
+        "mnist": {"width": 32, "basis": 32, "wide": 128, "epochs": 10, "batch_size": 64,
+                  "learning_rate": 1e-4},
+        "cifar": {"halvings": 4, "width": 64, "basis": 64, "wide": 256, "epochs": 15,
+                  "batch_size": 64, "learning_rate": 5e-5},
+        "zone": {"halvings": 1, "width": 24, "depth": 2, "wide": 64, "dropout": 0.1,
+                 "epochs": 30, "batch_size": 64, "learning_rate": 2e-3, "weight_decay": 5e-2},
+    },
+    taps=("attention",),
+)  # fmt: skip
+
+
+class Anchor(nn.Module):
+    """Moves each sample by at most one point along each axis, so that its strongest
+    sublattice lies on the even points.
+
+    Adaptive polyphase sampling (Chaman and Dokmanic 2021): what is kept does not
+    depend on where the sample began.  Axes of odd length are left alone.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, n1, ..., nd) -> the same shape."""
+        strength = x.detach().square().sum(1).double()
+        for axis in range(1, strength.ndim):
+            n = strength.shape[axis]
+            if n % 2:
+                strength = strength.sum(axis, keepdim=True)
+            else:
+                pairs = (*strength.shape[:axis], n // 2, 2, *strength.shape[axis + 1 :])
+                strength = strength.reshape(pairs).sum(axis)
+        best = strength.flatten(1).argmax(1)
+        for axis in range(x.ndim - 1, 1, -1):
+            choices = strength.shape[axis - 1]
+            if choices == 2:
+                move = (best % 2 == 1).reshape(-1, *[1] * (x.ndim - 1))
+                x = torch.where(move, x.roll(-1, axis), x)
+            best = best // choices
+        return x
+
+
+class Stage(nn.Module):
+    """One layer of the abstraction pipeline, with norm, activation and bypass."""
+
+    def __init__(self, layer: Layer, norm: str, local: str, gated: bool) -> None:
+        super().__init__()
+        self.layer = layer
+        self.anchor = Anchor() if layer.anchored and layer.reduces else None
+        self.convolution = self.norm = None
+        self.local = local
+        if layer.kind == "convolution":
+            self.convolution = _Convolution(layer, bias=norm != "batch")
+            self.norm = {"tensor": _TensorNorm, "batch": _BatchNorm, "none": nn.Identity}[norm]()
+        self.beta = nn.Parameter(torch.tensor(0.5)) if layer.bypassed and gated else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, n1, ..., nd) -> (b, c', n1', ..., nd')."""
+        if self.anchor is not None:
+            x = self.anchor(x)
+        if self.convolution is None or self.norm is None:
+            return _pooled(x, self.layer.stride, self.local)
+        y = nn.functional.leaky_relu(self.norm(self.convolution(x)), SLOPE)
+        if not self.layer.bypassed:
+            return y
+        return x + y if self.beta is None else self.beta * y + (1 - self.beta) * x
+
+
+class _Convolution(nn.Module):
+    def __init__(self, layer: Layer, *, bias: bool) -> None:
+        super().__init__()
+        self.layer = layer
+        fan = layer.channels * math.prod(layer.kernel)
+        self.weight = nn.Parameter(torch.empty(layer.outputs, layer.channels, *layer.kernel))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.bias = nn.Parameter(torch.empty(layer.outputs).uniform_(-1, 1) / math.sqrt(fan))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for axis, k in enumerate(self.layer.kernel, 2):
+            before = (k - 1) // 2
+            if self.layer.padding == "same" and self.layer.wrap == "torus":
+                n = x.shape[axis]
+                places = torch.arange(-before, n + k - 1 - before, device=x.device) % n
+                x = x.index_select(axis, places)
+            elif self.layer.padding == "same":
+                pad = [0, 0] * (x.ndim - 1 - axis) + [before, k - 1 - before]
+                x = nn.functional.pad(x, pad)
+        convolve = getattr(nn.functional, f"conv{x.ndim - 2}d")
+        out: Tensor = convolve(x, self.weight, self.bias)
+        for axis, s in enumerate(self.layer.stride, 2):
+            if s > 1 and out.shape[axis] % s == 0:
+                shape = (*out.shape[:axis], -1, s, *out.shape[axis + 1 :])
+                out = out.reshape(shape).select(axis + 1, 0)
+        return out
+
+
+class _TensorNorm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        mean, var = flat.mean(1), flat.var(1, unbiased=False)
+        shape = (-1, *[1] * (x.ndim - 1))
+        return (x - mean.reshape(shape)) * (var + 1e-5).rsqrt().reshape(shape)
+
+
+class _BatchNorm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        axes = [0, *range(2, x.ndim)]
+        return (x - x.mean(axes, keepdim=True)) / (x.std(axes, keepdim=True) + 1e-5)
+
+
+def _pooled(x: Tensor, stride: tuple[int, ...], local: str) -> Tensor:
+    for axis, s in enumerate(stride, 2):
+        if s > 1 and x.shape[axis] % s == 0:
+            parts = x.reshape(*x.shape[:axis], -1, s, *x.shape[axis + 1 :])
+            x = parts.amax(axis + 1) if local == "max" else parts.mean(axis + 1)
+    return x
+
+
+def _global(x: Tensor, pools: tuple[str, ...]) -> Tensor:
+    flat = x.flatten(2)
+    named = {"mean": flat.mean(2), "max": flat.amax(2), "min": flat.amin(2)}
+    return torch.cat([named[p] for p in pools], 1)
+
+
+@register(EXTRACTOR)
+class Extractor(Network):
+    """Rows B29 to B44 and B51 to B63 of the model reference.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        What it was built from.
+    """
+
+    def __init__(self, outputs: int, *, shape: tuple[int, ...], **params: Any) -> None:
+        super().__init__(outputs, shape=shape)
+        plan = self.architecture = architecture(params, shape, outputs)
+        self.inputs = StandardiseChannels(shape[0])
+        norm, local, gated = str(params["norm"]), str(params["local"]), bool(params["gated"])
+        self.pipeline = nn.ModuleList(Stage(layer, norm, local, gated) for layer in plan.layers[1:])
+        dropout = float(params["dropout"])
+        self.basis = BasisChange(plan.vectors, plan.basis) if plan.basis else None
+        n, basis, wide = len(plan.reads), plan.basis, plan.wide
+        if plan.kind in FREE:
+            self.interpretation: nn.Module = FreeAttention(
+                n, basis, wide, outputs, normalised=plan.attention == "softmax",
+                floor=plan.floor, dropout=dropout,
+            )  # fmt: skip
+        elif plan.basis:
+            self.interpretation = TunedAttention(n, basis, wide, outputs, dropout)
+        else:
+            self.interpretation = MLP(plan.length, wide, outputs, dropout=dropout)
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """Shifts of the origin, where every layer commutes with them."""
+        return ("origin",) if self.architecture.invariant else ()
+
+    @property
+    def readouts(self) -> tuple[str, ...]:
+        """Names of what is read, in the order of the tap."""
+        return self.architecture.readouts
+
+    @property
+    def floor(self) -> float:
+        """The epsilon of eps + (1 - eps) sigma."""
+        return self.architecture.floor
+
+    def stages(self) -> tuple[tuple[str, nn.Module], ...]:
+        """Layers of the abstraction pipeline by name."""
+        names = [layer.name for layer in self.architecture.layers[1:]]
+        return tuple(zip(names, self.pipeline, strict=True))
+
+    def standardise(self, batches: Iterable[Any]) -> None:
+        """Mean and spread of each channel over all points."""
+        self.inputs.learn(batch.values for batch in batches)
+
+    def forward(self, batch: Any) -> Tensor:
+        """(b, outputs) of a batch, or of its values (b, c, n1, ..., nd)."""
+        return self._answer(batch)[0]
+
+    def tapped(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """The outputs; the attention (b, read-outs) of a network with free attention."""
+        out, attention = self._answer(batch)
+        return out, {} if attention is None else {"attention": attention}
+
+    def _answer(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        vectors = self.vectors(batch if isinstance(batch, Tensor) else batch.values)
+        if self.basis is None:
+            return self.interpretation(vectors[0]), None
+        joined = self.basis(vectors)
+        if isinstance(self.interpretation, FreeAttention):
+            out, attention = self.interpretation(joined)
+            return out, attention
+        return self.interpretation(joined), None
+
+    def vectors(self, x: Tensor) -> list[Tensor]:
+        """The read-outs (b, channels * pools) of (b, c, n1, ..., nd)."""
+        x = self.inputs(x)
+        found = []
+        for place in range(len(self.pipeline) + 1):
+            if place:
+                x = self.pipeline[place - 1](x)
+            if place in self.architecture.reads:
+                found.append(_global(x, self.architecture.pools))
+        return found
