@@ -31,15 +31,19 @@ def joined(taps: Mapping[str, Tensor]) -> Tensor:
 
 
 def read_outs(network: Network, taps: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """A name for each column of `joined`: that of the stage it reads, where there are as many.
+    """A name for each column of `joined`.
 
-    One more than stages means that the input is read as well, before them.
+    Those that the network gives its ``readouts``, else those of its stages,
+    where there are as many; one more means that the input is read as well.
     """
+    named = tuple(getattr(network, "readouts", ()))
     stages = tuple(name for name, _ in network.stages())
     names: list[str] = []
     for tap, values in taps.items():
         count = values[0].numel()
-        if count == len(stages):
+        if count == len(named):
+            own = named
+        elif count == len(stages):
             own = stages
         elif count == len(stages) + 1:
             own = ("input", *stages)

@@ -102,9 +102,9 @@ def homogeneous(gradient: Tensor | None) -> float:
 
     With g the gradient and <g> its mean over the points of a sample and
     channel it is |<g>|^2 / |g|^2: 1 behind a global mean, 1 / n for one point
-    of n, NaN without any gradient.
+    of n.  NaN without any gradient, and where there is one point only.
     """
-    if gradient is None or gradient.ndim < 3:
+    if gradient is None or gradient.ndim < 3 or gradient[0, 0].numel() < 2:
         return NOTHING
     flat = gradient.double().flatten(2)
     whole = flat.square().sum()

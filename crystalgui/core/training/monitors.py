@@ -119,6 +119,8 @@ class Monitor:
         count = SAMPLES if epoch == 0 else min(SAMPLES, max(LEAST, int(cheap)))
         for rows in batches(evenly(self.validation, count), READ):
             self.hear(network, network.tapped(self.table.batch(rows))[1])
+            if not self.heard:  # another kind of network of this family: it has no attention
+                break
 
     def _gradient_rows(self) -> Tensor:
         """The same few training rows each time."""

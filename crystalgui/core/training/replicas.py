@@ -16,7 +16,7 @@ learnt once (`folding`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,6 +71,7 @@ class Fitted:
 
 
 Record = Callable[[dict[str, float], bool], None]
+Look = Callable[[Stack, Mapping[str, Tensor], int], Sequence[Event]]
 
 
 class Table(Protocol):
@@ -148,6 +149,7 @@ def replicate(
     stop: Flag | None = None,
     checkpoint: Path | None = None,
     record: Record | None = None,
+    look: Look | None = None,
 ) -> Generator[Event, None, Fitted]:
     """Train all replicas until the last epoch, early stop or soft stop.
 
@@ -158,6 +160,9 @@ def replicate(
         where it was, bit for bit on the CPU.  The best epoch is beside it.
     record : callable
         Takes the metrics of each epoch and whether it is the best.
+    look : callable
+        Looks at the stack, its weights and the number of epochs, before the
+        first and after each one; what it says is told.
     """
     recipe = task.recipe
     stack = Stack(task)
@@ -172,6 +177,8 @@ def replicate(
     began, first = time.monotonic(), state.epoch
     former = float(state.extra.get("seconds", 0.0))
     finished = False
+    if look is not None and state.epoch == 0:
+        yield from look(stack, average.best_weights(stack), 0)
     while not finished and not (stop is not None and stop.is_set()):
         if state.epoch >= recipe.epochs:
             finished = True
@@ -197,9 +204,11 @@ def replicate(
         state.extra["seconds"] = former + time.monotonic() - began
         if record is not None:
             record({"epoch": float(state.epoch), **values}, is_best)
+        seen = look(stack, now, state.epoch) if look is not None else ()
         if checkpoint is not None:
             save_state(checkpoint, state, stack, steps, average)
         yield EpochMetrics(run_id=task.run_id, epoch=state.epoch, values=values, best=is_best)
+        yield from seen
         eta = (time.monotonic() - began) / (state.epoch - first) * (recipe.epochs - state.epoch)
         text = f"Training {len(stack.seeds)} networks together"
         yield Progress(done=state.epoch, total=recipe.epochs, text=text, eta=eta)

@@ -284,6 +284,10 @@ class Stack(nn.Module):
 
     def weights(self, replica: int, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """State of the network ``replica`` by itself, on the CPU."""
+        return {k: v.detach() for k, v in self.network(replica, state).state_dict().items()}
+
+    def network(self, replica: int, state: Mapping[str, Tensor] | None = None) -> nn.Module:
+        """The network ``replica`` by itself, on the CPU."""
         state = self.state_dict() if state is None else state
         network = self.task.build(self.seeds[replica])
         for name, start in network.named_parameters():
@@ -296,7 +300,7 @@ class Stack(nn.Module):
             start.data.copy_(value)
         for name, buffer in network.named_buffers():
             buffer.copy_(state[_key(name)][replica])
-        return {k: v.detach() for k, v in network.state_dict().items()}
+        return network
 
 
 class _Rest(nn.Module):

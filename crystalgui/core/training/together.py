@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import ConfusionReady, EpochMetrics, Event, LogLine
+from crystalgui.core.models._base import Network
 from crystalgui.core.models._tensors import read_tensors
+from crystalgui.core.store.monitors import Monitored
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import metrics, replicas
@@ -24,8 +28,9 @@ from crystalgui.core.training.costs import alike
 from crystalgui.core.training.export import export
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.loop import Flag
+from crystalgui.core.training.monitors import Monitor, floor_of
 from crystalgui.core.training.plan import Plan
-from crystalgui.core.training.stack import Task
+from crystalgui.core.training.stack import Stack, Task
 
 LAST = "last.safetensors"
 PARTS = ("validation", "test")
@@ -56,6 +61,7 @@ def train_together(
         summary.classes,
         monitor="validation",
         score="balanced_accuracy" if alike(recipe) else "accuracy",
+        rolled=(recipe.rolling,) * recipe.replicas,
         run_id=run.id,
         digest=summary.digest,
     )
@@ -66,11 +72,45 @@ def train_together(
         run.append_metrics(values, best=best)
         run.write_state({"epoch": int(values["epoch"])})
 
-    fitted = yield from replicas.replicate(task, stop, run.file(LAST), record)
+    look = first_replica(task, run.append_monitor, floor_of(prepared.params))
+    fitted = yield from replicas.replicate(task, stop, run.file(LAST), record, look)
     if not fitted.finished:
         return False
     yield from _finish(project, run, prepared, task, fitted)
     return True
+
+
+def first_replica(
+    task: Task, keep: Callable[[Monitored], None], floor: float = 0.0
+) -> replicas.Look:
+    """What looks inside the first of the replicas of a task, on rows that are not rolled."""
+    rows = task.parts[task.monitor] if task.monitor else next(iter(task.parts.values()))
+    table = _Unrolled(task)
+    monitor = Monitor(
+        table, task.target, task.loss, task.train, rows, task.run_id, keep, floor,
+        shared=len(task.every_seed()),
+    )  # fmt: skip
+
+    opaque = False
+
+    def look(stack: Stack, state: Mapping[str, Tensor], epoch: int) -> list[Event]:
+        nonlocal opaque
+        if opaque:
+            return []
+        cuda = [task.device] if task.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):  # building draws weights
+            network = cast(Network, stack.network(0, state)).to(task.device)
+        opaque = not (network.stages() or network.card.taps)
+        return list(monitor.look(network.eval(), epoch))
+
+    return look
+
+
+class _Unrolled:
+    """The rows of a task as a table."""
+
+    def __init__(self, task: Task) -> None:
+        self.device, self.batch = task.device, task.batch
 
 
 def _resumed(run: Run, digest: str) -> LogLine:
