@@ -30,7 +30,7 @@ _PLAIN_NAMES = ("poscar", "contcar")
 
 
 def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
-    """Read a folder or zip of structures and a CSV of labels.
+    """Read a folder or zip of structures and a CSV of labels; without labels, images.
 
     Yields `Progress`, `LogLine`, and at the end `DatasetReady`; the data set
     is stored in the project.
@@ -42,6 +42,11 @@ def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
     """
     from crystalgui.core.store.project import Project
 
+    if job.labels is None:
+        from crystalgui.core.datasets.images.importer import import_into
+
+        yield from import_into(job)
+        return
     labels = read_labels(job.labels)
     yield Progress(done=0, text="Looking at the files")
     entries = _entries(job.source)

@@ -45,12 +45,16 @@ class CatalogueJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJob(Job):
-    """Read structures and labels into a data set of the project."""
+    """Read structures and labels, or images without ``labels``, into a data set of the project.
+
+    ``size`` scales and crops images to so many points along both sides (0: as they are).
+    """
 
     project: Path
     source: Path
-    labels: Path
     name: str
+    labels: Path | None = None
+    size: int = 0
 
     @property
     def title(self) -> str:
