@@ -254,7 +254,7 @@ def test_a_run_is_shown_as_it_trains(
     assert "trace" in live.confusion.subtitle
     rows = dict(live.run_card.values.rows)
     assert rows["Epoch"] == f"3 of {recipe.epochs}"
-    assert rows["Throughput"] == "900 crystals/s"
+    assert rows["Throughput"] == "900 samples/s"
     assert rows["Time left"] == "1 min 15 s"
     assert rows["Checkpoint"] == "epoch 3, best epoch 2"
     assert session.runs.live is not None

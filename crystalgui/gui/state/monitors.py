@@ -44,12 +44,14 @@ class Monitors:
 
     attention: list[AttentionReady] = field(default_factory=list)
     gradients: list[GradientsReady] = field(default_factory=list)
+    version: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.attention or self.gradients)
 
     def add(self, reading: Reading) -> None:
         """Take a reading; a resumed run goes back first."""
+        self.version += 1
         if isinstance(reading, AttentionReady):
             _put(self.attention, reading)
         else:
@@ -75,11 +77,23 @@ class Monitors:
         """The reading of an epoch, else the newest one before it."""
         return _at(self.gradients, epoch)
 
-    def history(self) -> tuple[NDArray[np.int64], Floats]:
-        """Epochs (e,) int64 and the mean attention (L, e) float64 of every read-out."""
-        rows = [r for r in self.attention if len(r.mean) == len(self.attention[-1].mean)]
-        epochs = np.array([r.epoch for r in rows], np.int64)
-        return epochs, np.array([r.mean for r in rows], np.float64).reshape(len(rows), -1).T
+    def history(self, quantity: str) -> tuple[NDArray[np.int64], Floats, tuple[str, ...]]:
+        """Mean attention, or ``share`` or ``size`` of the gradient, by layer and epoch.
+
+        Returns
+        -------
+        epochs : (e,) int64
+        values : (L, e) float64
+        names : tuple of L str
+        """
+        readings = self.attention if quantity == "attention" else self.gradients
+        if not readings:
+            return np.zeros(0, np.int64), np.zeros((0, 0)), ()
+        word = {"attention": "mean", "share": "homogeneous", "size": "norm"}[quantity]
+        names = readings[-1].layers
+        rows = [r for r in readings if r.layers == names]
+        values = np.array([getattr(r, word) for r in rows], np.float64)
+        return np.array([r.epoch for r in rows], np.int64), values.T, names
 
     def attention_csv(self) -> str:
         """One row for every epoch and read-out."""
@@ -110,10 +124,11 @@ class Monitors:
 class Saturation:
     """Read-outs that are shut (0) or open (1) for every sample alike, and what may help.
 
-    ``floor`` is the epsilon to try; 0 when raising it would not help.
+    They have been so in every reading since the epoch ``since``.  ``floor`` is
+    the epsilon to try instead of ``now``; 0 when raising it would not help.
     """
 
-    epoch: int
+    since: int
     shut: tuple[int, ...]
     open: tuple[int, ...]
     floor: float
@@ -128,7 +143,8 @@ class Saturation:
         if self.open:
             parts.append(f"{_layers(self.open)} {_is(self.open)} open")
         said = " and ".join(parts)
-        return f"{said[:1].upper()}{said[1:]} for every sample alike: attention is saturated."
+        since = f"since epoch {self.since}" if self.since else "from the start"
+        return f"{said[:1].upper()}{said[1:]} for every sample alike {since}: saturated."
 
     @property
     def hint(self) -> str:
@@ -136,25 +152,30 @@ class Saturation:
         if self.floor:
             return (
                 f"Raise the floor ε of the attention from {self.now:g} to {self.floor:g}, so that "
-                "no layer can be shut for good; a lower learning rate helps as well."
+                "no layer is shut for good, or lower the learning rate."
             )
-        return "A lower learning rate keeps the attention where it can still move."
+        return "A lower learning rate keeps attention where it can still move."
 
 
-def saturation(reading: AttentionReady | None) -> Saturation | None:
-    """What is saturated in a reading; None when nothing is."""
-    if reading is None or not any(reading.saturated):
+def saturation(readings: Sequence[AttentionReady], epoch: int) -> Saturation | None:
+    """What is saturated at an epoch (or the newest reading before it); None when nothing is."""
+    until = [r for r in readings if r.epoch <= epoch]
+    if not until or not any(until[-1].saturated):
         return None
-    at = [i for i, flag in enumerate(reading.saturated) if flag]
-    low = reading.floor + (1 - reading.floor) / 2
-    shut = tuple(i for i in at if reading.mean[i] < low)
-    now = reading.floor
+    r = until[-1]
+    at = [i for i, flag in enumerate(r.saturated) if flag]
+    since = r.epoch
+    for older in reversed(until):
+        if len(older.saturated) != len(r.saturated) or not all(older.saturated[i] for i in at):
+            break
+        since = older.epoch
+    shut = tuple(i for i in at if r.mean[i] < r.floor + (1 - r.floor) / 2)
     return Saturation(
-        epoch=reading.epoch,
+        since=since,
         shut=shut,
         open=tuple(i for i in at if i not in shut),
-        floor=(FLOOR if now <= 0 else min(0.5, 2 * now)) if shut else 0.0,
-        now=now,
+        floor=(FLOOR if r.floor <= 0 else min(0.5, 2 * r.floor)) if shut else 0.0,
+        now=r.floor,
     )
 
 
@@ -182,14 +203,15 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
         times = f"{first / last:,.0f} times" if last > 0 else "without bound"
         said.append(f"Exploding: the first layer receives {times} what the last one does.")
     role = "warn" if said else role
+    shares = [share for share in reading.homogeneous if math.isfinite(share)]
     same = [i for i, share in enumerate(reading.homogeneous) if share >= SAME]
     if same:
         role = "warn"
         where = "every layer" if len(same) == len(reading.layers) else _layers(same)
         said.append(f"Diffused: the gradient in {where} is nearly the same at every point.")
-    if not said:
-        share = float(np.mean(reading.homogeneous))
-        said.append(f"{100 * share:.0f} % is the same at every point, on average over the layers.")
+    if not said and shares:
+        share = 100 * sum(shares) / len(shares)
+        said.append(f"{share:.0f} % is the same at every point, on average over the layers.")
     return " ".join(said), role
 
 
@@ -226,7 +248,7 @@ class MonitorsState(QObject):
             self.changed.emit(event.run_id)
 
     def load(self, run_id: str, folder: Path | None) -> None:
-        """Read what the store kept of a run, once."""
+        """Read what the ``folder`` of a run kept, once."""
         if not run_id or folder is None or run_id in self._read or self._lane is None:
             return
         self._read.add(run_id)
@@ -241,10 +263,9 @@ class MonitorsState(QObject):
 
 def read_monitors(folder: Path, run_id: str) -> list[Reading]:
     """The readings that the folder of a run kept, oldest first."""
-    from crystalgui.core.store import run as runs
+    from crystalgui.core.store import monitors
 
-    reader: Any = getattr(runs, "read_monitors", None)
-    return list(reader(folder, run_id)) if reader is not None else []
+    return monitors.read(folder, run_id)
 
 
 def _put(readings: list[Any], new: Reading) -> None:

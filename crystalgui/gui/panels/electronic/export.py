@@ -71,6 +71,11 @@ class ExportChip(Chip):
         self._caption = caption or (h.assumptions.sentence() if h is not None else "")
         self.setEnabled(h is not None)
 
+    def set_origin(self, origin: str, caption: str = "", *, ready: bool = True) -> None:
+        """There are numbers that no Hamiltonian gave, e.g. those of a run of this name."""
+        self._hoppings, self._origin, self._caption = None, origin, caption
+        self.setEnabled(ready)
+
     def ask(self) -> None:
         """Choose a file and write it."""
         kinds = f"{FORMATS};;{CSV}"

@@ -67,7 +67,8 @@ class TrainPanel(QWidget):
         self._estimates: dict[str, TrainRecipe] = {}
         self._wanted_data = ""
         self.banner = Banner()
-        self.setup, self.live = SetupView(), LiveView()
+        self.setup = SetupView()
+        self.live = LiveView(session.monitors, session.lane)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -135,6 +136,8 @@ class TrainPanel(QWidget):
         self.live.cancel_asked.connect(runs.cancel)
         self.live.resume_asked.connect(self.resume)
         self.live.cell_clicked.connect(self.cell_chosen)
+        self.live.floor_asked.connect(self.set_floor)
+        session.monitors.changed.connect(self._inside_changed)
 
     def actions(self) -> list[ActionInfo]:
         """What this page adds to the Train menu."""
@@ -245,6 +248,10 @@ class TrainPanel(QWidget):
         self.banner.silence()
         return self._session.runs.train(recipe)
 
+    def set_floor(self, view: RunView, floor: float) -> None:
+        """Set the recipe of a run up again, with this floor of the attention."""
+        self._edit(replace(view.recipe, params={**view.recipe.params, "floor": floor}))
+
     def resume(self, view: RunView) -> None:
         """Go on with a run and watch it."""
         self.banner.silence()
@@ -294,6 +301,10 @@ class TrainPanel(QWidget):
 
     def _run_changed(self, view: RunView) -> None:
         if view is self.live.run:
+            self.live.mark()
+
+    def _inside_changed(self, run_id: str) -> None:
+        if self.live.run is not None and run_id == self.live.run.run_id:
             self.live.mark()
 
     def _confusion_changed(self, view: RunView) -> None:

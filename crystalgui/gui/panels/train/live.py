@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
 from crystalgui.core.messages import ConfusionReady, EstimateReady
 from crystalgui.gui.panels.quantities import (
@@ -18,12 +29,18 @@ from crystalgui.gui.panels.quantities import (
     real,
     size,
 )
+from crystalgui.gui.panels.train.monitors import MonitorCards
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.confusion import ConfusionPlot
 from crystalgui.gui.plots.curves import CurvesPlot
+from crystalgui.gui.state.monitors import Monitors
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import OKABE_ITO, SPACE, font
 from crystalgui.gui.widgets import Card, Chip, KeyValues, PlainButton
+
+if TYPE_CHECKING:
+    from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.monitors import MonitorsState
 
 TRAINING, VALIDATION, TEST = OKABE_ITO[0], OKABE_ITO[3], OKABE_ITO[2]
 SHORT_NAMES = {"balanced_accuracy": "balanced", "f1": "F1"}
@@ -52,8 +69,10 @@ class LossCard(Card):
         self.linear = Chip("lin", checkable=True, tooltip="Linear scale")
         self.log = Chip("log", checkable=True, tooltip="Logarithmic scale")
         self.smooth = Chip("smooth", checkable=True, tooltip="Running average over the raw curve")
+        self.swap = Chip("metric", tooltip="Show the metric here")
+        self.swap.hide()
         scales = QButtonGroup(self)
-        for chip in (self.linear, self.log, self.smooth):
+        for chip in (self.linear, self.log, self.smooth, self.swap):
             self.tools.addWidget(chip)
         for chip in (self.linear, self.log):
             scales.addButton(chip)
@@ -80,6 +99,9 @@ class MetricCard(Card):
         self.plot = CurvesPlot("epoch", "")
         self.plot.setAccessibleName("Metric curves")
         self.body.addWidget(self.plot, 1)
+        self.swap = Chip("loss", tooltip="Show the loss here")
+        self.swap.hide()
+        self.tools.addWidget(self.swap)
         self._chips = QButtonGroup(self)
         self._names: tuple[str, ...] = ()
         self._chosen = ""
@@ -123,7 +145,7 @@ class MetricCard(Card):
             chip.setChecked(name == self._chosen)
             chip.clicked.connect(lambda _=False, n=name: self._choose(n))
             self._chips.addButton(chip)
-            self.tools.addWidget(chip)
+            self.tools.insertWidget(self.tools.count() - 1, chip)  # before the swap
 
     def _choose(self, name: str) -> None:
         self._chosen = name
@@ -283,7 +305,7 @@ def run_rows(run: RunView, estimate: EstimateReady | None = None) -> list[tuple[
         pace = run.samples_per_second
         rows += [
             ("Step", f"{run.step:,}" if run.step else UNKNOWN),
-            ("Throughput", f"{count(pace)} crystals/s" if math.isfinite(pace) else UNKNOWN),
+            ("Throughput", f"{count(pace)} samples/s" if math.isfinite(pace) else UNKNOWN),
             ("Time left", duration(run.eta)),
         ]
         if run.memory_bytes:
@@ -300,34 +322,143 @@ def run_rows(run: RunView, estimate: EstimateReady | None = None) -> list[tuple[
     return rows
 
 
+class _Body(QWidget):
+    """Cards that shrink with the window until they are as small as they can be, then scroll."""
+
+    def hasHeightForWidth(self) -> bool:
+        """Wrapped lines in cards must not ask for the preferred height of all plots."""
+        return False
+
+
 class LiveView(QWidget):
-    """Four cards about one run; drawn by the frame clock, at most 30 times a second."""
+    """Cards about one run; drawn by the frame clock, at most 30 times a second.
+
+    Loss, metric, confusion and the run itself; a network that can be looked
+    into adds its attention, gradients and their history, and the metric then
+    shares the place of the loss.
+
+    Signals
+    -------
+    floor_asked(RunView, float)
+        The run shall be set up again with this floor of the attention.
+    """
 
     stop_asked = Signal(object)
     cancel_asked = Signal(object)
     resume_asked = Signal(object)
     cell_clicked = Signal(str, str)
+    floor_asked = Signal(object, float)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        monitors: MonitorsState | None = None,
+        lane: Lane | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.run: RunView | None = None
         self.estimate: EstimateReady | None = None
+        self._readings = monitors
         self.loss, self.metric = LossCard(), MetricCard()
         self.confusion, self.run_card = ConfusionCard(), RunCard()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(SPACE[2])
-        for i, card in enumerate((self.loss, self.confusion, self.metric, self.run_card)):
-            grid.addWidget(card, i // 2, i % 2)
-        grid.setColumnStretch(0, 4)
-        grid.setColumnStretch(1, 3)
-        grid.setRowStretch(0, 1)
-        grid.setRowStretch(1, 1)
+        self.inside = MonitorCards(lane, parent=self)
+        self._front: Card = self.loss
+        for shrinking, least in (
+            (self.loss, 180),
+            (self.metric, 180),
+            (self.confusion, 210),
+            (self.inside.attention, 200),
+            (self.inside.history, 200),
+            (self.inside.gradients, 200),
+        ):  # rows share the height; below this they scroll
+            shrinking.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+            shrinking.setMinimumHeight(least)
+        for card, other, word in (
+            (self.loss, self.metric, "metric"),
+            (self.metric, self.loss, "loss"),
+        ):
+            card.swap.setText(word)
+            card.swap.clicked.connect(lambda _=False, c=other: self._bring(c))
+        body = _Body()
+        body.setObjectName("ScrollBody")
+        self._grid = QGridLayout(body)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(SPACE[2])
+        self._grid.setColumnStretch(0, 4)
+        self._grid.setColumnStretch(1, 3)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        holder = QWidget()
+        holder.setObjectName("ScrollBody")
+        inner = QVBoxLayout(holder)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(body)
+        scroll.setWidget(holder)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self._rows: tuple[tuple[Card, ...], ...] = ()
+        self._arrange()
         self.confusion.cell_clicked.connect(self.cell_clicked)
         card = self.run_card
         card.stop_asked.connect(lambda: self.stop_asked.emit(self.run))
         card.cancel_asked.connect(lambda: self.cancel_asked.emit(self.run))
         card.resume_asked.connect(lambda: self.resume_asked.emit(self.run))
+        self.inside.floor_asked.connect(lambda floor: self.floor_asked.emit(self.run, floor))
+
+    # ------------------------------------------------------------ arrangement
+
+    @property
+    def monitors(self) -> Monitors:
+        """What the run said of its inside."""
+        if self._readings is None or self.run is None:
+            return Monitors()
+        return self._readings.of(self.run.run_id)
+
+    def _arrange(self) -> None:
+        """Two rows, or three when the network can be looked into."""
+        found, inside = self.monitors, self.inside
+        crowded = bool(found)
+        rows: list[tuple[Card, Card]] = [(self.loss, self.confusion)]
+        if found.attention:
+            rows.append((inside.attention, inside.history))
+            left: Card = inside.gradients if found.gradients else self.metric
+            crowded = left is not self.metric
+        elif found.gradients:
+            rows.append((inside.gradients, inside.history))
+            left, crowded = self.metric, False
+        else:
+            left = self.metric
+        rows.append((left, self.run_card))
+        if tuple(rows) == self._rows:
+            return
+        self._rows = tuple(rows)
+        shown = {card for row in rows for card in row}
+        every = (self.loss, self.metric, self.confusion, self.run_card)
+        for card in (*every, inside.attention, inside.history, inside.gradients):
+            self._grid.removeWidget(card)
+            card.setVisible(card in shown)
+        for line in range(3):
+            self._grid.setRowStretch(line, 1 if line < len(rows) else 0)
+            for column, card in enumerate(rows[line] if line < len(rows) else ()):
+                self._grid.addWidget(card, line, column)
+        for card in (self.loss, self.metric):
+            card.swap.setVisible(crowded)
+        if crowded:
+            self._grid.addWidget(self.metric, 0, 0)
+            self._bring(self._front)
+        else:
+            self._front = self.loss
+
+    def _bring(self, front: Card) -> None:
+        """Loss or metric where there is room for one of them."""
+        self._front = front
+        self.loss.setVisible(front is self.loss)
+        self.metric.setVisible(front is self.metric)
+        self.mark()
+
+    # --------------------------------------------------------------- content
 
     def show_run(self, run: RunView, estimate: EstimateReady | None = None) -> None:
         """Show this run from now on."""
@@ -337,6 +468,9 @@ class LiveView(QWidget):
                 card.plot.setXRange(0, run.recipe.epochs, padding=0.02)
         self.run = run
         self.estimate = estimate if estimate is not None else self.estimate
+        if self._readings is not None and not run.alive:
+            self._readings.load(run.run_id, run.folder)
+        self._arrange()
         self.mark()
 
     def mark(self) -> None:
@@ -352,9 +486,13 @@ class LiveView(QWidget):
         """Bring the cards up to date; the clock calls it."""
         if self.run is None:
             return
+        self._arrange()
         self.loss.show_run(self.run)
         self.metric.show_run(self.run)
         self.run_card.show_run(self.run, self.estimate)
+        found = self.monitors
+        if found:
+            self.inside.show_run(found, self.run.recipe.epochs, self.run.run_id or "run")
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what came while hidden."""
