@@ -249,11 +249,7 @@ def _pipeline(params: Mapping[str, Scalar], shape: tuple[int, ...]) -> tuple[Lay
 def _after(layers: list[Layer], layer: Layer) -> Layer:
     """``layer`` at the end of a pipeline: named, with its channels and sizes."""
     before = layers[-1]
-    stride = layer.stride
-    if before.size:
-        stride = tuple(
-            s if n % s == 0 and n > 1 else 1 for s, n in zip(stride, before.size, strict=True)
-        )
+    stride = steps(layer.stride, before.size) if before.size else layer.stride
     size = tuple(n // s for n, s in zip(before.size, stride, strict=False))
     if layer.padding == "valid":
         size = tuple(n - k + 1 for n, k in zip(size, layer.kernel, strict=True))
@@ -268,6 +264,11 @@ def _after(layers: list[Layer], layer: Layer) -> Layer:
         stride=stride,
         size=size,
     )
+
+
+def steps(stride: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
+    """The stride along each axis; 1 where it does not divide the length."""
+    return tuple(s if n % s == 0 else 1 for s, n in zip(stride, size, strict=True))
 
 
 def _fits(layer: Layer) -> bool:

@@ -16,7 +16,6 @@ the sampling of the paper is the other choice.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,12 +33,15 @@ from crystalgui.core.models.architecture import (
     SIXTEEN,
     Layer,
     architecture,
+    steps,
 )
+from crystalgui.core.models.layers.convolution import Convolution
+from crystalgui.core.models.layers.joining import Residual
 from crystalgui.core.models.layers.mlp import MLP
+from crystalgui.core.models.layers.norms import NORMS, activation, norm
+from crystalgui.core.models.layers.pooling import GlobalPool, LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention, TunedAttention
 from crystalgui.core.models.layers.standardise import StandardiseChannels
-
-SLOPE = 0.01
 
 EXTRACTOR = Card(
     name="extractor",
@@ -76,7 +78,7 @@ EXTRACTOR = Card(
               choices=("strongest", "first"),
               help="On a torus: the sublattice with the strongest activations, for exact "
               "invariance, or always the first one, as in the paper."),
-        Param(name="norm", label="Norm", default="tensor", choices=("tensor", "batch", "none"),
+        Param(name="norm", label="Norm", default="tensor", choices=NORMS,
               help="After each convolution: of each tensor by itself, or over the batch."),
         Param(name="gated", label="Gated bypass", default=False,
               help="beta f(x) + (1 - beta) x in place of f(x) + x, where there are bypasses."),
@@ -135,83 +137,41 @@ class Anchor(nn.Module):
 class Stage(nn.Module):
     """One layer of the abstraction pipeline, with norm, activation and bypass."""
 
-    def __init__(self, layer: Layer, norm: str, local: str, gated: bool) -> None:
+    def __init__(self, layer: Layer, norms: str, local: str, gated: bool) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.local = layer, local
         self.anchor = Anchor() if layer.anchored and layer.reduces else None
-        self.convolution = self.norm = None
-        self.local = local
+        self.body: nn.Module | None = None
         if layer.kind == "convolution":
-            self.convolution = _Convolution(layer, bias=norm != "batch")
-            self.norm = {"tensor": _TensorNorm, "batch": _BatchNorm, "none": nn.Identity}[norm]()
-        self.beta = nn.Parameter(torch.tensor(0.5)) if layer.bypassed and gated else None
+            self.body = nn.Sequential(
+                Convolution(
+                    layer.channels,
+                    layer.outputs,
+                    layer.kernel,
+                    len(layer.kernel),
+                    wrap=layer.wrap,
+                    stride=layer.stride if layer.size else 1,
+                    padding=layer.padding,
+                ),
+                norm(norms, layer.outputs),
+                activation(),
+            )
+        if self.body is not None and layer.bypassed:
+            self.body = Residual(self.body, gated)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, n1, ..., nd) -> (b, c', n1', ..., nd')."""
         if self.anchor is not None:
             x = self.anchor(x)
-        if self.convolution is None or self.norm is None:
-            return _pooled(x, self.layer.stride, self.local)
-        y = nn.functional.leaky_relu(self.norm(self.convolution(x)), SLOPE)
-        if not self.layer.bypassed:
-            return y
-        return x + y if self.beta is None else self.beta * y + (1 - self.beta) * x
-
-
-class _Convolution(nn.Module):
-    def __init__(self, layer: Layer, *, bias: bool) -> None:
-        super().__init__()
-        self.layer = layer
-        fan = layer.channels * math.prod(layer.kernel)
-        self.weight = nn.Parameter(torch.empty(layer.outputs, layer.channels, *layer.kernel))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        self.bias = nn.Parameter(torch.empty(layer.outputs).uniform_(-1, 1) / math.sqrt(fan))
-
-    def forward(self, x: Tensor) -> Tensor:
-        for axis, k in enumerate(self.layer.kernel, 2):
-            before = (k - 1) // 2
-            if self.layer.padding == "same" and self.layer.wrap == "torus":
-                n = x.shape[axis]
-                places = torch.arange(-before, n + k - 1 - before, device=x.device) % n
-                x = x.index_select(axis, places)
-            elif self.layer.padding == "same":
-                pad = [0, 0] * (x.ndim - 1 - axis) + [before, k - 1 - before]
-                x = nn.functional.pad(x, pad)
-        convolve = getattr(nn.functional, f"conv{x.ndim - 2}d")
-        out: Tensor = convolve(x, self.weight, self.bias)
-        for axis, s in enumerate(self.layer.stride, 2):
-            if s > 1 and out.shape[axis] % s == 0:
-                shape = (*out.shape[:axis], -1, s, *out.shape[axis + 1 :])
-                out = out.reshape(shape).select(axis + 1, 0)
-        return out
-
-
-class _TensorNorm(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        flat = x.flatten(1)
-        mean, var = flat.mean(1), flat.var(1, unbiased=False)
-        shape = (-1, *[1] * (x.ndim - 1))
-        return (x - mean.reshape(shape)) * (var + 1e-5).rsqrt().reshape(shape)
-
-
-class _BatchNorm(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        axes = [0, *range(2, x.ndim)]
-        return (x - x.mean(axes, keepdim=True)) / (x.std(axes, keepdim=True) + 1e-5)
-
-
-def _pooled(x: Tensor, stride: tuple[int, ...], local: str) -> Tensor:
-    for axis, s in enumerate(stride, 2):
-        if s > 1 and x.shape[axis] % s == 0:
-            parts = x.reshape(*x.shape[:axis], -1, s, *x.shape[axis + 1 :])
-            x = parts.amax(axis + 1) if local == "max" else parts.mean(axis + 1)
-    return x
-
-
-def _global(x: Tensor, pools: tuple[str, ...]) -> Tensor:
-    flat = x.flatten(2)
-    named = {"mean": flat.mean(2), "max": flat.amax(2), "min": flat.amin(2)}
-    return torch.cat([named[p] for p in pools], 1)
+        if self.body is None:
+            step = steps(self.layer.stride, x.shape[2:])
+            return LocalPool(step, len(step), self.local)(x)  # type: ignore[no-any-return]
+        out: Tensor = self.body(x)
+        if self.layer.size:
+            return out
+        step = steps(self.layer.stride, out.shape[2:])  # the mesh of a zone is free
+        kept: tuple[Any, ...] = (..., *(slice(None, None, s) for s in step))
+        return out[kept]
 
 
 @register(EXTRACTOR)
@@ -228,8 +188,11 @@ class Extractor(Network):
         super().__init__(outputs, shape=shape)
         plan = self.architecture = architecture(params, shape, outputs)
         self.inputs = StandardiseChannels(shape[0])
-        norm, local, gated = str(params["norm"]), str(params["local"]), bool(params["gated"])
-        self.pipeline = nn.ModuleList(Stage(layer, norm, local, gated) for layer in plan.layers[1:])
+        norms, local, gated = str(params["norm"]), str(params["local"]), bool(params["gated"])
+        self.pool = GlobalPool(plan.pools)
+        self.pipeline = nn.ModuleList(
+            Stage(layer, norms, local, gated) for layer in plan.layers[1:]
+        )
         dropout = float(params["dropout"])
         self.basis = BasisChange(plan.vectors, plan.basis) if plan.basis else None
         n, basis, wide = len(plan.reads), plan.basis, plan.wide
@@ -294,5 +257,5 @@ class Extractor(Network):
             if place:
                 x = self.pipeline[place - 1](x)
             if place in self.architecture.reads:
-                found.append(_global(x, self.architecture.pools))
+                found.append(self.pool(x))
         return found
