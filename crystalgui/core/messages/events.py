@@ -174,13 +174,15 @@ class SweepPoint(Event):
 class InvariancePoint(Event):
     """Accuracy and mean cost of each member of a model at a degree of rolling; never lost.
 
-    ``changed`` is the share of answers that differ from those without rolling.
+    ``changed`` is the share of answers that differ from those without rolling;
+    ``samples`` rows were asked, each rolled several times.
     """
 
     rolling: int
     accuracy: tuple[float, ...]
     cost: tuple[float, ...]
     changed: float = 0.0
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

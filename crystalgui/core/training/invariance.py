@@ -243,6 +243,7 @@ class _Answers:
             accuracy=tuple(self.accuracy.tolist()),
             cost=tuple(self.cost.tolist()),
             changed=float((self.answers != before).double().mean()),
+            samples=before.shape[1],
         )
 
 

@@ -41,6 +41,7 @@ from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Chip, ElidedLabel
 
 if TYPE_CHECKING:
+    from crystalgui.gui.panels.train.invariance.page import InvariancePage
     from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
 
 SAID_BY_PAGE = ("failed", "crashed")
@@ -78,6 +79,7 @@ class TrainPanel(QWidget):
         self.stack.addWidget(self.setup)
         self.stack.addWidget(self.live)
         self._phase_data: PhaseDataPage | None = None
+        self._invariance: InvariancePage | None = None
         layout.addWidget(self.stack, 1)
         self._connect()
         self._take_catalogue()
@@ -97,8 +99,11 @@ class TrainPanel(QWidget):
         self.phase_chip = Chip(
             "Phase data", checkable=True, tooltip="Data sets of Hamiltonians: make and explore"
         )
+        self.invariance_chip = Chip(
+            "Invariance", checkable=True, tooltip="How a network answers when its inputs are rolled"
+        )
         group = QButtonGroup(self)
-        for chip in (self.setup_chip, self.live_chip, self.phase_chip):
+        for chip in (self.setup_chip, self.live_chip, self.phase_chip, self.invariance_chip):
             group.addButton(chip)
             row.addWidget(chip)
         self.setup_chip.setChecked(True)
@@ -110,6 +115,7 @@ class TrainPanel(QWidget):
         self.setup_chip.toggled.connect(lambda on: on and self._turn(0))
         self.live_chip.toggled.connect(lambda on: on and self._turn(1))
         self.phase_chip.toggled.connect(lambda on: on and self._turn(2))
+        self.invariance_chip.toggled.connect(lambda on: on and self._turn(3))
         return head
 
     def _connect(self) -> None:
@@ -167,6 +173,14 @@ class TrainPanel(QWidget):
                 tip="Shares, slices, t-SNE, dimension and noise",
             ),
             ActionInfo(
+                "train.invariance",
+                "Measure invariance",
+                self.show_invariance,
+                icon="search",
+                menu="Train",
+                tip="Roll the inputs of a trained network: accuracy and equivariance of its layers",
+            ),
+            ActionInfo(
                 "train.start",
                 "Train",
                 self.setup.train_button.click,
@@ -219,6 +233,24 @@ class TrainPanel(QWidget):
             self.stack.addWidget(page)
         return self._phase_data
 
+    @property
+    def invariance(self) -> InvariancePage:
+        """Measurements of trained networks, built when first wanted."""
+        if self._invariance is None:
+            from crystalgui.gui.panels.train.invariance.page import InvariancePage
+
+            self._invariance = InvariancePage(self._session)
+            self.stack.addWidget(self._invariance)
+        return self._invariance
+
+    def _room(self, page: int) -> QWidget:
+        return self.phase_data if page == 2 else self.invariance
+
+    def show_invariance(self) -> None:
+        """Show the room that rolls the inputs of a trained network."""
+        self.invariance_chip.setChecked(True)
+        self.page_wanted.emit("train")
+
     def make_phase_data(self) -> None:
         """Show the flow that makes a data set of Hamiltonians."""
         self.phase_data.show_flow()
@@ -268,7 +300,8 @@ class TrainPanel(QWidget):
         self._title.setText(view.title)
 
     def _turn(self, page: int) -> None:
-        self.stack.setCurrentWidget((self.setup, self.live)[page] if page < 2 else self.phase_data)
+        shown: QWidget = (self.setup, self.live)[page] if page < 2 else self._room(page)
+        self.stack.setCurrentWidget(shown)
         run = self.live.run
         self._title.setText(run.title if page == 1 and run is not None else "")
 
