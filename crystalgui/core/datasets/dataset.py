@@ -76,7 +76,8 @@ def load_summary(folder: Path) -> DatasetSummary:
         plain = json.loads((folder / SUMMARY).read_text("utf-8"))
         for name in ("classes", "counts", "problems"):
             plain[name] = tuple(plain[name])
-        plain["families"] = tuple(plain.get("families", ()))
+        for name in ("families", "shape"):
+            plain[name] = tuple(plain.get(name, ()))
         plain["folder"] = Path(folder)
         return DatasetSummary(**plain)
     except (OSError, ValueError, TypeError, KeyError) as error:

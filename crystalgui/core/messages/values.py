@@ -153,7 +153,9 @@ class DatasetSummary:
     labels, duplicates, conflicts (same crystal, two labels).  ``kind`` says
     which networks can learn it: crystals, cropped hoppings of one crystal,
     Brillouin zones of any, or images.  ``apart`` samples have no certified label and are
-    kept out of training.  ``families`` are what a test can leave out.
+    kept out of training.  ``families`` are what a test can leave out.  ``shape``
+    is that of one input, (channels, n1, ...), where all have the same; (channels,)
+    for zones, whose mesh is free.
     """
 
     name: str
@@ -176,6 +178,7 @@ class DatasetSummary:
     kind: Literal["crystals", "hoppings", "zones", "images"] = "crystals"
     apart: int = 0
     families: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -329,6 +329,7 @@ class _Making:
             problems=tuple(problems),
             digest=digest(packed, columns["label"], family),
             kind="zones",
+            shape=(len(CHANNELS),),
             apart=len(apart),
             families=tuple(dict.fromkeys(family)),
         )

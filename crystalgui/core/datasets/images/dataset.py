@@ -248,6 +248,7 @@ def assemble(
         problems=tuple(problems),
         digest=digest(values, label, is_test),
         kind="images",
+        shape=values.shape[1:],
     )
     return ImageDataset(summary=summary, values=values, label=label, is_test=is_test, origin=origin)
 
