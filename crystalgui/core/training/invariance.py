@@ -3,12 +3,12 @@
 Bird (2023), section 2.10: inputs are rolled periodically by omega, uniform in
 -chi .. chi along each axis and drawn anew for every sample, and an invariant
 network (eq. 17) answers as before.  Inside, every layer of its pipeline should
-move with the input (eq. 16): f(T x) = T' f(x), where a layer that is s times
-shorter than the input is rolled by the s-th part of the shift.
+move with the input (eq. 16): f(T x) = T' f(x), with a shift T' for every T.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,7 +50,7 @@ CHUNK = 128
 LOOKED = 32
 """Samples that the layers are compared on."""
 SHIFTS = 4
-"""Random shifts that the layers are compared for, by each stride."""
+"""Random shifts of each of them."""
 
 
 def invariance(
@@ -306,7 +306,7 @@ def _layers(subject: _Subject, seed: int, stop: stopping.Flag | None) -> LayerEr
 def layer_errors(
     network: Network, batch: Any, seed: int = 0, shifts: int = SHIFTS
 ) -> tuple[float, ...]:
-    """|f(T x) - T' f(x)| / |f(x)| of each stage of a network (eq. 16).
+    """|f(T x) - T' f(x)| / |f(x)| of each stage of a network (eq. 16), mean over the samples.
 
     Parameters
     ----------
@@ -315,55 +315,43 @@ def layer_errors(
     batch
         With ``values`` (b, c, n1, ..., nd).
     shifts : int
-        Random shifts that are averaged over, for each stride.  They are
-        multiples of the stride of the stage, so that T' is a whole shift; along an
-        axis of which the stage has one point left, any shift will do and T' is none.
+        Random shifts T that are averaged over, uniform over the torus without
+        none at all, of each sample its own.  T' is the shift of the
+        activations that fits best.
     """
     stages = [module for _, module in network.stages()]
     sizes = batch.values.shape[2:]
     generator = torch.Generator().manual_seed(seed)
+    errors = np.zeros((shifts, len(stages)))
     with activations(stages) as found:
         network(batch)
         still = [found[i] for i in range(len(stages))]
-        strides = [_strides(sizes, one.shape[2:]) for one in still]
-        errors: list[list[float]] = [[] for _ in stages]
-        for stride in dict.fromkeys(strides):
-            for _ in range(shifts):
-                steps = _random_steps(sizes, stride, len(batch.values), generator)
-                factors = torch.tensor([max(s, 1) for s in stride])
-                network(shifted(batch, steps * factors))
-                whole = torch.tensor([s > 0 for s in stride])
-                inner = torch.where(whole, steps, 0).to(batch.values.device)
-                for i, own in enumerate(strides):
-                    if own == stride:
-                        errors[i].append(_apart(found[i], roll(still[i], inner), still[i]))
-    return tuple(float(np.mean(some)) for some in errors)
+        for turn in range(shifts):
+            network(shifted(batch, _anywhere(sizes, len(batch.values), generator)))
+            errors[turn] = [apart(found[i], one) for i, one in enumerate(still)]
+    return tuple(errors.mean(0).tolist())
 
 
-def _strides(sizes: Sequence[int], inner: Sequence[int]) -> tuple[int, ...]:
-    """Points of the input for one of the stage, along each axis; 0 where one is left."""
-    return tuple(
-        0 if m == 1 and n > 1 else max(1, round(n / m)) for n, m in zip(sizes, inner, strict=True)
-    )
+def _anywhere(sizes: Sequence[int], count: int, generator: torch.Generator) -> Tensor:
+    """(count, d) int64: shifts that are uniform over a torus of ``sizes``, never none at all."""
+    points = math.prod(sizes)
+    number = torch.randint(int(points > 1), points, (count,), generator=generator)
+    return torch.stack(torch.unravel_index(number, tuple(sizes)), 1)
 
 
-def _random_steps(
-    sizes: Sequence[int], stride: Sequence[int], count: int, generator: torch.Generator
-) -> Tensor:
-    """(b, d) int64 shifts in strides, uniform over the torus without none at all."""
-    ends = [max(1, n // max(s, 1)) for n, s in zip(sizes, stride, strict=True)]
-    axes = [torch.randint(0, end, (count,), generator=generator) for end in ends]
-    steps = torch.stack(axes, 1)
-    longest = max(range(len(ends)), key=lambda axis: ends[axis])
-    still = (steps == 0).all(1)
-    steps[still, longest] = 1 if ends[longest] > 1 else 0
-    return steps
+def apart(moved: Tensor, still: Tensor) -> float:
+    """Mean over the samples of min over T' of |moved - T' still| / |still|.
 
-
-def _apart(moved: Tensor, wanted: Tensor, still: Tensor) -> float:
-    """Mean over the samples of the relative distance."""
+    Parameters
+    ----------
+    moved, still : (b, c, n1, ..., nd)
+    """
+    axes, sizes = tuple(range(2, still.ndim)), still.shape[2:]
+    product = torch.fft.rfftn(moved, dim=axes) * torch.fft.rfftn(still, dim=axes).conj()
+    likeness = torch.fft.irfftn(product.sum(1), s=sizes, dim=tuple(range(1, still.ndim - 1)))
+    best = torch.stack(torch.unravel_index(likeness.flatten(1).argmax(1), sizes), 1)
     size = still.flatten(1).norm(dim=1).clamp(min=1e-30)
-    return float(((moved - wanted).flatten(1).norm(dim=1) / size).mean())
+    return float(((moved - roll(still, best)).flatten(1).norm(dim=1) / size).mean())
 
 
 @contextmanager
