@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 from crystalgui.core.messages import AttentionReady
 from crystalgui.gui.plots.layers import LayersPlot
+from crystalgui.gui.state.monitors import full_name
 from crystalgui.gui.theme import OKABE_ITO, colour, theme
 
 INK = OKABE_ITO[0]
@@ -87,7 +88,7 @@ class AttentionPlot(LayersPlot):
         if r is None:
             return ""
         low, *_, high = r.quantiles[place]
-        said = f"{place}  {r.layers[place]}   {r.mean[place]:.3f} ± {r.std[place]:.3f}"
+        said = f"{full_name(r.layers, place)}   {r.mean[place]:.3f} ± {r.std[place]:.3f}"
         said += f"   5–95 %: {low:.3f} to {high:.3f}"
         return said + ("   saturated" if r.saturated[place] else "")
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QWidget
 
 from crystalgui.core.messages import GradientsReady
 from crystalgui.gui.plots.layers import LayersPlot
+from crystalgui.gui.state.monitors import full_name
 from crystalgui.gui.theme import OKABE_ITO, colour, theme
 
 ALIKE, UNLIKE = OKABE_ITO[6], OKABE_ITO[2]
@@ -86,7 +87,7 @@ class GradientPlot(LayersPlot):
         r = self._reading
         if r is None:
             return ""
-        said = f"{place}  {r.layers[place]}   rms {r.norm[place]:.2g}"
+        said = f"{full_name(r.layers, place)}   rms {r.norm[place]:.2g}"
         if np.isfinite(r.homogeneous[place]):
             said += f"   {100 * r.homogeneous[place]:.0f} % the same"
         return said + (f"   kernels {r.alike[place]:.2f}" if np.isfinite(r.alike[place]) else "")

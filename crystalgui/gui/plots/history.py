@@ -19,6 +19,7 @@ from crystalgui.gui import theme as look
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.layers import every
 from crystalgui.gui.plots.readout import Readout
+from crystalgui.gui.state.monitors import full_name, numbers
 from crystalgui.gui.theme import colour
 
 Floats = NDArray[np.float64]
@@ -107,7 +108,8 @@ class HistoryPlot(Plot):
         box = self.getPlotItem().getViewBox()
         rows = max(1, len(self._names))
         step = every(rows, self.height() - 44)
-        ticks = [(i + 0.5, str(i)) for i in range(0, len(self._names), step)]
+        words = enumerate(numbers(self._names))
+        ticks = [(i + 0.5, word) for i, word in words if i % step == 0]
         self.getAxis("left").setTicks([ticks, []])
         box.setRange(xRange=(first - 0.5, self._until + 0.5), yRange=(0, rows), padding=0)
         self._frame.setVisible(self._chosen is not None)
@@ -150,13 +152,19 @@ class HistoryPlot(Plot):
         text = ""
         if cell is not None:
             layer, column = cell
-            text = f"epoch {self._epochs[column]}   {layer}  {self._names[layer]}   "
+            text = f"epoch {self._epochs[column]}   {full_name(self._names, layer)}   "
             text += f"{self._noun} {self._values[layer, column]:.3g}".strip()
         self._readout.show_text(text.replace("-", "−"))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take it: its release chooses an epoch."""
+        super().mousePressEvent(event)
+        event.accept()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Choose the epoch under the pointer."""
         super().mouseReleaseEvent(event)
+        event.accept()
         cell = self._under(event)
         if cell is not None and event.button() == Qt.MouseButton.LeftButton:
             self.epoch_chosen.emit(int(self._epochs[cell[1]]))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.readout import Readout
+from crystalgui.gui.state.monitors import numbers
 from crystalgui.gui.theme import theme
 
 MOST_TICKS = 18
@@ -54,7 +55,8 @@ class LayersPlot(Plot):
         if tuple(names) == self._names:
             return
         self._names = tuple(names)
-        ticks = [(i, str(i)) for i in range(0, len(names), every(len(names)))]
+        step = every(len(names))
+        ticks = [(i, word) for i, word in enumerate(numbers(names)) if i % step == 0]
         self.getAxis("bottom").setTicks([ticks, []])
         self.setXRange(-0.6, max(0, len(names) - 1) + 0.6, padding=0)
 

@@ -129,8 +129,8 @@ class Saturation:
     """
 
     since: int
-    shut: tuple[int, ...]
-    open: tuple[int, ...]
+    shut: tuple[str, ...]
+    open: tuple[str, ...]
     floor: float
     now: float
 
@@ -169,11 +169,12 @@ def saturation(readings: Sequence[AttentionReady], epoch: int) -> Saturation | N
         if len(older.saturated) != len(r.saturated) or not all(older.saturated[i] for i in at):
             break
         since = older.epoch
-    shut = tuple(i for i in at if r.mean[i] < r.floor + (1 - r.floor) / 2)
+    shut = [i for i in at if r.mean[i] < r.floor + (1 - r.floor) / 2]
+    own = numbers(r.layers)
     return Saturation(
         since=since,
-        shut=shut,
-        open=tuple(i for i in at if i not in shut),
+        shut=tuple(own[i] for i in shut),
+        open=tuple(own[i] for i in at if i not in shut),
         floor=(FLOOR if r.floor <= 0 else min(0.5, 2 * r.floor)) if shut else 0.0,
         now=r.floor,
     )
@@ -204,7 +205,8 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
         said.append(f"Exploding: the first layer receives {times} what the last one does.")
     role = "warn" if said else role
     shares = [share for share in reading.homogeneous if math.isfinite(share)]
-    same = [i for i, share in enumerate(reading.homogeneous) if share >= SAME]
+    own = numbers(reading.layers)
+    same = [own[i] for i, share in enumerate(reading.homogeneous) if share >= SAME]
     if same:
         role = "warn"
         where = "every layer" if len(same) == len(reading.layers) else _layers(same)
@@ -213,6 +215,24 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
         share = 100 * sum(shares) / len(shares)
         said.append(f"{share:.0f} % is the same at every point, on average over the layers.")
     return " ".join(said), role
+
+
+def numbers(names: Sequence[str]) -> tuple[str, ...]:
+    """What a layer is called on an axis: the number its name begins with, else its place.
+
+    Read-outs begin with the input and stages with the first layer, so their
+    places differ where their numbers (``"3 pool"``) are the same.
+    """
+    own = tuple(name.partition(" ")[0] for name in names)
+    if all(word.isdigit() for word in own) and len(set(own)) == len(own):
+        return own
+    return tuple(str(place) for place in range(len(names)))
+
+
+def full_name(names: Sequence[str], place: int) -> str:
+    """Number and name of a layer, the number once."""
+    number, name = numbers(names)[place], names[place]
+    return name if name.partition(" ")[0] == number else f"{number}  {name}"
 
 
 class MonitorsState(QObject):
@@ -277,14 +297,15 @@ def _at(readings: Sequence[Any], epoch: int) -> Any:
     return next((r for r in reversed(readings) if r.epoch <= epoch), None)
 
 
-def _is(places: Sequence[int]) -> str:
+def _is(places: Sequence[str]) -> str:
     return "is" if len(places) == 1 else "are"
 
 
-def _layers(places: Sequence[int]) -> str:
+def _layers(places: Sequence[str]) -> str:
     """``layer 3``, ``layers 0 and 4``, ``layers 1–3 and 7``."""
     runs = []
-    for _, group in groupby(enumerate(sorted(places)), lambda pair: pair[1] - pair[0]):
+    whole = sorted(int(place) for place in places)
+    for _, group in groupby(enumerate(whole), lambda pair: pair[1] - pair[0]):
         block = [place for _, place in group]
         if len(block) > 2:
             runs.append(f"{block[0]}–{block[-1]}")

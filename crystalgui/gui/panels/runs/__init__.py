@@ -57,7 +57,7 @@ class RunsPanel(QWidget):
         self.table = RunsTable(self._runs, self)
         self.proxy = RunsProxy(self)
         self.proxy.setSourceModel(self.table)
-        self.overlay, self.details = OverlayCard(), DetailsCard()
+        self.overlay, self.details = OverlayCard(), DetailsCard(session.lane)
         self.details.hide()
         below = QSplitter(Qt.Orientation.Horizontal)
         below.addWidget(self.overlay)
@@ -153,6 +153,7 @@ class RunsPanel(QWidget):
         runs.listed.connect(self._listed)
         runs.run_changed.connect(self._run_changed)
         runs.curves_changed.connect(self.overlay.update_run)
+        self._session.monitors.changed.connect(self._inside_changed)
         self.filter.textChanged.connect(self.proxy.set_text)
         self.bin_chip.toggled.connect(self._show_bin)
         self.export_chip.clicked.connect(self.ask_export)
@@ -214,8 +215,19 @@ class RunsPanel(QWidget):
     def show_details(self) -> None:
         """Recipe, metrics and facts of the selected run."""
         for run in self.selected()[:1]:
-            self.details.show_run(run)
+            self._detail(run)
             self.details.show()
+
+    def _detail(self, run: RunView) -> None:
+        monitors = self._session.monitors
+        self.details.show_run(run)
+        self.details.show_monitors(monitors.of(run.run_id), run)
+        monitors.load(run.run_id, run.folder)
+
+    def _inside_changed(self, run_id: str) -> None:
+        chosen = self.selected()[:1]
+        if self.details.isVisible() and chosen and chosen[0].run_id == run_id:
+            self.details.show_monitors(self._session.monitors.of(run_id), chosen[0])
 
     def bin_or_restore(self) -> None:
         """Delete to the bin, or bring back from it."""
@@ -294,7 +306,7 @@ class RunsPanel(QWidget):
         self.tag_button.setEnabled(first is not None and first.stored is not None)
         self.bin_button.setEnabled(any(not run.alive for run in chosen))
         if self.details.isVisible() and first is not None:
-            self.details.show_run(first)
+            self._detail(first)
         self.view.viewport().update()
 
     def _run_changed(self, run: RunView) -> None:

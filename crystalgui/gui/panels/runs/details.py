@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import TrainRecipe
 from crystalgui.gui.panels.quantities import duration, metric_name, real
+from crystalgui.gui.panels.train.monitors import MonitorCards
+from crystalgui.gui.state.monitors import Monitors
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_text
+
+if TYPE_CHECKING:
+    from crystalgui.engine.lane import Lane
 
 HIDDEN = ("dataset", "params", "split", "title", "model", "preset")
 
 
 class DetailsCard(Card):
-    """Recipe, metrics and place of one run.
+    """Recipe, metrics and place of one run, and what it kept of its inside.
 
     Signals
     -------
@@ -26,7 +32,7 @@ class DetailsCard(Card):
 
     closed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, lane: Lane | None = None, parent: QWidget | None = None) -> None:
         super().__init__("Details", "", parent)
         self.setMinimumWidth(320)
         copy = Chip("copy", tooltip="Copy all rows")
@@ -46,6 +52,13 @@ class DetailsCard(Card):
             column.addWidget(self._titles[name])
             self._tables[name] = KeyValues()
             column.addWidget(self._tables[name])
+        self.inside = MonitorCards(lane, steer=False, parent=self)
+        self._parts = (self.inside.attention, self.inside.history, self.inside.gradients)
+        for part in self._parts:
+            part.setProperty("card", False)  # no frame within a frame
+            part.setMinimumHeight(230)
+            column.addWidget(part)
+        self.show_monitors(Monitors())
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -59,6 +72,14 @@ class DetailsCard(Card):
         for name, rows in details(run).items():
             self._tables[name].set_rows(rows)
             self._titles[name].setVisible(bool(rows))
+
+    def show_monitors(self, monitors: Monitors, run: RunView | None = None) -> None:
+        """Show what the run kept of its inside; nothing when it kept nothing."""
+        there = bool(monitors.attention), bool(monitors), bool(monitors.gradients)
+        for part, shown in zip(self._parts, there, strict=True):
+            part.setVisible(shown)
+        if monitors and run is not None:
+            self.inside.show_run(monitors, run.recipe.epochs, run.run_id)
 
     def text(self) -> str:
         """All rows as TSV."""
