@@ -106,7 +106,10 @@ def train(
     model: Annotated[str, typer.Option(help="Model family, e.g. cgnn, dense.")],
     out: Annotated[Path, typer.Option(help="Folder of the trained model.", **UNCHECKED)],
     data: Annotated[
-        Path | None, typer.Option(help="Folder or zip of structure files.", **UNCHECKED)
+        Path | None,
+        typer.Option(
+            help="Structure files (folder or zip), or images, which need no labels.", **UNCHECKED
+        ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="CSV with id,label.", **UNCHECKED)] = None,
     dataset: Annotated[
@@ -121,7 +124,8 @@ def train(
     ] = None,
     device: DeviceOption = "auto",
 ) -> int:
-    """Train a model on labelled crystals, or on a data set of Hamiltonians."""
+    """Train a model on labelled crystals, on images, or on a data set of Hamiltonians."""
+    from crystalgui.core.datasets.images.importer import is_images
     from crystalgui.core.datasets.kinds import NOUNS
     from crystalgui.core.training.session import train_from_files, train_on
 
@@ -132,9 +136,10 @@ def train(
     if dataset is not None and data is None and labels is None:
         existing(dataset, "folder")
         events = train_on(dataset, model, out, preset, epochs, seed, overrides)
-    elif dataset is None and data is not None and labels is not None:
+    elif dataset is None and data is not None and (labels is not None or is_images(data)):
         existing(data, "folder or zip")
-        existing(labels)
+        if labels is not None:
+            existing(labels)
         events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
     else:
         raise DataError(

@@ -68,6 +68,7 @@ def _possible(recipe: TrainRecipe) -> TrainRecipe:
         ("learning_rate", recipe.learning_rate, 0 < recipe.learning_rate < math.inf, "above 0"),
         ("weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay < math.inf, "0 or more"),
         ("replicas", recipe.replicas, 1 <= recipe.replicas <= MOST_MEMBERS, "1 to 100"),
+        ("rolling", recipe.rolling, 0 <= recipe.rolling <= 4096, "0 to 4096 points"),
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("split.seed", parts.seed, 0 <= parts.seed < 2**32, "0 to 4294967295"),
         ("split.validation", parts.validation, 0 < parts.validation < 1, "between 0 and 1"),

@@ -241,7 +241,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
 
 def train_from_files(
     data: Path,
-    labels: Path,
+    labels: Path | None,
     model: str,
     out: Path,
     preset: str = "small",
@@ -253,6 +253,8 @@ def train_from_files(
 
     Parameters
     ----------
+    labels : Path, optional
+        Without them, ``data`` are images.
     overrides : mapping
         Parameters of the model, or fields of `TrainRecipe` such as
         ``learning_rate``; ``split.seed`` and the like reach the split.
@@ -260,7 +262,10 @@ def train_from_files(
     from crystalgui.core.datasets.importer import import_dataset
     from crystalgui.core.training.recipes import make_recipe
 
-    devices.resolve(make_recipe(model, Path(), preset, epochs, seed, overrides).device)
+    wishes = dict(overrides or {})
+    if labels is None:
+        wishes.setdefault("split.kind", SPLITS["images"][0])
+    devices.resolve(make_recipe(model, Path(), preset, epochs, seed, wishes).device)
     folder: Path | None = None
     job = ImportJob(project=out, source=data, labels=labels, name=safe_name(data.stem))
     for event in import_dataset(job):
@@ -268,7 +273,7 @@ def train_from_files(
             folder = event.summary.folder
         yield event
     assert folder is not None
-    recipe = make_recipe(model, folder, preset, epochs, seed, overrides)
+    recipe = make_recipe(model, folder, preset, epochs, seed, wishes)
     yield from train_into(recipe, out)
 
 

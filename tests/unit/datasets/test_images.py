@@ -497,6 +497,11 @@ class TestJob:
         assert is_images(next((tmp_path / "idx").iterdir()))
         binary(tmp_path / "bin" / "cifar-10-batches-bin")
         assert is_images(tmp_path / "bin")
+        for name, ending in (("pictures", "png"), ("crystals", "vasp")):
+            with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+                archive.writestr("README", "words " * 100)
+                archive.writestr(f"train/cat/1.{ending}", "something")
+            assert is_images(tmp_path / f"{name}.zip") == (ending == "png")
         (tmp_path / "poscars").mkdir()
         (tmp_path / "poscars" / "1.POSCAR").write_text("NaCl")
         assert not is_images(tmp_path / "poscars")

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -49,6 +50,23 @@ class Entry:
 def is_archive(path: Path) -> bool:
     """Whether the name is that of a zip or tar."""
     return path.name.lower().endswith((".zip", *TARS))
+
+
+def first_names(path: Path, most: int = 64) -> list[str]:
+    """Names of the first files of a zip, read without its list; empty for others."""
+    names: list[str] = []
+    with open(path, "rb") as file:
+        while len(names) < most:
+            head = file.read(30)
+            if len(head) < 30 or head[:4] != b"PK\3\4":
+                break
+            flags, packed = struct.unpack("<6xH10xI", head[:22])
+            length, extra = struct.unpack("<HH", head[26:])
+            names.append(file.read(length).decode("utf-8", "replace"))
+            if flags & 8 and not packed:  # its size stands behind it
+                break
+            file.seek(extra + packed, os.SEEK_CUR)
+    return names
 
 
 def entries(source: Path) -> Iterator[Entry]:

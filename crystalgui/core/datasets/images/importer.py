@@ -122,8 +122,9 @@ def is_images(source: Path) -> bool:
     """Whether a path looks like images rather than crystals; looks at few names only."""
     try:
         if source.is_file():
-            name = source.name.lower()
-            return name.endswith(archives.TARS) or idx.NAME.match(source.name) is not None
+            if source.name.lower().endswith(archives.TARS) or idx.NAME.match(source.name):
+                return True
+            return any(_looks(Path(name)) for name in archives.first_names(source))
         return any(_looks(path) for path in _some_files(source))
     except OSError:
         return False
