@@ -158,6 +158,10 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, channels, n1, ..., nd) -> (b, outputs, m1, ..., md)."""
+        return self.convolved(x, self.kernel(), self.bias)
+
+    def convolved(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """`forward` with other kernels of this size, of any number of outputs."""
         steps = []
         zeros = [0] * self.dimension
         self.shape(x.shape[2:])
@@ -177,7 +181,7 @@ class Convolution(nn.Module):
                 x = nn.functional.pad(x, edge)
             steps.append(step)
         convolve = _CONVOLUTIONS[self.dimension]
-        return convolve(x, self.kernel(), self.bias, stride=steps, padding=zeros)
+        return convolve(x, kernel, bias, stride=steps, padding=zeros)
 
 
 def each(what: str, value: int | Sequence[int], dimension: int) -> tuple[int, ...]:
