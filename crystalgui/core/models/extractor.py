@@ -17,12 +17,14 @@ the sampling of the paper is the other choice.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from crystalgui.core.cards import Card, Param
+from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import Network
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.architecture import (
@@ -42,6 +44,9 @@ from crystalgui.core.models.layers.norms import NORMS, activation, norm
 from crystalgui.core.models.layers.pooling import GlobalPool, LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention, TunedAttention
 from crystalgui.core.models.layers.standardise import StandardiseChannels
+
+UNASKED = -1e9
+"""What a read-out is asked for that shall have no part in a softmax."""
 
 EXTRACTOR = Card(
     name="extractor",
@@ -248,6 +253,48 @@ class Extractor(Network):
             out, attention = self.interpretation(joined)
             return out, attention
         return self.interpretation(joined), None
+
+    @torch.no_grad()
+    def reproduce(self, other: Extractor) -> None:
+        """Become an extractor of fewer layers exactly: its functions are some of ours (eq. 25).
+
+        The layers in common are copied, and the change of basis of every
+        further read-out is set to nothing.
+
+        Raises
+        ------
+        ModelError
+            When the layers of the other are not the first ones here, or the
+            interpretation differs, or attention is shared out (softmax) with
+            a floor, which depends on the number of read-outs.
+        """
+        mine, less = self.architecture, other.architecture
+        alike = replace(less, layers=mine.layers, reads=mine.reads)
+        shared_out = mine.attention == "softmax" and mine.floor > 0
+        if (
+            not (self.basis and other.basis)
+            or alike != mine
+            or mine.layers[: len(less.layers)] != less.layers
+            or shared_out
+        ):
+            raise ModelError(
+                f"A {mine.kind} network of {len(mine.layers) - 1} layers does not contain this "
+                f"{less.kind} network of {len(less.layers) - 1}.",
+                "Extractors are nested when only the number of their last layers differs.",
+            )
+        self.inputs.load_state_dict(other.inputs.state_dict())
+        for stage, its in zip(self.pipeline, other.pipeline, strict=False):
+            stage.load_state_dict(its.state_dict())
+        copied = other.basis.parts()
+        for i, (weight, shift) in enumerate(self.basis.parts()):
+            weight.copy_(copied[i][0] if i < len(copied) else torch.zeros_like(weight))
+            shift.copy_(copied[i][1] if i < len(copied) else torch.zeros_like(shift))
+        theirs = dict(other.interpretation.named_parameters())
+        for name, p in self.interpretation.named_parameters():
+            place = tuple(slice(n) for n in theirs[name].shape)
+            if name.startswith("ask") and p.shape[0] > theirs[name].shape[0]:
+                p.fill_(0.0 if p.ndim > 1 else UNASKED)
+            p[place] = theirs[name]
 
     def vectors(self, x: Tensor) -> list[Tensor]:
         """The read-outs (b, channels * pools) of (b, c, n1, ..., nd)."""

@@ -43,6 +43,11 @@ class BasisChange(nn.Module):
             self.weights.append(torch.empty(count, length, basis).uniform_(-bound, bound))
             self.shifts.append(torch.empty(count, basis).uniform_(-bound, bound))
 
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight (length, basis) and shift (basis,) of each read-out, as views."""
+        pairs = zip(self.weights, self.shifts, strict=True)
+        return [part for weight, shift in pairs for part in zip(weight, shift, strict=True)]
+
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
         """Vectors (b, length) of the read-outs -> (b, read-outs, basis)."""
         found, start = [], 0
