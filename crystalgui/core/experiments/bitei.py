@@ -383,7 +383,8 @@ def draw_traces(
     figure: Figure, style: Style, found: Sequence[tuple[str, Counts]], published: Sequence[float]
 ) -> None:
     """Traces of the test matrices as bars of three recalls, the paper's as marks."""
-    (axes,) = style.axes(figure, left=0.3)
+    height = 72.0 * figure.get_size_inches()[1]
+    (axes,) = style.axes(figure, left=0.37, top=1 - 36 / height)  # two rows of legend
     bottom = np.zeros(len(found))
     places = np.arange(len(found))[::-1]
     for c, name in enumerate(CLASSES):
@@ -398,7 +399,7 @@ def draw_traces(
     axes.set_yticks(places, [title for title, _ in found])
     axes.set_xlim(0, 300)
     style.label(axes, "found of each class in the test set, summed (%)")
-    style.legend(axes, loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=4)
+    style.legend(axes, loc="lower center", bbox_to_anchor=(0.32, 1.0), ncols=2)
 
 
 DIFFERS = (

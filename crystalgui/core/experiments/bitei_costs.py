@@ -150,5 +150,5 @@ def report(
         "costs",
         lambda figure, style: draw_traces(figure, style, bars, marks),
         "Traces of the test matrices by network and cost; a perfect answer is 300 %",
-        height=60 + 17 * len(bars),
+        height=76 + 17 * len(bars),
     )
