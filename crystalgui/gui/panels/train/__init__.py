@@ -143,6 +143,7 @@ class TrainPanel(QWidget):
         self.live.resume_asked.connect(self.resume)
         self.live.cell_clicked.connect(self.cell_chosen)
         self.live.floor_asked.connect(self.set_floor)
+        self.setup.network.failed.connect(session.notify.error)
         session.monitors.changed.connect(self._inside_changed)
 
     def actions(self) -> list[ActionInfo]:

@@ -22,6 +22,7 @@ from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
 from crystalgui.gui.panels.quantities import count, duration, size
 from crystalgui.gui.panels.train import recipe as recipes
 from crystalgui.gui.panels.train.data import DataCard
+from crystalgui.gui.panels.train.network import NetworkCard
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, PlainButton, PrimaryButton, Text
 
@@ -71,6 +72,9 @@ class SetupView(QWidget):
         self._estimate: EstimateReady | None = None
         self._estimated: TrainRecipe | None = None
         self.data = DataCard()
+        self.network = NetworkCard()
+        self.network.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
+        self.network.shown.connect(self._weigh)
         self._build_model()
         self._build_split()
         self._build_training()
@@ -169,7 +173,7 @@ class SetupView(QWidget):
         if columns == self._columns:
             return
         self._columns = columns
-        left = (self.data, self.split_card)
+        left = (self.data, self.network, self.split_card)
         right = (self.model_card, self.training_card)
         old, self._boxes = self._boxes, []
         groups = (
@@ -181,11 +185,16 @@ class SetupView(QWidget):
             box = _column(cards)
             self._boxes.append(box)
             self._grid.addWidget(box, 0, column)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.setColumnStretch(1, 1 if columns == 2 else 0)
+        self._weigh()
         for box in old:
             self._grid.removeWidget(box)
             box.deleteLater()
+
+    def _weigh(self, _shown: bool = False) -> None:
+        """More room for the column that has the diagram."""
+        two = self._columns == 2
+        self._grid.setColumnStretch(0, 3 if two and not self.network.isHidden() else 2)
+        self._grid.setColumnStretch(1, 2 if two else 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """One column in a narrow window."""
@@ -335,6 +344,7 @@ class SetupView(QWidget):
         answer = self.estimate_for(recipe) if recipe is not None else None
         self._cost.setText(why or (cost_text(answer, recipe) if answer and recipe else ""))
         self._show_leakage(answer)
+        self.network.show_network(self.card, self.params.values(), self.data.current)
         self.edited.emit()
 
     def _show_leakage(self, answer: EstimateReady | None) -> None:
