@@ -11,6 +11,7 @@ gradients of the kernels are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,12 @@ def kernels(stage: nn.Module) -> list[nn.Parameter]:
 
 def norm(gradient: Tensor | None) -> float:
     """Root mean square; 0 for activations that the cost does not depend on."""
-    return 0.0 if gradient is None else float(gradient.double().square().mean().sqrt())
+    return 0.0 if gradient is None else _length(gradient) / math.sqrt(gradient.numel())
+
+
+def _length(gradient: Tensor) -> float:
+    """Square root of the sum of squares, in float64 without a copy."""
+    return float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
 
 
 def homogeneous(gradient: Tensor | None) -> float:
@@ -106,10 +112,10 @@ def homogeneous(gradient: Tensor | None) -> float:
     """
     if gradient is None or gradient.ndim < 3 or gradient[0, 0].numel() < 2:
         return NOTHING
-    flat = gradient.double().flatten(2)
-    whole = flat.square().sum()
-    same = flat.mean(2).square().sum() * flat.shape[2]
-    return float(same / whole) if float(whole) > 0 else NOTHING
+    flat = gradient.flatten(2)
+    whole = _length(flat)
+    same = _length(flat.mean(2, dtype=torch.float64)) * math.sqrt(flat.shape[2])
+    return (same / whole) ** 2 if whole > 0 else NOTHING
 
 
 def alike(gradient: Tensor | None) -> float:

@@ -28,7 +28,7 @@ from crystalgui.core.training.gradients import gradients
 SAMPLES = 1250
 """Validation samples whose attention is looked at, as many as in Fig. 22."""
 GRADIENT_ROWS = 64
-SHARE = 0.01
+SHARE = 0.005
 """Of the work of an epoch, for each of the two monitors."""
 LEAST = 8
 READ = 256

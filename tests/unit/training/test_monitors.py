@@ -242,10 +242,10 @@ class TestMonitor:
         watch, _, _ = monitor(8000)
         network = Tiny().eval()
         list(watch.look(network, 0))
-        assert network.seen == 1250 + 40
+        assert network.seen == 1250 + 20
         network.seen = 0
         list(watch.look(network, 1))
-        assert network.seen == 120 + 40  # 1 % of 4000 rows each; three forward are a step
+        assert network.seen == 60 + 20  # half a per cent of 4000 rows each
 
     def test_saturation_is_said_once(self) -> None:
         watch, _, _ = monitor()

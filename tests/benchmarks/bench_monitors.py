@@ -1,0 +1,139 @@
+"""What looking inside a network costs: attention and gradients against the steps of an epoch.
+
+A free-attention extractor learns images that are drawn here; how fast a step
+is does not depend on what they show.  Time spent in the monitors is measured
+inside the training itself, in the same seconds as the steps, so that another
+load of the machine falls on both.  The looks before the first epoch are made
+once a run and are told apart.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LIMIT = 2.0
+EPOCHS = 4
+Row = dict[str, Any]
+CASES = (
+    ("small extractor, 2,000 images", "small", 2000, (1, 28, 28), 1),
+    ("deep extractor, 2,000 images", "deep", 2000, (3, 32, 32), 1),
+    ("3 replicas of the small extractor, 2,000 images", "small", 2000, (1, 28, 28), 3),
+)
+PARAMS = {
+    "small": {"width": 8, "basis": 8, "wide": 32},
+    "deep": {"width": 8, "basis": 8, "wide": 32, "halvings": 4, "depth": 2},
+}
+GPU = (
+    ("small extractor, 50,000 images", "small", 50_000, (1, 28, 28), 1),
+    ("deep extractor, 50,000 images", "deep", 50_000, (3, 32, 32), 1),
+)
+
+
+def run() -> list[Row]:
+    """Rows with name, value, unit and, where something is promised, limit."""
+    import torch
+
+    before = torch.get_num_threads()
+    rows: list[Row] = []
+    try:
+        for case in CASES:
+            rows += _measure("CPU", *case)
+        if torch.cuda.is_available():
+            for case in GPU:
+                rows += _measure("CUDA", *case)
+        else:
+            rows.append({"name": "monitors on a GPU, share of the steps",
+                         "missing": "no CUDA device on this machine"})  # fmt: skip
+    finally:
+        torch.set_num_threads(before)
+    return rows
+
+
+def _measure(
+    device: str, name: str, params: str, images: int, shape: tuple[int, ...], replicas: int
+) -> list[Row]:
+    """Share of the monitors in one training."""
+    from crystalgui.core.messages import EpochMetrics, SplitSpec, TrainJob, TrainRecipe
+    from crystalgui.core.training.session import train
+
+    with tempfile.TemporaryDirectory() as place, _timed() as looks:
+        folder = _images(Path(place) / "images", images, shape)
+        recipe = TrainRecipe(
+            model="extractor", dataset=folder, params=PARAMS[params], epochs=EPOCHS, batch_size=64,
+            learning_rate=1e-3, split=SplitSpec(kind="given", validation=0.2), threads=1,
+            replicas=replicas, device="cuda" if device == "CUDA" else "cpu",
+        )  # fmt: skip
+        steps, seen = [], []
+        for event in train(TrainJob(project=Path(place) / "project", recipe=recipe)):
+            if isinstance(event, EpochMetrics) and "rows_per_second" in event.values:
+                learnt = round(0.8 * images)
+                steps.append(replicas * learnt / event.values["rows_per_second"])
+                seen.append(looks[0])
+    first, each = seen[0], np.diff([*seen])
+    share = statistics.median(100 * cost / step for cost, step in zip(each, steps[1:], strict=True))
+    words = f"{name}, {device}"
+    return [
+        _row(f"steps of an epoch, {words}", 1000 * statistics.median(steps), "ms"),
+        _row(f"monitors after an epoch, share of its steps, {words}", share, "%", LIMIT),
+        _row(f"monitors before and after the first epoch, once, {words}", 1000 * first, "ms"),
+    ]
+
+
+def _images(folder: Path, images: int, shape: tuple[int, ...]) -> Path:
+    """A data set of noise in two classes."""
+    from crystalgui.core.datasets.images.dataset import assemble
+
+    draw = np.random.default_rng(0)
+    values = draw.integers(0, 256, (images + 20, *shape), dtype=np.uint8)
+    label = np.arange(images + 20) % 2
+    is_test = np.arange(images + 20) >= images
+    from crystalgui.core.datasets.images.dataset import Origin
+
+    assemble("noise", folder, values, label, is_test, ("a", "b"), Origin()).save()
+    return folder
+
+
+@contextmanager
+def _timed() -> Iterator[list[float]]:
+    """Seconds spent in the monitors, in a list of one; what reading attention costs included.
+
+    A network that has attention computes it anyhow, so what it costs is to
+    keep it; the look itself reads, computes and writes.
+    """
+    from crystalgui.core.training.monitors import Monitor
+
+    spent, depth = [0.0], [0]
+    own = {name: getattr(Monitor, name) for name in ("hear", "look")}
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            began, depth[0] = time.perf_counter(), depth[0] + 1
+            try:
+                found = function(*arguments)
+                return iter(list(found)) if found is not None else None
+            finally:
+                depth[0] -= 1
+                if depth[0] == 0:  # a look hears, too
+                    spent[0] += time.perf_counter() - began
+
+        return wrapped
+
+    try:
+        for name, function in own.items():
+            setattr(Monitor, name, timed(function))
+        yield spent
+    finally:
+        for name, function in own.items():
+            setattr(Monitor, name, function)
+
+
+def _row(name: str, value: float, unit: str, limit: float | None = None) -> Row:
+    return {"name": name, "value": value, "unit": unit, "limit": limit, "better": "lower"}
