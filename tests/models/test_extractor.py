@@ -76,7 +76,7 @@ def test_toroidal_sum_is_invariant_under_all_shifts_before_and_after_training(
         loss.backward()
         optimiser.step()
     assert loss < first
-    assert (model(x) - model(x)[0]).abs().max() > 1e-3
+    assert (model(x) - model(x)[0]).abs().max() > 5e-5
     assert change(model.eval(), x) < 1e-5
 
 
