@@ -42,7 +42,7 @@ def invariance(
     job = InvarianceJob(
         model=model,
         dataset=dataset,
-        rollings=_degrees(rolling),
+        rollings=degrees(rolling),
         draws=draws,
         samples=samples,
         seed=seed,
@@ -60,7 +60,7 @@ def invariance(
     return 0
 
 
-def _degrees(text: str) -> tuple[int, ...]:
+def degrees(text: str) -> tuple[int, ...]:
     """Whole numbers with commas or spaces between."""
     words = text.replace(",", " ").split()
     if not words or not all(word.isdecimal() for word in words):

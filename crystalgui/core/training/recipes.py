@@ -12,9 +12,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from crystalgui.core.cards import Scalar
 from crystalgui.core.errors import ModelError
-from crystalgui.core.messages import SplitSpec, TrainRecipe
+from crystalgui.core.messages import SplitSpec, SweepNetwork, SweepRecipe, TrainRecipe
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models.trained import MOST_MEMBERS
+from crystalgui.core.store.encode import from_plain
 
 _FIXED = frozenset({"model", "dataset", "preset", "params", "split"})
 
@@ -151,3 +152,72 @@ def read_recipe(path: Path, dataset: Path) -> tuple[TrainRecipe, dict[str, Any]]
             str(error),
             path=path,
         ) from error
+
+
+# ------------------------------------------------------------------ sweeps
+
+
+def read_sweep(path: Path) -> SweepRecipe:
+    """A file with the recipe of a sweep: JSON with the fields of `SweepRecipe`.
+
+    The folder of the data set in ``base`` is taken from the folder of the
+    file; ``base`` needs neither ``model`` nor ``title``.
+
+    Raises
+    ------
+    ModelError
+        When it is none.
+    """
+    try:
+        plain = json.loads(path.read_text("utf-8"))
+        plain = {"title": path.stem, **plain.get("recipe", plain)}
+        plain["base"] = {"model": "", "dataset": "", "split": {"kind": "given"}, **plain["base"]}
+        return from_plain(SweepRecipe, plain, path.absolute().parent)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            "The recipe of the sweep cannot be read.",
+            "It is JSON with “networks” (title, model, params), “rollings”, “repeats” and “base”.",
+            str(error),
+            path=path,
+        ) from error
+
+
+def sweep_network(words: str) -> SweepNetwork:
+    """A network from words: ``[TITLE=]MODEL[:PRESET][,KEY=VALUE...]``.
+
+    For example ``torus=extractor:small,kind=free,convolution=toroidal-sum``.
+
+    Raises
+    ------
+    ModelError
+        Unknown model, preset or parameter.
+    """
+    head, *pairs = (part.strip() for part in words.split(","))
+    title, named, family = head.rpartition("=")
+    model, _, preset = family.partition(":")
+    params: dict[str, Scalar] = {}
+    card = registry.family(model).card
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ModelError(f"{pair!r} is not key=value.", "For example: kind=free")
+        if key not in {p.name for p in card.params}:
+            known = ", ".join(p.name for p in card.params)
+            raise ModelError(f"{card.title} has no parameter {key!r}.", f"It has: {known}.")
+        params[key] = registry.checked(card, key, value)
+    registry.settings(model, preset, params)
+    return SweepNetwork(title=title if named else words, model=model, preset=preset, params=params)
+
+
+def changed_sweep(recipe: SweepRecipe, overrides: Mapping[str, Scalar]) -> SweepRecipe:
+    """The sweep with other fields of its base, e.g. ``epochs`` or ``split.test``.
+
+    Raises
+    ------
+    ModelError
+        Unknown key or an impossible value.
+    """
+    _, fields, parts = _sorted_keys(set(), overrides)
+    split = replace(recipe.base.split, **_typed(SplitSpec, parts))
+    base = replace(recipe.base, split=split, **_typed(TrainRecipe, fields))
+    return replace(recipe, base=_possible(base))

@@ -46,7 +46,7 @@ from crystalgui.core.models import devices
 from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
-from crystalgui.core.store.sweeps import append_points, read_points, sweep_recipe
+from crystalgui.core.store.sweeps import append_points, is_sweep, read_points, sweep_recipe
 from crystalgui.core.training import replicas
 from crystalgui.core.training.grouping import group_size
 from crystalgui.core.training.inputs import Table
@@ -402,6 +402,39 @@ def sweep(job: SweepJob, stop: Flag | None = None) -> Generator[Event, None, Non
         raise
     finally:
         project.close()
+
+
+def sweep_into(
+    recipe: SweepRecipe, out: Path, *, fresh: bool = False, stop: Flag | None = None
+) -> Generator[Event, None, list[SweepPoint]]:
+    """Train a sweep in the project ``out``; its tables and figure are written there.
+
+    A sweep of the same recipe that was cut off goes on, one that is finished
+    is not trained again; ``fresh`` starts a new one all the same.
+
+    Returns
+    -------
+    list of SweepPoint
+        What is ready; all of it unless it was stopped.
+    """
+    from crystalgui.core.reports import sweeps
+
+    run_id, finished = "", False
+    if not fresh and (out / ".crystalgui").is_dir():
+        with Project.open(out) as project:
+            same = [r for r in project.runs() if is_sweep(r) and sweep_recipe(r) == recipe]
+            if same:
+                run_id, finished = same[0].id, same[0].status == "done"
+    if not finished:
+        for event in sweep(SweepJob(project=out, recipe=recipe, run_id=run_id), stop):
+            if isinstance(event, RunCreated):
+                run_id = event.run_id
+            yield event
+    with Project.open(out) as project:
+        points = read_points(project.run(run_id).folder, run_id)
+    if points:
+        sweeps.write(out, recipe, points)
+    return points
 
 
 def _said(run: Run, recipe: SweepRecipe) -> LogLine:

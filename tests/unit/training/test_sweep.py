@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from crystalgui.__main__ import main
 from crystalgui.core.cards import Card, Param
 from crystalgui.core.datasets.images.dataset import ImageDataset
 from crystalgui.core.datasets.images.rolling import roll
@@ -36,10 +37,12 @@ from crystalgui.core.messages import (
 )
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import Network
+from crystalgui.core.reports import sweeps as reports
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.sweeps import is_sweep, read_points, sweep_recipe
 from crystalgui.core.training import sweep as sweeps
 from crystalgui.core.training.grouping import group_size, step_bytes
+from crystalgui.core.training.recipes import changed_sweep, read_sweep, sweep_network
 from crystalgui.core.training.replicas import family_task, replicate
 from crystalgui.core.training.stack import Task
 from crystalgui.core.training.sweep import key_of, some_rows, sweep, sweep_points
@@ -367,3 +370,90 @@ def test_a_stopped_sweep_says_so_and_other_data_are_refused(
     replace(images, summary=replace(images.summary, digest="other")).save()
     with pytest.raises(DataError, match="has changed"):
         _all(sweep(SweepJob(project=home, recipe=recipe, run_id=events[-1].run_id)))
+
+
+# ------------------------------------------------------------------ headless
+
+
+def _words(images: ImageDataset, out: Path) -> list[str]:
+    return [
+        "sweep", "--dataset", str(images.summary.folder), "--network", "sum=tiny",
+        "--network", "tiny,flat=true,width=3", "--rolling", "0,2", "--repeats", "2",
+        "--set", "epochs=2", "--set", "batch_size=20", "--out", str(out),
+    ]  # fmt: skip
+
+
+def test_the_command_line_sweeps_and_goes_on(
+    images: ImageDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(_words(images, out)) == 0
+    said = capsys.readouterr()
+    header, *rows = said.out.splitlines()
+    assert header.startswith("network,group,rolling,networks,accuracy_mean")
+    assert [row.partition(",")[0] for row in rows][:2] == ["sum", "sum"]
+    assert len(rows) == 4
+    assert len(said.err.splitlines()) == 10  # a head, a line for each network, an end
+    assert {p.name for p in out.iterdir()} >= {"points.csv", "curves.csv", "sweep.pdf"}
+    assert (out / "sweep.pdf").read_bytes().startswith(b"%PDF")
+    assert main([*_words(images, out), "--json"]) == 0  # nothing is trained again
+    plain = json.loads(capsys.readouterr().out)
+    assert len(plain["points"]) == 8
+    with Project.open(out) as project:
+        assert len(project.runs()) == 1
+
+
+def test_a_recipe_is_a_file(images: ImageDataset, tmp_path: Path) -> None:
+    path = tmp_path / "stripes.json"
+    recipe = {
+        "networks": [{"title": "sum", "model": "tiny"}],
+        "rollings": [0, 1],
+        "base": {"dataset": images.summary.folder.name, "epochs": 4},
+    }
+    path.write_text(json.dumps(recipe))
+    found = read_sweep(path)
+    assert (found.title, found.rollings, found.base.epochs) == ("stripes", (0, 1), 4)
+    assert found.base.dataset == images.summary.folder
+    assert changed_sweep(found, {"epochs": 9, "split.seed": 3}).base.epochs == 9
+    path.write_text(json.dumps({"networks": 3}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_sweep(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("nothing", "no model family"),
+        ("tiny:huge", "no preset"),
+        ("tiny,depth=3", "no parameter"),
+        ("tiny,flat", "not key=value"),
+        ("tiny,width=900", "width"),
+    ],
+)
+def test_networks_in_words_that_cannot_be(words: str, why: str) -> None:
+    with pytest.raises(ModelError, match=why):
+        sweep_network(words)
+
+
+def test_what_a_report_says(images: ImageDataset, tmp_path: Path) -> None:
+    recipe = _recipe(images)
+    points = [
+        SweepPoint(run_id="", network=n, rolling=chi, repeat=r, accuracy=a, cost=c)
+        for n, chi, r, a, c in (
+            ("flat", 0, 0, 0.9, 0.1),
+            ("flat", 0, 1, 0.7, 1.0),
+            ("flat", 2, 0, math.nan, math.nan),
+            ("torus sum", 0, 0, 0.8, 0.01),
+            ("torus sum", 2, 0, 0.8, 0.01),
+        )
+    ]
+    whole, flat = reports.curves(recipe, points, "cost")
+    assert (flat.network, flat.rolling.tolist()) == ("flat", [0])
+    assert (flat.mean[0], flat.best[0]) == pytest.approx((-0.5, -1.0))
+    assert flat.spread[0] == pytest.approx(math.sqrt(0.5))
+    assert whole.mean.tolist() == pytest.approx([-2, -2])
+    text = reports.sentence(recipe, points)
+    assert "5 of 8 networks are ready, 1 of them without a finite cost" in text
+    assert json.loads(reports.to_json(recipe, points))["points"][2]["cost"] is None
+    paths = reports.write(tmp_path / "report", recipe, points)
+    assert [p.stat().st_size > 0 for p in paths] == [True] * 4
