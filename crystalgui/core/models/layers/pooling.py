@@ -48,14 +48,17 @@ def pooled(x: Tensor, kinds: Sequence[str] = HIGH_BANDWIDTH) -> Tensor:
 
 
 def pools(x: Tensor, axis: int, kinds: Sequence[str]) -> list[Tensor]:
-    """Pools over one axis; ``"sort"`` keeps it."""
+    """Pools over one axis; ``"sort"`` keeps it.
+
+    An extremum hands its gradient to one point, also where several are as high.
+    """
     mean = x.mean(axis) if "mean" in kinds or "std" in kinds else None
     found = []
     for kind in kinds:
         if kind == "max":
-            found.append(x.amax(axis))
+            found.append(x.max(axis).values)
         elif kind == "min":
-            found.append(x.amin(axis))
+            found.append(x.min(axis).values)
         elif kind == "sort":
             found.append(x.sort(axis).values)
         else:
