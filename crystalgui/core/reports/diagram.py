@@ -10,10 +10,15 @@ same thing.  What is drawn is decided where networks are known
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from crystalgui.core.atomic import write_atomic
 from crystalgui.core.reports.typography import LINE, MUTED, REGULAR, TEXT
+from crystalgui.core.store.encode import from_plain, to_plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +34,9 @@ COLOURS: dict[str, tuple[str, str]] = {
 """Line and fill of each part on white paper."""
 SIZES = {"title": 8.5, "text": 7.5, "small": 6.5}
 """Points of a label, by its size."""
+FILE = "diagram.json"
+MOST = 1e5
+"""Points; a drawing that is larger is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +90,26 @@ class Diagram:
     lines: tuple[Line, ...]
     labels: tuple[Label, ...]
     summary: str = ""
+
+
+def write_diagram(folder: Path, diagram: Diagram) -> None:
+    """Keep the diagram of a trained model in its folder, for reports."""
+    write_atomic(folder / FILE, json.dumps(to_plain(diagram, folder), ensure_ascii=False) + "\n")
+
+
+def read_diagram(folder: Path) -> Diagram | None:
+    """The diagram that a model folder keeps; None without one that can be read."""
+    try:
+        plain = json.loads((folder / FILE).read_text("utf-8"))
+        found: Diagram = from_plain(Diagram, plain, folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    numbers = [found.width, found.height]
+    numbers += [n for b in found.boxes for n in (b.x, b.y, b.width, b.height)]
+    numbers += [n for line in found.lines for point in line.points for n in point]
+    numbers += [n for label in found.labels for n in (label.x, label.y)]
+    sound = all(math.isfinite(n) and 0 <= n <= MOST for n in numbers)
+    return found if sound and min(found.width, found.height) > 0 else None
 
 
 def figure(diagram: Diagram, width: float = 0.0, height: float = 0.0) -> Figure:

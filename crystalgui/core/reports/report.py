@@ -26,6 +26,7 @@ from crystalgui.core.messages import (
     ReportWritten,
 )
 from crystalgui.core.reports.csv import write_predictions
+from crystalgui.core.reports.diagram import read_diagram
 from crystalgui.core.store.files import sha256
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def _write_pdf(job: ReportJob, path: Path) -> Generator[Event, None, list[tuple[
             content.blocks += sections.predictions(job.predictions, _model_name(job), colours)
         _add_predicted_inputs(job.predictions, content)
     if job.trained is not None and "model" in job.sections:
-        content.blocks += sections.model_card(job.trained)
+        kept = read_diagram(Path(job.trained.folder)) if job.trained.folder else None
+        content.blocks += sections.model_card(job.trained, kept)
     yield Progress(done=total - 1, total=total, text="Setting the pages")
     date = job.date or datetime.date.today().isoformat()
     story = sections.title(job.heading, _lead(content, date)) + content.blocks

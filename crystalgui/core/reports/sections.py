@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from crystalgui.core.physics.bands import Bands
     from crystalgui.core.physics.gaps import Gaps
     from crystalgui.core.physics.slices import SliceImage
+    from crystalgui.core.reports.diagram import Diagram
     from crystalgui.core.structures.crystal import Crystal
     from crystalgui.core.structures.hoppings.model import Hoppings
     from crystalgui.core.structures.symmetry import Symmetry
@@ -42,6 +43,7 @@ Blocks = list[Any]
 PICTURE = (206.0, 196.0)
 BANDS = (pdf.WIDTH, 196.0)
 SLICE = (236.0, 186.0)
+TALLEST = 560.0  # of a diagram: it fits on a page with its words
 LONGEST = 600  # characters of a cell
 FEW_SITES = 12  # so many rows stay on the page of their crystal
 
@@ -284,9 +286,9 @@ def _prediction_table(
     return pdf.grid(head, cells, widths, right=(5,), spans=spans)
 
 
-def model_card(card: TrainedModel) -> Blocks:
-    """What answered, and how well it is known to answer."""
-    return [
+def model_card(card: TrainedModel, diagram: Diagram | None = None) -> Blocks:
+    """What answered, how well it is known to answer, and the network that it is."""
+    blocks: Blocks = [
         KeepTogether(
             [
                 pdf.text("Model card", "h1"),
@@ -295,6 +297,14 @@ def model_card(card: TrainedModel) -> Blocks:
             ]
         )
     ]
+    if diagram is not None:
+        from crystalgui.core.reports.diagram import figure
+        from crystalgui.core.reports.vector import FigureBlock
+
+        drawn = FigureBlock(figure(diagram, pdf.WIDTH, TALLEST))
+        words = pdf.text(escape(diagram.summary), "small")
+        blocks.append(KeepTogether([pdf.text("NETWORK", "h2"), drawn, words]))
+    return blocks
 
 
 def inputs(files: Sequence[InputFile]) -> Blocks:

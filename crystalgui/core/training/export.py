@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,7 +16,9 @@ from crystalgui.core.datasets.images.rolling import for_evaluation
 from crystalgui.core.datasets.kinds import NOUNS
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
 from crystalgui.core.models._tensors import read_tensors
+from crystalgui.core.models.diagram import network_diagram
 from crystalgui.core.models.trained import Inference, coarse_classes, write_model
+from crystalgui.core.reports.diagram import write_diagram
 from crystalgui.core.store.project import Project, versions
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import metrics
@@ -107,6 +110,11 @@ def export(
         **prepared.data.seen(parts.train),
     )
     card = write_model(project.models_folder / name, card, inference, [*members])
+    drawn = network_diagram(
+        card.family, prepared.params, inference.shape, max(1, len(card.classes))
+    )
+    if drawn is not None:
+        write_diagram(Path(card.folder), drawn)
     project.register_model(card)
     return card
 
