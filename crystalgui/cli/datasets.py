@@ -79,12 +79,12 @@ def _imported(
 ) -> DatasetSummary:
     """A data set of images in ``out``, or in the project."""
     from crystalgui.core.datasets.dataset import safe_name
-    from crystalgui.core.datasets.images.importer import import_images
+    from crystalgui.core.datasets.images.importer import import_images, name_for
     from crystalgui.core.store.project import Project
 
     if source is None:
         raise DataError("Which images?", "Give an idx file, a folder or an archive: images SOURCE.")
-    name = name or safe_name(source.name.partition(".")[0])
+    name = name or name_for(source)
     folder = out
     if folder is None:
         assert project is not None

@@ -320,7 +320,11 @@ class MainWindow(QMainWindow):
         if row is not None and row.quiet:
             return
         if isinstance(event, DatasetReady):
-            what = {"crystals": "crystals imported", "hoppings": "Hamiltonians made"}
+            what = {
+                "crystals": "crystals imported",
+                "hoppings": "Hamiltonians made",
+                "images": "images imported",
+            }
             word = what.get(event.summary.kind, f"{event.summary.kind} made")
             self.notifications.info(f"{event.summary.name}: {event.summary.size:,} {word}")
         elif isinstance(event, ReportWritten) and event.paths:

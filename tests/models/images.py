@@ -37,3 +37,15 @@ def pictures(
     )
     made.save()
     return made
+
+
+def files(folder: Path) -> Path:
+    """Sixty of them as ``train/<class>/<n>.png``, without test images."""
+    from PIL import Image
+
+    data = pictures(folder / "set", 60)
+    for number, (values, label) in enumerate(zip(data.values, data.label, strict=True)):
+        place = folder / "files" / "train" / data.summary.classes[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values[0]).save(place / f"{number}.png")
+    return folder / "files"

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from crystalgui.__main__ import main
 from crystalgui.core.datasets.images.dataset import ImageDataset
@@ -30,7 +29,7 @@ from crystalgui.core.training.inputs import Images, inputs_of
 from crystalgui.core.training.plan import plan
 from crystalgui.core.training.session import estimate, train
 from tests.models.hamiltonians import mixtures
-from tests.models.images import pictures
+from tests.models.images import files, pictures
 from tests.unit.training.test_session import of, same, until_epoch, weights
 
 
@@ -144,16 +143,6 @@ class TestTraining:
         assert ready.sizes == (96, 24, 30)
         assert ready.leakage == 0
         assert ready.parameters == 64 * 12 + 12 + 12 * 3 + 3
-
-
-def files(folder: Path) -> Path:
-    """The pictures as ``train/<class>/<n>.png``, without test images."""
-    data = pictures(folder / "set", 60)
-    for number, (values, label) in enumerate(zip(data.values, data.label, strict=True)):
-        place = folder / "files" / "train" / data.summary.classes[label]
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(values[0]).save(place / f"{number}.png")
-    return folder / "files"
 
 
 class TestCommandLine:

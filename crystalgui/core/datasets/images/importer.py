@@ -118,6 +118,14 @@ def import_into(job: ImportJob) -> Generator[Event, None, None]:
     yield from import_images(job.source, job.name, folder, job.project, job.size)
 
 
+def name_for(source: Path) -> str:
+    """A name for the data set of a source, in words."""
+    if source.is_file() and idx.NAME.match(source.name):
+        source = source.absolute().parent
+        source = source.parent if source.name == "raw" else source
+    return source.name.partition(".")[0].replace("_", " ")
+
+
 def is_images(source: Path) -> bool:
     """Whether a path looks like images rather than crystals; looks at few names only."""
     try:

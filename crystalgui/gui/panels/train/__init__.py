@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.datasets.images.preview import samples
 from crystalgui.core.messages import (
     Crashed,
     DatasetSummary,
@@ -132,6 +133,7 @@ class TrainPanel(QWidget):
         runs.confusion_changed.connect(self._confusion_changed)
         runs.ended.connect(self._run_ended)
         runs.watch_changed.connect(self.show_run)
+        self.setup.data.chosen.connect(self._ask_samples)
         self.setup.data.import_asked.connect(self.ask_import)
         self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
         self.setup.data.make_asked.connect(self.make_phase_data)
@@ -155,7 +157,7 @@ class TrainPanel(QWidget):
                 self.ask_import,
                 icon="dataset",
                 menu="Train",
-                tip="Structures and labels become a data set of this project",
+                tip="Structures and labels, or images, become a data set of this project",
             ),
             ActionInfo(
                 "train.phase_data",
@@ -205,15 +207,15 @@ class TrainPanel(QWidget):
     # ------------------------------------------------------------ requests
 
     def ask_import(self) -> None:
-        """Ask for structures and labels, then import them."""
+        """Ask for structures and labels, or images, then import them."""
         taken = frozenset(d.name for d in self._session.project.datasets)
         dialog = ImportDialog(taken, self)
         if dialog.exec() == QDialog.DialogCode.Accepted:
             self.import_data(*dialog.answer())
         dialog.deleteLater()
 
-    def import_data(self, source: Path, labels: Path, name: str) -> str:
-        """Import a data set; the id of the job."""
+    def import_data(self, source: Path, labels: Path | None, name: str) -> str:
+        """Import a data set, of images without labels; the id of the job."""
         self._wanted_data = name
         job = ImportJob(
             project=self._session.project.folder, source=source, labels=labels, name=name
@@ -221,6 +223,19 @@ class TrainPanel(QWidget):
         self._import_job = self._session.jobs.submit(job)
         self.setup.data.show_import(self._session.jobs.row(self._import_job))
         return self._import_job
+
+    def _ask_samples(self, data: DatasetSummary | None) -> None:
+        """Fetch some images of the chosen data set to look at."""
+        if data is not None and data.kind == "images":
+            self._session.lane.ask(
+                "image-samples",
+                samples,
+                data.folder,
+                20,
+                on_answer=self.setup.data.show_samples,
+                owner=self,
+                slow=True,
+            )
 
     @property
     def phase_data(self) -> PhaseDataPage:

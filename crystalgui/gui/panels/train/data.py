@@ -15,9 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.datasets.images.preview import MOST_CLASSES, Samples
 from crystalgui.core.messages import DatasetSummary
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.panels.quantities import count, duration, real
+from crystalgui.gui.panels.train.pictures import Pictures
 from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.theme import (
     PHASE_COLOURS,
@@ -143,13 +145,15 @@ class DataCard(Card):
         self.body.addLayout(row)
         self._build_import()
         self._empty = Text(
-            "Import a folder or zip of crystals with a table id,label, or make a data set of "
-            "Hamiltonians with certified phases.",
+            "Import a folder or zip of crystals with a table id,label, or images; or make a data "
+            "set of Hamiltonians with certified phases.",
             "muted",
         )
         self.body.addWidget(self._empty)
         self.balance = ClassBalance()
         self.body.addWidget(self.balance)
+        self.pictures = Pictures()
+        self.body.addWidget(self.pictures)
         self.facts = KeyValues()
         self.body.addWidget(self.facts)
         self.problems_chip = Chip("", checkable=True, tooltip="What the import found")
@@ -229,7 +233,7 @@ class DataCard(Card):
 
     def _show(self, data: DatasetSummary | None) -> None:
         self._empty.setVisible(data is None)
-        for widget in (self.balance, self.facts, self.problems_chip):
+        for widget in (self.balance, self.pictures, self.facts, self.problems_chip):
             widget.setVisible(data is not None)
         self.problems_chip.setChecked(False)
         self.explore_button.setVisible(data is not None and data.kind == "hoppings")
@@ -237,8 +241,10 @@ class DataCard(Card):
             self.set_title("Data")
             return
         self.set_title("Data", f"{data.task}, {data.target}")
-        self.balance.setVisible(bool(data.classes))
-        self.balance.set_counts(data.classes, data.counts)
+        pictured = data.kind == "images" and len(data.classes) <= MOST_CLASSES
+        self.pictures.setVisible(pictured)
+        self.balance.setVisible(bool(data.classes) and not pictured)
+        (self.pictures if pictured else self.balance).set_counts(data.classes, data.counts)
         self.facts.set_rows(dataset_facts(data))
         lines = data.problems[:MOST_PROBLEMS]
         self.problems.clear()
@@ -248,6 +254,11 @@ class DataCard(Card):
         self.problems_chip.setVisible(bool(lines))
         many = "remark" if len(data.problems) == 1 else "remarks"
         self.problems_chip.setText(f"{len(data.problems):,} {many}")
+
+    def show_samples(self, found: Samples) -> None:
+        """Show some images of the chosen data set, when it still is."""
+        if self.current is not None and self.current.folder == found.folder:
+            self.pictures.set_samples(found)
 
     # -------------------------------------------------------------- import
 
@@ -267,6 +278,8 @@ class DataCard(Card):
 
 def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
     """Rows that describe a data set."""
+    if data.kind == "images":
+        return _image_facts(data)
     if data.kind != "crystals":
         return [
             ("Hamiltonians", count(data.size)),
@@ -286,4 +299,18 @@ def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
         ("Conflicts", count(data.conflicts), "Equal formula and space group, different labels"),
         ("Unreadable", count(data.unreadable), "Files that are left out"),
     ]
+    return rows
+
+
+def _image_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("Images", count(data.size))]
+    if len(data.shape) == 3:
+        channels, height, width = data.shape
+        colours = "grey" if channels == 1 else "colour"
+        rows.append(("Size", f"{height} × {width} points, {colours}"))
+    rows.append(("Duplicates", count(data.duplicates), "Images that are equal to an earlier one"))
+    if data.conflicts:
+        rows.append(("Conflicts", count(data.conflicts), "Equal images of different classes"))
+    if data.unreadable:
+        rows.append(("Left out", count(data.unreadable), "Files that could not be used"))
     return rows

@@ -1,7 +1,8 @@
-"""The import dialog: which structures, which labels, which name.
+"""The import dialog: which structures and labels, or which images, and which name.
 
 It only asks; the Train page does.  A single CSV beside the structures is
-proposed as the labels, and what is missing is said below the fields.
+proposed as the labels, images need none, and what is missing is said below
+the fields.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.datasets.images.importer import is_images, name_for
 from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import PlainButton, Text
 
+LABELS = "a CSV table: id,label"
+NO_LABELS = "none: every image says its class"
+
 
 class ImportDialog(QDialog):
-    """Asks for a folder or zip of structures, a CSV ``id,label`` and a name."""
+    """Asks for structures with a CSV ``id,label``, or for images, and a name."""
 
     def __init__(self, taken: frozenset[str] = frozenset(), parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +38,7 @@ class ImportDialog(QDialog):
         self.setMinimumWidth(520)
         self._taken = taken
         self._named = False
+        self._images = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*[SPACE[3]] * 4)
         layout.setSpacing(SPACE[2])
@@ -42,18 +48,19 @@ class ImportDialog(QDialog):
         layout.addWidget(
             Text(
                 "Structure files named by their id (POSCAR, CIF, …) and a table with the "
-                "columns id and label. Words become classes, numbers a regression.",
+                "columns id and label: words become classes, numbers a regression. Or images, "
+                "without a table: idx files (MNIST), or train/class/*.png in a folder or archive.",
                 "muted",
             )
         )
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE[1])
         grid.setVerticalSpacing(SPACE[1])
-        self.source = self._line(grid, 0, "Structures", "a folder or a zip of structure files")
-        self.labels = self._line(grid, 1, "Labels", "a CSV table: id,label")
+        self.source = self._line(grid, 0, "Source", "a folder, an archive or an idx file")
+        self.labels = self._line(grid, 1, "Labels", LABELS)
         self.name = self._line(grid, 2, "Name", "name of the data set")
         for column, (text, ask) in enumerate(
-            (("Folder…", self._ask_folder), ("Zip…", self._ask_zip)), start=2
+            (("Folder…", self._ask_folder), ("File…", self._ask_file)), start=2
         ):
             grid.addWidget(self._button(text, ask), 0, column)
         grid.addWidget(self._button("Table…", self._ask_labels), 1, 2, 1, 2)
@@ -97,13 +104,18 @@ class ImportDialog(QDialog):
         return str(Path(here).parent) if here else str(Path.home())
 
     def _ask_folder(self) -> None:
-        found = QFileDialog.getExistingDirectory(self, "Folder of structures", self._start())
+        found = QFileDialog.getExistingDirectory(
+            self, "Folder of structures or images", self._start()
+        )
         if found:
             self.source.setText(found)
 
-    def _ask_zip(self) -> None:
+    def _ask_file(self) -> None:
         found, _ = QFileDialog.getOpenFileName(
-            self, "Zip of structures", self._start(), "Zip archives (*.zip);;All files (*)"
+            self,
+            "Archive of structures or images, or an idx file",
+            self._start(),
+            "Archives and idx files (*.zip *.tar *.tgz *.gz *.xz *.bz2 *-ubyte);;All files (*)",
         )
         if found:
             self.source.setText(found)
@@ -118,15 +130,24 @@ class ImportDialog(QDialog):
     # ------------------------------------------------------------ checking
 
     def _source_changed(self, text: str) -> None:
-        if not self.labels.text().strip():
-            guess = labels_beside(Path(text.strip()))
+        source = Path(text.strip())
+        self._images = bool(text.strip()) and is_images(source)
+        self.labels.setPlaceholderText(NO_LABELS if self._images else LABELS)
+        if self._images:
+            self._propose(name_for(source))
+        elif not self.labels.text().strip():
+            guess = labels_beside(source)
             if guess is not None:
                 self.labels.setText(str(guess))
         self._check()
 
-    def _labels_changed(self, text: str) -> None:
+    def _propose(self, name: str) -> None:
+        """A name, until a person has given one."""
         if not self._named:
-            self.name.setText(Path(text.strip()).stem.replace("_", " "))
+            self.name.setText(name)
+
+    def _labels_changed(self, text: str) -> None:
+        self._propose(Path(text.strip()).stem.replace("_", " "))
         self._check()
 
     def _name_edited(self, text: str) -> None:
@@ -137,12 +158,12 @@ class ImportDialog(QDialog):
         source, labels = self.source.text().strip(), self.labels.text().strip()
         name = self.name.text().strip()
         if not source:
-            return "Choose a folder or a zip with structure files."
+            return "Choose a folder or an archive with structure files or images."
         if not Path(source).exists():
-            return "There are no structures at this place."
-        if not labels:
+            return "There is nothing at this place."
+        if not labels and not self._images:
             return "Choose the table with the columns id and label."
-        if not Path(labels).is_file():
+        if labels and not Path(labels).is_file():
             return "There is no table at this place."
         if not name:
             return "Give the data set a name."
@@ -158,11 +179,12 @@ class ImportDialog(QDialog):
             not advice or self.name.text().strip() in self._taken
         )
 
-    def answer(self) -> tuple[Path, Path, str]:
-        """Structures, labels, name."""
+    def answer(self) -> tuple[Path, Path | None, str]:
+        """Source, labels (None for images), name."""
+        labels = self.labels.text().strip()
         return (
             Path(self.source.text().strip()),
-            Path(self.labels.text().strip()),
+            Path(labels) if labels else None,
             self.name.text().strip(),
         )
 

@@ -81,7 +81,17 @@ TRAINING = (
         maximum=100,
         unit="networks",
         help="Networks that differ by their seed, trained together; results are mean and spread. "
-        "For data sets of hoppings.",
+        "For data sets of hoppings and images.",
+    ),
+    Param(
+        name="rolling",
+        label="Rolling",
+        default=0,
+        minimum=0,
+        maximum=4096,
+        unit="points",
+        help="Every sample is shifted periodically by up to so many points along each axis, anew "
+        "in each batch, in training and in evaluation. An invariant network does not notice.",
     ),
     Param(
         name="device",

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.cards import Card as ModelCard
-from crystalgui.core.datasets.kinds import INPUTS, SPLITS, STACKABLE
+from crystalgui.core.datasets.kinds import INPUTS, ROLLED, SPLITS, STACKABLE
 from crystalgui.core.messages import DatasetSummary, EstimateReady, TrainRecipe
 from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
 from crystalgui.gui.panels.quantities import count, duration, size
@@ -250,6 +250,8 @@ class SetupView(QWidget):
         self.training.editor("replicas").setEnabled(together)
         if not together:
             self.training.set_value("replicas", 1)
+        if kind not in ROLLED:
+            self.training.set_value("rolling", 0)
         families = data.families if data is not None else ()
         self.split.set_choices("left_out", [(name, name) for name in families] or [("", "")])
         if kind != self._kind:
@@ -339,6 +341,8 @@ class SetupView(QWidget):
         self.split.set_shown("left_out", way == "family")
         self.split.set_shown("test", way in ("composition", "random"))
         self.training.set_shown("replicas", self._kind in STACKABLE)
+        self.training.set_shown("rolling", self._kind in ROLLED)
+        self.data.pictures.set_rolling(int(self.training.value("rolling")))
         self.train_button.setEnabled(recipe is not None)
         self.estimate_button.setEnabled(recipe is not None)
         answer = self.estimate_for(recipe) if recipe is not None else None
@@ -348,7 +352,7 @@ class SetupView(QWidget):
         self.edited.emit()
 
     def _show_leakage(self, answer: EstimateReady | None) -> None:
-        what = "formulas" if self._kind == "crystals" else "Hamiltonians"
+        what = {"crystals": "formulas", "images": "images"}.get(self._kind, "Hamiltonians")
         if answer is None:
             text, role = SAID[str(self.split.value("kind"))]
             if self._kind != "crystals" and role == "warn":
