@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
+from torch.func import functional_call, grad, vmap
 
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models.layers.convolution import Convolution
@@ -150,15 +150,25 @@ def test_in_three_dimensions_a_plane_is_turned() -> None:
 
 
 @pytest.mark.parametrize("turn", ["kernel", "input"])
-def test_replicas_are_mapped(turn: str) -> None:
+def test_replicas_are_mapped_with_gradients(turn: str) -> None:
+    torch.manual_seed(0)
     layers = [RotationConv(2, 3, fold=6, turn=turn, depth=True).double() for _ in range(3)]
     state = {
-        k: torch.stack([dict(n.state_dict())[k] for n in layers]) for k in layers[0].state_dict()
+        name: torch.stack([dict(n.named_parameters())[name].detach() for n in layers])
+        for name, _ in layers[0].named_parameters()
     }
     x = field(3, 2, 2, 5, 5)
-    out = vmap(lambda p, v: functional_call(layers[0], p, (v,)))(state, x)
-    for each, network, v in zip(out, layers, x, strict=True):
-        torch.testing.assert_close(each, network(v), **EXACT)
+
+    def cost(parameters: dict[str, Tensor], buffers: dict[str, Tensor], v: Tensor) -> Tensor:
+        return functional_call(layers[0], (parameters, buffers), (v,)).square().sum()
+
+    buffers = {name: torch.stack([value] * 3) for name, value in layers[0].named_buffers()}
+    gradients = vmap(grad(cost))(state, buffers, x)
+    for r, network in enumerate(layers):
+        network(x[r]).square().sum().backward()
+        for name, value in network.named_parameters():
+            assert value.grad is not None
+            torch.testing.assert_close(gradients[name][r], value.grad, **EXACT)
 
 
 def test_errors_say_what_to_do() -> None:

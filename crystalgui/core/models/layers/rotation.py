@@ -18,6 +18,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,12 +30,15 @@ SQUARE = ((1.0, 0.0), (0.0, 1.0))
 HEXAGONAL = ((1.0, 0.0), (0.5, math.sqrt(3) / 2))
 """Two axes at 60 degrees, in rows."""
 
+_EXACT = 1e-9
+"""Nearer than this to a point is on it, in points."""
+
 Lattice = tuple[tuple[float, float], tuple[float, float]]
 
 
 def resampling(
     lengths: tuple[int, int], angle: float, *, periodic: bool, lattice: Lattice = SQUARE
-) -> tuple[Tensor, Tensor]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Which points, with which weights, a plane turned by ``angle`` is made of.
 
     Parameters
@@ -54,33 +58,24 @@ def resampling(
         Flat indices.
     weights : (n1 n2, 4) float64
     """
-    n1, n2 = lengths
-    axes = torch.tensor(lattice, dtype=torch.float64)
-    turn = torch.tensor(
-        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]],
-        dtype=torch.float64,
-    )
-    back = axes @ turn.T @ torch.linalg.inv(axes)  # where a turned point came from
-    centre = torch.tensor([(n // 2 if periodic else (n - 1) / 2) for n in lengths]).double()
-    i, j = torch.meshgrid(torch.arange(n1), torch.arange(n2), indexing="ij")
-    points = torch.stack([i.flatten(), j.flatten()], 1).double()
+    axes, size = np.asarray(lattice, float), np.array(lengths)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    back = axes @ turn.T @ np.linalg.inv(axes)  # where a turned point came from
+    centre = size // 2 if periodic else (size - 1) / 2
+    points = np.indices(lengths).reshape(2, -1).T
     source = (points - centre) @ back + centre
     near = source.round()  # a point that falls on a point takes it alone
-    source = torch.where((source - near).abs() < 1e-9, near, source)
-    low = source.floor()
-    part = source - low
-    places, weights = [], []
-    for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        at = low.long() + torch.tensor(corner)
-        weight = torch.stack([p if c else 1 - p for c, p in zip(corner, part.T, strict=True)])
-        size = torch.tensor(lengths)
-        inside = torch.ones(len(at), dtype=torch.bool)
-        if not periodic:
-            inside = ((at >= 0) & (at < size)).all(1)
-        at = at % size
-        places.append(at[:, 0] * n2 + at[:, 1])
-        weights.append(weight.prod(0) * inside)
-    return torch.stack(places, 1), torch.stack(weights, 1)
+    source = np.where(np.abs(source - near) < _EXACT, near, source)
+    corners = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    low = np.floor(source)
+    part = (source - low)[:, None]
+    at = low[:, None].astype(np.int64) + corners
+    weights = np.where(corners == 1, part, 1 - part).prod(-1)
+    if not periodic:
+        weights = weights * ((at >= 0) & (at < size)).all(-1)
+    at %= size
+    return at[..., 0] * lengths[1] + at[..., 1], weights
 
 
 def turned(
@@ -95,7 +90,12 @@ def turned(
     first, second = (axis % x.ndim for axis in plane)
     lengths = (x.shape[first], x.shape[second])
     places, weights = resampling(lengths, angle, periodic=periodic, lattice=lattice)
-    return _resampled(x, places.to(x.device), weights.to(x), (first, second))
+    return _resampled(x, *_tensors(places, weights, x), (first, second))
+
+
+def _tensors(places: np.ndarray, weights: np.ndarray, like: Tensor) -> tuple[Tensor, Tensor]:
+    """A resampling, where the numbers are that it resamples."""
+    return torch.from_numpy(places).to(like.device), torch.from_numpy(weights).to(like)
 
 
 def _resampled(x: Tensor, places: Tensor, weights: Tensor, plane: tuple[int, int]) -> Tensor:
@@ -170,13 +170,14 @@ class RotationConv(nn.Module):
                              "Turn the kernel, or wrap both axes alike.")  # fmt: skip
         self.fold, self.turn, self.depth = fold, turn, depth
         self.plane = (plane[0] % dimension + 2, plane[1] % dimension + 2)
-        self.lattice = lattice
+        (a, b), (c, d) = lattice
+        self.lattice: Lattice = ((a, b), (c, d))
         directions = torch.arange(fold, dtype=torch.float64) * (2 * math.pi / fold)
         both = torch.stack([directions.cos(), directions.sin()])
         self.register_buffer("directions", both.float(), persistent=False)
         places, weights = _turns(self.fold, (size, size), 1, False, self.lattice)
-        self.register_buffer("places", places, persistent=False)
-        self.register_buffer("weights", weights.float(), persistent=False)
+        self.register_buffer("places", torch.from_numpy(places), persistent=False)
+        self.register_buffer("weights", torch.from_numpy(weights).float(), persistent=False)
 
     @property
     def outputs(self) -> int:
@@ -214,7 +215,7 @@ class RotationConv(nn.Module):
     def _table(self, lengths: tuple[int, int], sign: int, like: Tensor) -> tuple[Tensor, Tensor]:
         periodic = self.convolution.wrap[self.plane[0] - 2] == "torus"
         places, weights = _turns(self.fold, lengths, sign, periodic, self.lattice)
-        return places.to(like.device), weights.to(like)
+        return _tensors(places, weights, like)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, channels, n1, ..., nd) -> (b, outputs, n1, ..., nd)."""
@@ -228,8 +229,8 @@ class RotationConv(nn.Module):
 @lru_cache(maxsize=64)
 def _turns(
     fold: int, lengths: tuple[int, int], sign: int, periodic: bool, lattice: Lattice
-) -> tuple[Tensor, Tensor]:
+) -> tuple[np.ndarray, np.ndarray]:
     """`resampling` for every turn: (fold, n1 n2, 4) each."""
     angles = [sign * j * 2 * math.pi / fold for j in range(fold)]
     found = [resampling(lengths, a, periodic=periodic, lattice=lattice) for a in angles]
-    return torch.stack([f[0] for f in found]), torch.stack([f[1] for f in found])
+    return np.stack([f[0] for f in found]), np.stack([f[1] for f in found])
