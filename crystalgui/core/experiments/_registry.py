@@ -50,9 +50,7 @@ from crystalgui.core.plugins import guarded
 if TYPE_CHECKING:
     from crystalgui.core.experiments.figures import Draw
 
-NOT_EXPERIMENTS = frozenset(
-    {"catalogue", "claims", "figures", "results", "run", "speed"}
-)
+NOT_EXPERIMENTS = frozenset({"catalogue", "claims", "figures", "results", "run", "speed"})
 _KEY = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
 
@@ -102,6 +100,22 @@ class Context:
         kept = self.done(key)
         assert kept is not None
         return kept
+
+    def take(
+        self, key: str, folder: Path, wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> dict[str, Any] | None:
+        """Keep here, too, what the run of another experiment in ``folder`` kept under ``key``.
+
+        Its seconds come along.  None when nothing is there, or not what is ``wanted``.
+        """
+        try:
+            text = (folder / STEPS / f"{key}.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        if not wanted(json.loads(text)["numbers"]):
+            return None
+        write_atomic(self._step(key), text)
+        return self.done(key)
 
     def folder(self, key: str) -> Path:
         """A folder for the larger things of a step (data sets, checkpoints); made when missing."""

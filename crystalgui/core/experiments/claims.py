@@ -2,15 +2,17 @@
 
 Bird (2023), section 3.2, reads its figures by eye: this network is better than
 that one, this curve is flat.  Here a difference counts when it exceeds the
-least significant difference of two means of that many repeats (Fisher 1935):
-the deviation inside groups, pooled over all groups that are compared, times
-the quantile of Student's t.  What is smaller is within noise.
+least significant difference of two means of that many repeats: the deviation
+inside groups, pooled over all groups, times a quantile of Student's t for two
+groups (Fisher 1935), of the studentized range for the extremes of more (Tukey
+1949).  What is smaller is within noise.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +24,18 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 
 
-def least_difference(groups: Sequence[Floats], level: float = LEVEL) -> float:
+def least_difference(groups: Sequence[Floats], among: int = 2, level: float = LEVEL) -> float:
     """How far the means of two of these groups must be apart to count.
 
     Parameters
     ----------
     groups : sequence of (r,) float64
-        Repeats of each of the things that are compared, as many of each.
+        Repeats of each of the things that are compared, as many of each; NaN for one that
+        came to nothing.
+    among : int
+        Means of which the two are the largest and the smallest: of more than
+        two these are further apart by chance (Tukey's studentized range; for
+        two it is Student's t).
     level : float
         Of confidence.
 
@@ -37,14 +44,22 @@ def least_difference(groups: Sequence[Floats], level: float = LEVEL) -> float:
     float
         In their unit; infinite when nothing was repeated.
     """
-    from scipy.stats import t
-
     values = np.asarray(groups, np.float64)
     freedom = values.shape[0] * (values.shape[1] - 1)
     if freedom < 1:
         return math.inf
-    deviation = math.sqrt(float(values.var(axis=1, ddof=1).mean()))
-    return float(t.ppf(0.5 + level / 2, freedom)) * deviation * math.sqrt(2 / values.shape[1])
+    deviation = math.sqrt(float(np.nanmean(np.nanvar(values, axis=1, ddof=1))))
+    return _quantile(level, among, freedom) * deviation / math.sqrt(values.shape[1])
+
+
+@lru_cache(maxsize=64)
+def _quantile(level: float, among: int, freedom: int) -> float:
+    """Of the studentized range, which takes a second of integrals; for two of Student's t."""
+    from scipy.stats import studentized_range, t
+
+    if among == 2:
+        return math.sqrt(2) * float(t.ppf(0.5 + level / 2, freedom))
+    return float(studentized_range.ppf(level, among, freedom))
 
 
 def confidence(values: Floats, level: float = LEVEL) -> float:
@@ -60,9 +75,9 @@ def confidence(values: Floats, level: float = LEVEL) -> float:
 
 def verdict(difference: float, noise: float) -> Verdict:
     """Of something that is said to be larger by more than nothing."""
-    if abs(difference) <= noise:
-        return "within noise"
-    return "held" if difference > 0 else "did not hold"
+    if difference > noise:
+        return "held"
+    return "did not hold" if difference < -noise else "within noise"
 
 
 def weakest(verdicts: Sequence[Verdict]) -> Verdict:
@@ -88,7 +103,7 @@ def larger(
         As from `least_difference`.
     unit : str
     """
-    apart = {name: float(np.mean(first) - np.mean(other)) for name, other in others.items()}
+    apart = {name: float(np.nanmean(first) - np.nanmean(other)) for name, other in others.items()}
     said = ", ".join(f"{signed(value)} {unit} over {name}" for name, value in apart.items())
     verdicts = [verdict(value, noise) for value in apart.values()]
     return Claim(text=text, verdict=weakest(verdicts), numbers=f"{said}; noise {noise:.2g} {unit}")
