@@ -266,11 +266,17 @@ class Shelf:
 
 
 def mark(recipe: SweepRecipe, network: SweepNetwork, digest: str) -> str:
-    """What the points of a network depend on, but for chi and the repeat: a short hash."""
+    """What the points of a network depend on, but for chi and the repeat: a short hash.
+
+    With all parameters, so that other defaults of a card are another network.
+    """
+    from crystalgui.core.models import _registry as registry
+
+    params, _ = registry.settings(network.model, network.preset, network.params)
     base = replace(recipe.base, dataset=Path("data"), title="", device="auto", model="", threads=0)
     said = {
         "base": to_plain(base, Path.cwd()),
-        "network": [network.model, network.preset, sorted(network.params.items())],
+        "network": [network.model, sorted(params.items())],
         "rows": [recipe.train, recipe.test],
         "data": digest,
     }
