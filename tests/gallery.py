@@ -36,6 +36,8 @@ PAGES = (
     "classify",
     "train",
     "training",
+    "network",
+    "attention",
     "phase-data",
     "phase-data-made",
     "runs",
@@ -206,6 +208,7 @@ class Gallery:
         self.design()
         if {"train", "training", "runs"} & set(self.wanted):
             self.train(home)
+        self.attention(home)
         self.phase_data()
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
@@ -331,6 +334,37 @@ class Gallery:
         self.session.runs.refresh()
         self.shoot("runs")
 
+    def attention(self, home: Path) -> None:
+        """The form that draws its network, and the inside of that network as it trains."""
+        if not {"network", "attention"} & set(self.wanted):
+            return
+        from crystalgui.core.messages import ImportJob
+
+        project = self.session.project
+        digits = data_set_of_digits(home / "digits")
+        self.submit(ImportJob(project=project.folder, source=digits, name="digits"))
+        if not any(data.name == "digits" for data in project.datasets):
+            self.troubles.append("the images were not imported")
+            return
+        self.window.show_page("train")
+        self.rest()
+        panel: Any = self.window.page_widget("train")
+        panel.setup_chip.setChecked(True)
+        setup = panel.setup
+        setup.data.choose(next(data.folder for data in project.datasets if data.name == "digits"))
+        setup.model_choice.setCurrentIndex(setup.model_choice.findData("extractor"))
+        for name, value in (("kind", "free"), ("width", 8), ("halvings", 1)):
+            setup.params.set_value(name, value)
+            setup.params.edited.emit(name)
+        for name, value in (("epochs", 12), ("batch_size", 32), ("learning_rate", 0.01)):
+            setup.training.editor(name).setValue(value)
+        self.shoot("train", "network")
+        if "attention" in self.wanted:
+            view = panel.train(setup.recipe())
+            self.wait("attention", lambda: view.epoch >= 9 or not view.alive)
+            self.shoot("train", "attention")
+            self.wait("training", lambda: not view.alive)
+
     def phase_data(self) -> None:
         """A small data set of Hamiltonians, made through its four steps, and a view of it."""
         if not {"phase-data", "phase-data-made"} & set(self.wanted):
@@ -403,6 +437,19 @@ def data_set(folder: Path) -> tuple[Path, Path]:
     labels = folder.with_name("labels.csv")
     labels.write_text("\n".join(lines) + "\n", "utf-8")
     return folder, labels
+
+
+def data_set_of_digits(folder: Path) -> Path:
+    """The handwritten digits that come with scikit-learn (8 x 8), every third one to test."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+        part = folder / ("test" if number % 3 == 0 else "train") / str(label)
+        part.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * (255 / 16)).astype("uint8")).save(part / f"{number}.png")
+    return folder
 
 
 if __name__ == "__main__":
