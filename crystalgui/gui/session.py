@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
     from crystalgui.gui.state.monitors import MonitorsState
     from crystalgui.gui.state.predictions import PredictionsState
-    from crystalgui.gui.state.runs import RunsState
+    from crystalgui.gui.state.runs import RunsState, RunView
 
 
 class Notify(Protocol):
@@ -115,10 +115,18 @@ def create_session(
     session.predictions.attach(session.jobs)
     session.runs.found_interrupted.connect(
         lambda run: notify.warning(
-            f"“{run.title}” was interrupted after epoch {run.epochs} of {run.recipe.epochs}.",
-            "Resume it on the Train page.",
+            f"“{run.title}” was interrupted {run.reached}.",
+            f"Resume it on the {'Train' if run.sweep is None else 'Runs'} page.",
         )
     )
+
+    def sweep_ended(run: RunView) -> None:
+        if run.error is not None:
+            notify.error(run.error)
+        elif run.status == "done":
+            notify.info(f"{run.title}: the sweep is done.")
+
+    session.runs.sweep_ended.connect(sweep_ended)
 
     def note_recent(path: Path) -> None:
         session.settings = session.settings.with_recent(path)

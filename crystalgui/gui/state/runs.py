@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ from crystalgui.core.messages import (
     Progress,
     RunCreated,
     StepMetrics,
+    SweepJob,
+    SweepPoint,
+    SweepRecipe,
     TrainJob,
     TrainRecipe,
 )
@@ -44,7 +47,9 @@ class RunView:
     """One run, stored or live; the same object for as long as the window is open.
 
     ``error`` is why it failed or crashed in this session; ``shown`` whether
-    its curves are overlaid on the Runs page.
+    its curves are overlaid on the Runs page.  A sweep has its recipe in
+    ``sweep`` and the networks that are ready in ``points``, by network, degree
+    of rolling and repeat; ``recipe`` is what its networks have in common.
     """
 
     recipe: TrainRecipe
@@ -65,6 +70,8 @@ class RunView:
     started: float = field(default_factory=time.monotonic)
     seconds: float = math.nan
     data_name: str = ""
+    sweep: SweepRecipe | None = None
+    points: dict[tuple[str, int, int], SweepPoint] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -85,9 +92,28 @@ class RunView:
 
     @property
     def epochs(self) -> int:
-        """Epochs that are finished."""
-        live = max((len(s) and int(s.x[-1]) for s in self.curves.epochs.values()), default=0)
+        """Epochs that are finished; of a sweep, networks that are ready."""
+        live = len(self.points) if self.sweep is not None else 0
+        if not live:
+            live = max((len(s) and int(s.x[-1]) for s in self.curves.epochs.values()), default=0)
         return max(live, self.stored.epochs if self.stored else 0)
+
+    @property
+    def total(self) -> int:
+        """Epochs, or networks of a sweep, that were asked for."""
+        return self.recipe.epochs if self.sweep is None else self.sweep.size
+
+    @property
+    def reached(self) -> str:
+        """Where it is: ``"after epoch 3 of 10"``, ``"with 12 of 576 networks ready"``."""
+        if self.sweep is not None:
+            return f"with {self.epochs} of {self.total} networks ready"
+        return f"after epoch {self.epochs} of {self.total}"
+
+    def take_points(self, points: Iterable[SweepPoint]) -> None:
+        """Add networks of a sweep; a later one replaces an earlier one."""
+        for point in points:
+            self.points[point.network, point.rolling, point.repeat] = point
 
     @property
     def resumable(self) -> bool:
@@ -122,6 +148,10 @@ class RunsState(QObject):
         The Train page shows this run.
     found_interrupted(RunView)
         The project was opened and its newest run had been killed.
+    points_changed(RunView)
+        More networks of a sweep are ready.
+    sweep_ended(RunView)
+        A live sweep ended; ``status`` and ``error`` say how.
     """
 
     listed = Signal()
@@ -133,6 +163,8 @@ class RunsState(QObject):
     datasets_listed = Signal(object)
     watch_changed = Signal(object)
     found_interrupted = Signal(object)
+    points_changed = Signal(object)
+    sweep_ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -164,26 +196,43 @@ class RunsState(QObject):
 
     def train(self, recipe: TrainRecipe, run_id: str = "") -> RunView:
         """Train a recipe, or go on with ``run_id``."""
-        jobs, folder = self._connected()
-        view = self.find(run_id) if run_id else None
-        if view is None:
-            view = RunView(recipe=recipe)
+        _, folder = self._connected()
+        view = self.find(run_id) or RunView(recipe=recipe)
+        self._begin(view, TrainJob(project=folder, recipe=recipe, run_id=run_id))
+        self.watch(view)
+        return view
+
+    def sweep(self, recipe: SweepRecipe, run_id: str = "") -> RunView:
+        """Train the networks of a sweep, or go on with ``run_id``."""
+        _, folder = self._connected()
+        view = self.find(run_id) or RunView(recipe=common_recipe(recipe), sweep=recipe)
+        self._begin(view, SweepJob(project=folder, recipe=recipe, run_id=run_id))
+        return view
+
+    def _begin(self, view: RunView, job: TrainJob | SweepJob) -> None:
+        """Submit the job of a run, new or known."""
+        jobs, _ = self._connected()
+        if view not in self.runs:
             self.runs.insert(0, view)
-        view.run_id, view.status, view.error = run_id, "queued", None
+        view.run_id, view.status, view.error = job.run_id, "queued", None
         view.eta, view.started, view.seconds = math.nan, time.monotonic(), math.nan
-        job = TrainJob(project=folder, recipe=recipe, run_id=run_id)
         view.job_id = jobs.submit(job)
         self._by_job[view.job_id] = view
         self.listed.emit()
         self.run_changed.emit(view)
-        self.watch(view)
-        return view
 
     def resume(self, view: RunView) -> RunView:
         """Go on from the last checkpoint, after its curves were read."""
-        if view.complete or view.alive:
+        sweep = view.sweep
+
+        def go_on() -> RunView:
+            if sweep is not None:
+                return self.sweep(sweep, view.run_id)
             return self.train(view.recipe, view.run_id)
-        self.load(view, then=lambda: self.train(view.recipe, view.run_id))
+
+        if view.complete or view.alive:
+            return go_on()
+        self.load(view, then=go_on)
         return view
 
     def watch(self, view: RunView) -> None:
@@ -229,9 +278,12 @@ class RunsState(QObject):
         self._ask(stored.export_runs, target, on_answer=on_answer)
 
     def load(self, view: RunView, then: Callable[[], object] = lambda: None) -> None:
-        """Read the curves of a stored run, once."""
+        """Read the curves of a stored run, or the points of a sweep, once."""
         if view.complete or view.alive or not view.run_id:
             then()
+            return
+        if view.sweep is not None:
+            self._load_points(view, then)
             return
 
         def answered(kept: tuple[list[dict[str, float]], list[ConfusionReady]]) -> None:
@@ -244,6 +296,16 @@ class RunsState(QObject):
 
         self._ask(stored.read_curves, view.run_id, on_answer=answered)
 
+    def _load_points(self, view: RunView, then: Callable[[], object]) -> None:
+        def answered(points: list[SweepPoint]) -> None:
+            if not view.complete and not view.alive:
+                view.take_points(points)
+                view.complete = True
+                self.points_changed.emit(view)
+            then()
+
+        self._ask(stored.read_sweep, view.run_id, on_answer=answered)
+
     # ------------------------------------------------------------- queries
 
     def find(self, run_id: str) -> RunView | None:
@@ -252,13 +314,17 @@ class RunsState(QObject):
 
     @property
     def live(self) -> RunView | None:
-        """The run that trains now, else one that waits."""
-        alive = [run for run in self.runs if run.alive]
+        """The run that trains now, else one that waits; sweeps are not watched."""
+        alive = [run for run in self.runs if run.alive and run.sweep is None]
         return next((run for run in alive if run.status != "queued"), alive[0] if alive else None)
 
     @property
     def interrupted(self) -> list[RunView]:
-        """Runs that a crash or a power cut ended and that can go on."""
+        """Runs that a crash or a power cut ended and that can go on; sweeps apart."""
+        return [run for run in self._interrupted if run.sweep is None]
+
+    @property
+    def _interrupted(self) -> list[RunView]:
         return [run for run in self.runs if run.status == "interrupted" and run.resumable]
 
     # ------------------------------------------------------------- answers
@@ -276,8 +342,13 @@ class RunsState(QObject):
             view.step, view.epoch = event.step, event.epoch
             view.samples_per_second = event.samples_per_second
             view.memory_bytes = event.memory_bytes
-            view.curves.add_step(event)
-            self.curves_changed.emit(view)
+            if view.sweep is None:  # its networks begin again and again
+                view.curves.add_step(event)
+                self.curves_changed.emit(view)
+        elif isinstance(event, SweepPoint):
+            view.take_points((event,))
+            self.points_changed.emit(view)
+            self.run_changed.emit(view)
         elif isinstance(event, EpochMetrics):
             view.curves.add_epoch(event)
             view.epoch = float(event.epoch)
@@ -305,10 +376,10 @@ class RunsState(QObject):
         view.status, view.error, view.eta = row.status, row.error, math.nan
         view.seconds = row.seconds
         view.complete = bool(view.run_id)
-        if row.status == "done" and self._jobs is not None:
+        if row.status == "done" and self._jobs is not None and view.sweep is None:
             self._jobs.submit(CatalogueJob(project=self._folder))
         self.run_changed.emit(view)
-        self.ended.emit(view)
+        (self.ended if view.sweep is None else self.sweep_ended).emit(view)
         self.refresh()
 
     # ------------------------------------------------------------- the store
@@ -341,7 +412,7 @@ class RunsState(QObject):
             view = known.get(row.run_id)
             if view is None:
                 view = RunView(recipe=row.recipe, run_id=row.run_id, status=row.status)
-            view.stored, view.folder = row, row.folder
+            view.stored, view.folder, view.sweep = row, row.folder, row.sweep or view.sweep
             view.data_name = self._names.get(row.recipe.dataset, "")
             if not view.alive:
                 view.status = row.status if view.error is None else view.status
@@ -354,8 +425,14 @@ class RunsState(QObject):
         first, self.loaded = not self.loaded, True
         self.datasets_listed.emit(listing.datasets)
         self.listed.emit()
-        if first and self.interrupted:
-            self.found_interrupted.emit(self.interrupted[0])
+        if first and self._interrupted:
+            self.found_interrupted.emit(self._interrupted[0])
+
+
+def common_recipe(recipe: SweepRecipe) -> TrainRecipe:
+    """What the networks of a sweep have in common, called as the store calls it."""
+    words = f"of {len(recipe.networks)} networks"
+    return replace(recipe.base, title=recipe.title, model="sweep", preset=words)
 
 
 def stored_curves(

@@ -211,6 +211,14 @@ def best_metrics(run: RunView) -> dict[str, float]:
     return {key: run.curves.last(key) for key in run.curves.epochs}
 
 
+def tested(run: RunView) -> dict[str, float]:
+    """Metrics of the test; of a sweep those of its best network."""
+    if run.sweep is not None and run.points:
+        found = [p.accuracy for p in run.points.values() if math.isfinite(p.accuracy)]
+        return {"accuracy": max(found)} if found else {}
+    return run.stored.test if run.stored is not None else {}
+
+
 def cell_text(run: RunView, column: int) -> str:
     """What a cell says."""
     if column == TITLE:
@@ -222,11 +230,11 @@ def cell_text(run: RunView, column: int) -> str:
     if column == STATUS:
         return run.status
     if column == EPOCHS:
-        return f"{run.epochs} / {run.recipe.epochs}"
+        return f"{run.epochs} / {run.total}"
     if column == BEST:
         return _metric(best_metrics(run), "val")
     if column == TEST:
-        return _metric(run.stored.test, "") if run.stored is not None else ""
+        return _metric(tested(run), "")
     if column == DURATION:
         return _clock(run.seconds)
     if column == STARTED:
@@ -246,7 +254,7 @@ def _sort_key(run: RunView, column: int) -> tuple[float, str]:
     values = {
         EPOCHS: float(run.epochs),
         BEST: headline(best_metrics(run), "val")[1],
-        TEST: headline(run.stored.test)[1] if run.stored is not None else math.nan,
+        TEST: headline(tested(run))[1],
         DURATION: run.seconds,
         STARTED: run.stored.created.timestamp() if run.stored is not None else math.inf,
     }

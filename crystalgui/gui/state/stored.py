@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crystalgui.core.messages import ConfusionReady, DatasetSummary, TrainRecipe
+from crystalgui.core.errors import StoreError
+from crystalgui.core.messages import (
+    ConfusionReady,
+    DatasetSummary,
+    SweepPoint,
+    SweepRecipe,
+    TrainRecipe,
+)
 
 if TYPE_CHECKING:
     from crystalgui.core.store.run import Run
@@ -26,7 +34,8 @@ class StoredRun:
     """A run as the store has it.
 
     ``resumable``: it ended early and has a checkpoint; ``seconds`` is the
-    time spent training, NaN when unknown; ``test`` has the test metrics.
+    time spent training, NaN when unknown; ``test`` has the test metrics.  A
+    ``sweep`` is always resumable: what is ready is not trained again.
     """
 
     run_id: str
@@ -46,6 +55,7 @@ class StoredRun:
     seconds: float = math.nan
     resumable: bool = False
     binned: bool = False
+    sweep: SweepRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,9 @@ def _stored(run: Run) -> StoredRun:
     seconds = math.fsum(spent) if spent else math.nan
     if math.isnan(seconds) and run.ended is not None:
         seconds = (run.ended - run.created).total_seconds()
+    sweep = _sweep_of(run)
+    if sweep is not None and "test/accuracy" in run.best:
+        last = run.best
     return StoredRun(
         run_id=run.id,
         title=run.title,
@@ -81,9 +94,20 @@ def _stored(run: Run) -> StoredRun:
         tags=run.tags,
         note=run.note,
         seconds=seconds,
-        resumable=run.status in RESUMABLE and run.file("last.safetensors").is_file(),
+        resumable=run.status in RESUMABLE
+        and (sweep is not None or run.file("last.safetensors").is_file()),
         binned=run.status == "binned",
+        sweep=sweep,
     )
+
+
+def _sweep_of(run: Run) -> SweepRecipe | None:
+    """The recipe of a sweep; None for other runs, and where it cannot be read."""
+    from crystalgui.core.store.sweeps import is_sweep, sweep_recipe
+
+    with suppress(StoreError):
+        return sweep_recipe(run) if is_sweep(run) else None
+    return None
 
 
 def list_runs(folder: Path) -> Listing:
@@ -131,6 +155,15 @@ def read_curves(folder: Path, run_id: str) -> tuple[list[dict[str, float]], list
     with Project.open(folder) as project:
         run = project.run(run_id)
         return run.metrics(), run.confusions()
+
+
+def read_sweep(folder: Path, run_id: str) -> list[SweepPoint]:
+    """The networks of a sweep that are ready."""
+    from crystalgui.core.store.project import Project
+    from crystalgui.core.store.sweeps import read_points
+
+    with Project.open(folder) as project:
+        return read_points(project.run(run_id).folder, run_id)
 
 
 def export_runs(folder: Path, target: Path) -> Path:

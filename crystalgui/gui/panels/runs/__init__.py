@@ -24,6 +24,7 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.runs.cells import RunCells
 from crystalgui.gui.panels.runs.details import DetailsCard
 from crystalgui.gui.panels.runs.overlay import OverlayCard
+from crystalgui.gui.panels.runs.sweep import SweepCard
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.state.runs_table import (
@@ -58,9 +59,13 @@ class RunsPanel(QWidget):
         self.proxy = RunsProxy(self)
         self.proxy.setSourceModel(self.table)
         self.overlay, self.details = OverlayCard(), DetailsCard(session.lane)
+        self.sweep = SweepCard(session)
         self.details.hide()
+        self.curves = QStackedWidget()
+        self.curves.addWidget(self.overlay)
+        self.curves.addWidget(self.sweep)
         below = QSplitter(Qt.Orientation.Horizontal)
-        below.addWidget(self.overlay)
+        below.addWidget(self.curves)
         below.addWidget(self.details)
         below.setStretchFactor(0, 2)
         below.setStretchFactor(1, 1)
@@ -120,7 +125,7 @@ class RunsPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        widths = (190, 96, 96, 96, 80, 116, 96, 80, 150, 70)
+        widths = (190, 132, 96, 96, 96, 116, 96, 80, 150, 70)
         for column, width in enumerate(widths):
             header.resizeSection(column, width)
         card.body.addWidget(view, 1)
@@ -128,6 +133,8 @@ class RunsPanel(QWidget):
         row.setSpacing(SPACE[1])
         self.resume_button = PlainButton("Resume", icon_name="resume")
         self.watch_button = PlainButton("Watch")
+        self.stop_button = PlainButton("Stop", icon_name="stop")
+        self.stop_button.setToolTip("Stop after this epoch; what is ready is kept")
         self.details_button = PlainButton("Details")
         self.tag_button = PlainButton("Tags…", icon_name="tag")
         self.rename_button = PlainButton("Rename…")
@@ -142,6 +149,7 @@ class RunsPanel(QWidget):
         return (
             self.watch_button,
             self.resume_button,
+            self.stop_button,
             self.details_button,
             self.rename_button,
             self.tag_button,
@@ -153,6 +161,7 @@ class RunsPanel(QWidget):
         runs.listed.connect(self._listed)
         runs.run_changed.connect(self._run_changed)
         runs.curves_changed.connect(self.overlay.update_run)
+        runs.points_changed.connect(self.sweep.update_run)
         self._session.monitors.changed.connect(self._inside_changed)
         self.filter.textChanged.connect(self.proxy.set_text)
         self.bin_chip.toggled.connect(self._show_bin)
@@ -162,6 +171,7 @@ class RunsPanel(QWidget):
         self.view.customContextMenuRequested.connect(self._menu)
         self.resume_button.clicked.connect(self.resume)
         self.watch_button.clicked.connect(self.watch)
+        self.stop_button.clicked.connect(self.stop)
         self.details_button.clicked.connect(self.show_details)
         self.tag_button.clicked.connect(lambda: self._edit(TAGS))
         self.rename_button.clicked.connect(lambda: self._edit(TITLE))
@@ -204,7 +214,13 @@ class RunsPanel(QWidget):
         for run in self.selected()[:1]:
             if run.resumable:
                 self._runs.resume(run)
-                self.page_wanted.emit("train")
+                if run.sweep is None:
+                    self.page_wanted.emit("train")
+
+    def stop(self) -> None:
+        """Stop the selected run after this epoch; it can go on later."""
+        for run in self.selected()[:1]:
+            self._runs.stop_after_epoch(run)
 
     def watch(self) -> None:
         """Show the selected run on the Train page."""
@@ -297,10 +313,16 @@ class RunsPanel(QWidget):
         chosen = self.selected()
         for run in chosen:
             self._runs.load(run)
-        self.overlay.show_runs(chosen)
+        self.overlay.show_runs([run for run in chosen if run.sweep is None])
         first = chosen[0] if chosen else None
+        if first is not None and first.sweep is not None:
+            self.sweep.show_run(first)
+            self.curves.setCurrentWidget(self.sweep)
+        else:
+            self.curves.setCurrentWidget(self.overlay)
         self.resume_button.setEnabled(first is not None and first.resumable)
-        self.watch_button.setEnabled(len(chosen) == 1)
+        self.stop_button.setEnabled(first is not None and _stoppable(first))
+        self.watch_button.setEnabled(len(chosen) == 1 and chosen[0].sweep is None)
         self.details_button.setEnabled(len(chosen) == 1)
         self.rename_button.setEnabled(first is not None and first.stored is not None)
         self.tag_button.setEnabled(first is not None and first.stored is not None)
@@ -313,9 +335,15 @@ class RunsPanel(QWidget):
         chosen = self.selected()
         if run in chosen:
             self.resume_button.setEnabled(chosen[0].resumable)
+            self.stop_button.setEnabled(_stoppable(chosen[0]))
+            self.sweep.update_run(run)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Read the store when nobody has."""
         super().showEvent(event)
         if not self._runs.loaded:
             self._runs.refresh()
+
+
+def _stoppable(run: RunView) -> bool:
+    return run.status in ("queued", "running")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from crystalgui.core.messages import TrainRecipe
+from crystalgui.core.messages import SweepRecipe, TrainRecipe
 from crystalgui.gui.panels.quantities import duration, metric_name, real
 from crystalgui.gui.panels.train.monitors import MonitorCards
 from crystalgui.gui.state.monitors import Monitors
@@ -89,7 +89,8 @@ class DetailsCard(Card):
 def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
     """Rows by section."""
     recipe: TrainRecipe = run.recipe
-    facts = [("Status", run.status), ("Data", run.data), ("Epochs", str(run.epochs))]
+    facts = [("Status", run.status), ("Data", run.data)]
+    facts.append(("Epochs" if run.sweep is None else "Networks", f"{run.epochs} of {run.total}"))
     facts.append(("Duration", duration(run.seconds)))
     if run.stored is not None:
         facts += [
@@ -119,14 +120,17 @@ def details(run: RunView) -> dict[str, list[tuple[str, str]]]:
     ]
     model = [("family", recipe.model), ("preset", recipe.preset)]
     model += [(k.replace("_", " "), _word(v)) for k, v in recipe.params.items()]
-    split = [(f.name, _word(getattr(recipe.split, f.name))) for f in fields(recipe.split)]
+    if run.sweep is not None:
+        best = []
+        plain, model = _sweep_rows(run.sweep, plain)
+    parts = [(f.name, _word(getattr(recipe.split, f.name))) for f in fields(recipe.split)]
     return {
         "Run": facts,
         "Best epoch": best,
         "Test": test,
         "Recipe": plain,
         "Model": model,
-        "Split": split,
+        "Split": parts,
     }
 
 
@@ -134,3 +138,22 @@ def _word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _sweep_rows(
+    sweep: SweepRecipe, plain: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Rows of the recipe and of the networks of a sweep."""
+    rows = [
+        ("rollings", ", ".join(map(str, sweep.rollings))),
+        ("repeats", str(sweep.repeats)),
+        ("training rows", f"{sweep.train:,}" if sweep.train else "all"),
+        ("test rows", f"{sweep.test:,}" if sweep.test else "all"),
+    ]
+    rows += [row for row in plain if row[0] not in ("rolling", "replicas", "patience")]
+    networks = []
+    for network in sweep.networks:
+        words = [f"{network.model} {network.preset}".strip()]
+        words += [f"{key} {_word(value)}" for key, value in network.params.items()]
+        networks.append((network.title, ", ".join(words)))
+    return rows, networks

@@ -1,0 +1,185 @@
+"""A sweep on the Runs page: one row, curves that fill in, resumed by the same action."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from crystalgui.core.errors import ModelError
+from crystalgui.core.messages import (
+    Done,
+    ErrorInfo,
+    Failed,
+    Progress,
+    RunCreated,
+    Started,
+    StepMetrics,
+    SweepJob,
+    SweepNetwork,
+    SweepPoint,
+    SweepRecipe,
+    TrainRecipe,
+)
+from crystalgui.core.store.project import Project
+from crystalgui.core.store.sweeps import append_points
+from crystalgui.gui.panels.runs import RunsPanel
+from crystalgui.gui.session import Session
+from crystalgui.gui.state.runs_table import EPOCHS, MODEL, STATUS, TEST, TITLE
+from tests.gui.sessions import PlayedEngine
+
+
+def _recipe(folder: Path) -> SweepRecipe:
+    return SweepRecipe(
+        title="stripes by rolling",
+        base=TrainRecipe(model="", dataset=folder / "stripes", epochs=7),
+        networks=(
+            SweepNetwork(title="torus", model="extractor", group="sum", params={"width": 8}),
+            SweepNetwork(title="flat", model="dense", group="dense"),
+        ),
+        rollings=(0, 2),
+        repeats=2,
+    )
+
+
+def _point(network: str, rolling: int, repeat: int, accuracy: float) -> SweepPoint:
+    return SweepPoint(
+        run_id="", network=network, rolling=rolling, repeat=repeat, accuracy=accuracy,
+        cost=10 ** (-accuracy),
+    )  # fmt: skip
+
+
+FIRST = tuple(_point("torus", chi, r, 0.8 + 0.02 * r) for chi in (0, 2) for r in (0, 1))
+
+
+def _stored(folder: Path) -> str:
+    """An interrupted sweep with four of eight networks; its id."""
+    with Project.open(folder) as project:
+        run = project.create_sweep(_recipe(folder))
+        append_points(run, FIRST)
+        run.set_status("interrupted")
+        return run.id
+
+
+@pytest.fixture
+def page(qtbot: QtBot, played: tuple[Session, PlayedEngine]) -> RunsPanel:
+    session, _ = played
+    _stored(session.project.folder)
+    panel = RunsPanel(session)
+    qtbot.addWidget(panel)
+    panel.resize(1100, 800)
+    panel.show()
+    qtbot.waitUntil(lambda: panel.proxy.rowCount() == 1)
+    panel.view.selectRow(0)
+    qtbot.waitUntil(lambda: len(panel.sweep.plot.curves) == 1)
+    return panel
+
+
+def _cell(page: RunsPanel, column: int, row: int = 0) -> str:
+    text: str = page.proxy.index(row, column).data()
+    return text
+
+
+def test_a_sweep_is_one_row(page: RunsPanel) -> None:
+    assert _cell(page, TITLE) == "stripes by rolling"
+    assert _cell(page, MODEL) == "sweep of 2 networks"
+    assert _cell(page, EPOCHS) == "4 / 8"
+    assert _cell(page, STATUS) == "interrupted"
+    assert _cell(page, TEST) == "acc. 0.82"
+    assert page.resume_button.isEnabled()
+    assert not page.watch_button.isEnabled()
+
+
+def test_its_curves_are_against_rolling(page: RunsPanel) -> None:
+    assert page.curves.currentWidget() is page.sweep
+    (curve,) = page.sweep.plot.curves
+    assert (curve.name, curve.x.tolist()) == ("torus", [0, 2])
+    assert curve.mean == pytest.approx(np.full(2, 81.0))
+    assert curve.spread == pytest.approx(np.full(2, np.sqrt(2)))
+    assert curve.best is not None
+    assert curve.best == pytest.approx(np.full(2, 82.0))
+    page.sweep.chips["cost"].click()
+    (logged,) = page.sweep.plot.curves
+    assert logged.mean == pytest.approx(np.full(2, -0.81))
+    assert logged.best == pytest.approx(np.full(2, -0.82))
+    assert page.sweep.groups == ("all", "sum", "dense")
+    page.sweep.show_group("dense")
+    assert page.sweep.plot.curves == ()
+    assert "4 of 8 networks are ready" in page.sweep.words.text()
+
+
+def test_resume_goes_on_with_the_sweep_and_it_fills_in(
+    qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    wanted: list[str] = []
+    page.page_wanted.connect(wanted.append)
+    page.resume()
+    qtbot.waitUntil(lambda: bool(engine.jobs))
+    (job,) = engine.jobs
+    assert isinstance(job, SweepJob)
+    assert job.recipe == _recipe(session.project.folder)
+    run = session.runs.runs[0]
+    assert job.run_id == run.run_id
+    assert wanted == []  # it is watched here
+    assert session.runs.live is None
+    assert run.folder is not None
+    engine.state_changed.emit(job.job_id, "running")
+    engine.send(Started(title="Sweep"), RunCreated(run_id=run.run_id, folder=run.folder))
+    step = StepMetrics(run_id=run.run_id, step=3, epoch=0.5, loss=1.0, samples_per_second=9.0)
+    engine.send(step, Progress(done=4.5, total=8, text="flat: 4 networks together", eta=60.0))
+    qtbot.waitUntil(lambda: "flat: 4 networks together" in page.sweep.words.text())
+    assert len(run.curves.steps) == 0
+    engine.send(*(_point("flat", chi, r, 0.5) for chi in (0, 2) for r in (0, 1)))
+    qtbot.waitUntil(lambda: len(page.sweep.plot.curves) == 2)
+    assert _cell(page, EPOCHS) == "8 / 8"
+    assert page.sweep.plot.curves[0].ink != page.sweep.plot.curves[1].ink
+    with Project.open(session.project.folder) as project:
+        stored = project.run(run.run_id)
+        append_points(stored, list(run.points.values()))
+        stored.set_status("done")
+    engine.end(Done())
+    qtbot.waitUntil(lambda: _cell(page, STATUS) == "done")
+    qtbot.waitUntil(lambda: not page.resume_button.isEnabled())
+    assert "Most accurate over all degrees: torus" in page.sweep.words.text()
+    assert len(engine.jobs) == 1  # no new model, so the catalogue is not asked again
+
+
+def test_a_new_sweep_can_fail_and_be_stopped(
+    qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    said: list[str] = []
+    session.notify.posted.connect(lambda notice: said.append(notice.title))
+    recipe = replace(_recipe(session.project.folder), title="another")
+    run = session.runs.sweep(recipe)
+    qtbot.waitUntil(lambda: page.proxy.rowCount() == 2)
+    assert (run.title, run.total) == ("another", 8)
+    row = next(i for i in (0, 1) if _cell(page, TITLE, i) == "another")
+    page.view.selectRow(row)
+    page.stop_button.click()
+    assert engine.soft == [run.job_id]
+    engine.end(Failed(error=ErrorInfo.of(ModelError("This sweep has no networks.", "Name some."))))
+    assert run.status == "failed"
+    assert said == ["This sweep has no networks."]
+
+
+def test_a_report_of_a_sweep_is_written(qtbot: QtBot, page: RunsPanel, tmp_path: Path) -> None:
+    page.sweep.write_report(tmp_path / "report")
+    qtbot.waitUntil(lambda: (tmp_path / "report" / "sweep.pdf").is_file(), timeout=20_000)
+    with open(tmp_path / "report" / "points.csv", encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 4
+    page.sweep.export.write(tmp_path / "shown.csv")
+    assert "torus,sum,0,2,81," in (tmp_path / "shown.csv").read_text()
+
+
+def test_details_tell_the_networks(page: RunsPanel) -> None:
+    page.show_details()
+    text = page.details.text()
+    assert "Networks\t4 of 8" in text
+    assert "torus\textractor, width 8" in text
+    assert "rollings\t0, 2" in text
