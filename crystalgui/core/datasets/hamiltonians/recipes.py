@@ -171,6 +171,13 @@ def checked(recipe: PhaseDataRecipe) -> PhaseDataRecipe:
 
 def ends(recipe: PhaseDataRecipe) -> tuple[Hoppings, Hoppings, int]:
     """Both ends on the same lattice vectors, and the number of occupied bands."""
+    for source in (recipe.start, recipe.end):
+        if source.path is not None and not source.path.exists():
+            raise DataError(
+                f"The recipe {recipe.name} needs a file that is not there.",
+                "Set CRYSTALGUI_DATA to the folder that holds what the recipe names.",
+                path=source.path,
+            )
     start, end = common(hamiltonian(recipe.start), hamiltonian(recipe.end))
     occupied = recipe.occupied or start.occupied or end.occupied or guess_occupation(end)[0]
     check_occupation(start, occupied)
