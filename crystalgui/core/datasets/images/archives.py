@@ -25,6 +25,8 @@ IMAGES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm")
 )
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+_KNOWN = IMAGES | {".bin"}
+_WORDS = ("license", "licence", "batches.meta.txt")
 _MOST_BYTES = 1 << 28
 
 
@@ -109,14 +111,21 @@ def entries(source: Path) -> Iterator[Entry]:
         ) from error
 
 
+def ending(name: str) -> str:
+    """``.png`` of ``train/cat/1.PNG``."""
+    return os.path.splitext(name)[1].lower()
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or a folder above it is one that systems leave about."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
 def _wanted(name: str, size: int) -> bool:
     """Whether the contents are needed: images, CIFAR's binary files, licences."""
-    parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    known = Path(name).suffix.lower() in (*IMAGES, ".bin") or parts[-1].lower().startswith(
-        ("license", "licence", "batches.meta.txt")
-    )
-    return not hidden and known and size <= _MOST_BYTES
+    last = name.rpartition("/")[2].lower()
+    known = ending(name) in _KNOWN or last.startswith(_WORDS)
+    return known and size <= _MOST_BYTES and not hidden(name)
 
 
 def _of_folder(folder: Path) -> Iterator[Entry]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -215,37 +215,37 @@ class _Collected:
 
     def take(self, entry: archives.Entry) -> None:
         """One file more."""
-        name = PurePosixPath(entry.name)
-        if any(part.startswith(".") or part == "__MACOSX" for part in name.parts):
+        if archives.hidden(entry.name):
             return
-        if name.suffix.lower() in archives.IMAGES:
+        name = entry.name.rpartition("/")[2]
+        if archives.ending(name) in archives.IMAGES:
             try:
-                self._image(name, entry.data)
+                self._image(entry)
             except ValueError as reason:
                 self.unreadable.append(f"{entry.name}: {reason}")
-        elif _BINARY.match(name.name):
+        elif _BINARY.match(name):
             if len(entry.data) % _RECORD or not entry.data:
                 raise FileError(
-                    f"{name.name} is not of the binary edition of CIFAR-10: it has "
+                    f"{name} is not of the binary edition of CIFAR-10: it has "
                     f"{len(entry.data):,} bytes, not a multiple of {_RECORD:,}.",
                     "Fetch it again.",
                     path=entry.name,
                 )
-            self.binary.append((name.name, np.frombuffer(entry.data, np.uint8)
+            self.binary.append((name, np.frombuffer(entry.data, np.uint8)
                                 .reshape(-1, _RECORD)))  # fmt: skip
-        elif name.name == "batches.meta.txt":
+        elif name == "batches.meta.txt":
             lines = entry.data.decode("utf-8", "replace").split("\n")
             self.names = tuple(line.strip() for line in lines if line.strip())
-        elif name.name.lower().startswith(("license", "licence")) and not self.licence:
+        elif name.lower().startswith(("license", "licence")) and not self.licence:
             lines = entry.data[:4000].decode("utf-8", "replace").splitlines()
             self.licence = next((line.strip()[:200] for line in lines if line.strip()), "")
-        elif _PICKLE.match(name.name):
+        elif _PICKLE.match(name):
             self.pickles.append(entry.name)
 
-    def _image(self, name: PurePosixPath, data: bytes) -> None:
+    def _image(self, entry: archives.Entry) -> None:
         """`ValueError` says why one cannot be used."""
-        part, kind = _place(name)
-        values, form = decode(data, self.size)
+        part, kind = _place(entry.name)
+        values, form = decode(entry.data, self.size)
         if self.images and values.shape[1:] != self.images[0].shape[1:]:
             h, w = self.images[0].shape[1:]
             raise ValueError(
@@ -327,9 +327,9 @@ class _Collected:
         return values, label, is_test, classes, Origin(title="CIFAR-10", licence=self.licence)
 
 
-def _place(name: PurePosixPath) -> tuple[str, str]:
+def _place(name: str) -> tuple[str, str]:
     """Part and class of an image by its path."""
-    above = name.parts[:-1]
+    above = [part for part in name.split("/")[:-1] if part]
     if not above or above[-1].lower() in TRAIN | TEST | OTHER:
         raise ValueError("It lies in no folder of a class.")
     for part in reversed(above[:-1]):
