@@ -38,6 +38,7 @@ PAGES = (
     "training",
     "network",
     "attention",
+    "invariance",
     "phase-data",
     "phase-data-made",
     "runs",
@@ -336,7 +337,7 @@ class Gallery:
 
     def attention(self, home: Path) -> None:
         """The form that draws its network, and the inside of that network as it trains."""
-        if not {"network", "attention"} & set(self.wanted):
+        if not {"network", "attention", "invariance"} & set(self.wanted):
             return
         from crystalgui.core.messages import ImportJob
 
@@ -356,14 +357,27 @@ class Gallery:
         for name, value in (("kind", "free"), ("width", 8), ("halvings", 1)):
             setup.params.set_value(name, value)
             setup.params.edited.emit(name)
-        for name, value in (("epochs", 12), ("batch_size", 32), ("learning_rate", 0.01)):
+        for name, value in (("epochs", 12), ("batch_size", 32), ("learning_rate", 2e-3)):
             setup.training.editor(name).setValue(value)
         self.shoot("train", "network")
-        if "attention" in self.wanted:
+        if {"attention", "invariance"} & set(self.wanted):
             view = panel.train(setup.recipe())
             self.wait("attention", lambda: view.epoch >= 9 or not view.alive)
             self.shoot("train", "attention")
             self.wait("training", lambda: not view.alive)
+            self.invariance(panel)
+
+    def invariance(self, panel: Any) -> None:
+        """What the network that was trained last answers when its images are rolled."""
+        if "invariance" not in self.wanted:
+            return
+        panel.invariance_chip.setChecked(True)
+        asking = panel.invariance.asking
+        self.wait("the trained network", lambda: asking.run.isEnabled())
+        asking.form.set_value("rollings", "0, 1, 2, 3, 4")
+        asking.run.click()
+        self.wait("invariance", lambda: panel.invariance.state.done)
+        self.shoot("train", "invariance")
 
     def phase_data(self) -> None:
         """A small data set of Hamiltonians, made through its four steps, and a view of it."""

@@ -163,3 +163,48 @@ def test_the_mode_changes_with_curves_shown(room: Any, qtbot: Any) -> None:
     for mode in ("dark", "light"):
         theme().install(mode)
         qtbot.waitUntil(lambda: not clock().running)
+
+
+def test_a_real_model_is_measured_through_the_room(
+    session: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    """A network of zones with random weights: it does not notice that its zones are rolled."""
+    import torch
+
+    from crystalgui.core.messages import CatalogueJob
+    from crystalgui.core.models import _registry as registry
+    from crystalgui.core.models.trained import Inference, write_model
+    from crystalgui.core.store.project import Project
+    from tests.models.hamiltonians import brillouin_zones
+
+    data = brillouin_zones(tmp_path / "zones", 40)
+    shape = (len(data.names),)
+    params, _ = registry.settings("zone", "small", {"width": 8, "wide": 8})
+    torch.manual_seed(0)
+    network = registry.build("zone", 2, params, shape)
+    card = TrainedModel(
+        name="zones-1", family="zone", title="Zones", folder="", task="classification",
+        target="phase", classes=data.summary.classes, params=params,
+    )  # fmt: skip
+    with Project.open(session.project.folder) as project:
+        project.register_dataset(data.summary)
+        folder = project.models_folder / card.name
+        project.register_model(
+            write_model(folder, card, Inference(shape=shape), [network.state_dict()])
+        )
+    panel = TrainPanel(session)
+    qtbot.addWidget(panel)
+    panel.resize(1100, 760)
+    panel.show()
+    page = panel.invariance
+    panel.show_invariance()
+    session.jobs.submit(CatalogueJob(project=session.project.folder))
+    qtbot.waitUntil(lambda: page.asking.run.isEnabled(), timeout=60_000)
+    page.asking.choose("zones-1")
+    page.asking.form.set_value("rollings", "0 3")
+    page.asking.run.click()
+    qtbot.waitUntil(lambda: page.state.done, timeout=60_000)
+    assert [p.rolling for p in page.state.points] == [0, 3]
+    assert page.rolling.words.text().startswith("Invariant: no answer changes")
+    assert page.layers.words.text().startswith("This network has no layers")
+    assert not page.layers.export.isEnabled()
