@@ -72,7 +72,8 @@ STUDY = Study(
     source=MNIST,
     sizes={
         "quick": Size(
-            rollings=(0, 7, 14), repeats=2, epochs=4, rate=5e-3, train=1500, test=1000,
+            rollings=(0, 5, 14), repeats=2, epochs=4, rate=5e-3, batch=32, train=1000,
+            test=1000,
             params={"halvings": 2, "depth": 1, "width": 8, "wide": 32},
         ),
         "paper": Size(rollings=tuple(range(28)), repeats=3, epochs=10, rate=1e-4, preset="mnist"),

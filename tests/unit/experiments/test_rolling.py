@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from crystalgui.core.experiments import (
+    figures,
     rolling,
     rolling_cifar_bandwidth,
     rolling_cifar_collated,
@@ -160,6 +161,7 @@ def beside(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CRYSTALGUI_DATA", str(shared))
         patch.setitem(rolling.CIFAR_SIZES, "quick", TINY)
+        patch.setattr(figures, "DOTS_PER_INCH", 40)
         for experiment in ("rolling-cifar-residual", "rolling-cifar-bandwidth"):
             job = ExperimentJob(name=experiment, out=home / experiment, device="cpu")
             events = run_experiment(job)
