@@ -68,7 +68,8 @@ class NetworkCard(Card):
             outputs = len(data.classes) if data is not None and data.classes else 1
             shape = data.shape if data is not None else ()
             try:
-                drawn = network_diagram(card.name, params, shape, outputs)
+                if data is None or shape:  # hoppings do not say theirs
+                    drawn = network_diagram(card.name, params, shape, outputs)
                 said = drawn.summary if drawn is not None else ""
             except CrystalError as error:
                 said, role = f"{error.title} {error.hint}", "warn"
