@@ -330,7 +330,7 @@ def test_attention_and_gradients_come_live(
     assert not live.loss.isVisible()
     _epoch(engine, 1, 0.7, 0.2, 0.3, 0.2)
     _epoch(engine, 2, 0.4, 0.8, 0.3, 0.2)
-    qtbot.waitUntil(lambda: inside.attention.title == "Attention by layer, epoch 2")
+    qtbot.waitUntil(lambda: inside.attention.title == "Attention, epoch 2")
     assert inside.attention.subtitle == "1,250 samples · dashed: before training"
     assert inside.history.plot.values.shape == (4, 3)
     assert inside.gradients.subtitle == "epoch 2"

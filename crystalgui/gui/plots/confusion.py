@@ -7,6 +7,7 @@ count is in the tooltip.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -130,10 +131,14 @@ class ConfusionPlot(QWidget):
         painter.setFont(small)
         metrics = QFontMetricsF(small)
         share = self.percent()
+        cell = self.cell_rect(0, 0)
+        every = max(1, math.ceil(metrics.height() / max(1.0, cell.height() + GAP)))
+        form = self._form(metrics, cell)
         for i, name in enumerate(self._classes):
-            self._names(painter, metrics, i, name)
+            if i % every == 0:
+                self._names(painter, metrics, i, name)
             for j in range(len(self._classes)):
-                self._cell(painter, i, j, float(share[i, j]))
+                self._cell(painter, i, j, float(share[i, j]), form)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(colour("accent"), 2))
@@ -146,6 +151,7 @@ class ConfusionPlot(QWidget):
         side = QRectF(0, row.top(), row.left() - 6, row.height())
         above = QRectF(column.left(), 0, column.width(), column.top() - 4)
         elide = Qt.TextElideMode.ElideRight
+        side = side.adjusted(0, -side.height(), 0, side.height())  # low rows: it keeps its middle
         painter.drawText(
             side,
             Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
@@ -157,7 +163,16 @@ class ConfusionPlot(QWidget):
             metrics.elidedText(name, elide, above.width()),
         )
 
-    def _cell(self, painter: QPainter, i: int, j: int, value: float) -> None:
+    @staticmethod
+    def _form(metrics: QFontMetricsF, cell: QRectF) -> str:
+        """How a number is written in a cell: with a decimal, without, or not at all."""
+        if cell.height() >= metrics.ascent():
+            for form, widest in ((".1f", "100.0"), (".0f", "100")):
+                if metrics.horizontalAdvance(widest) + 2 <= cell.width():
+                    return form
+        return ""
+
+    def _cell(self, painter: QPainter, i: int, j: int, value: float, form: str) -> None:
         tokens = theme().tokens
         full, empty = QColor(OKABE_ITO[0]), QColor(tokens.quiet)
         weight = (value / 100.0) ** 0.8
@@ -169,10 +184,13 @@ class ConfusionPlot(QWidget):
         rect = self.cell_rect(i, j)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(fill)
-        painter.drawRoundedRect(rect, 4, 4)
+        radius = min(4.0, rect.height() / 4)
+        painter.drawRoundedRect(rect, radius, radius)
+        if not form:
+            return
         luminance = 0.2126 * fill.redF() + 0.7152 * fill.greenF() + 0.0722 * fill.blueF()
         painter.setPen(QColor("#ffffff" if luminance < 0.5 else "#1c2430"))
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{value:.1f}")
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, f"{value:{form}}")
 
     # -------------------------------------------------------------- events
 

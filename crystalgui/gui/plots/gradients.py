@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from crystalgui.core.messages import GradientsReady
@@ -22,6 +22,7 @@ from crystalgui.gui.theme import OKABE_ITO, colour, theme
 
 ALIKE, UNLIKE = OKABE_ITO[6], OKABE_ITO[2]
 LEAST = 1e-12
+AXIS, WORDS = 44.0, 34.0
 
 GradientView = Literal["share", "size", "kernels"]
 
@@ -109,18 +110,28 @@ class GradientPlot(LayersPlot):
             self._draw_bars(r)
         self.show_legend(self._words[self._view] if r is not None else ())
 
+    def _headroom(self) -> float:
+        """End of an ordinate from 0 to 1 with room for the words above."""
+        drawn = max(60.0, self.height() - AXIS)
+        return drawn / (drawn - WORDS)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Another height, other room for the words."""
+        super().resizeEvent(event)
+        self.mark()
+
     def _draw_bars(self, r: GradientsReady) -> None:
         x = np.arange(len(r.layers), dtype=float)
         if self._view == "kernels":
             y = np.nan_to_num(np.array(r.alike))
             self._low.setOpts(x=x, y0=0 * x, height=y)
-            self.set_reach(0.0, 1.25)
+            self.set_reach(0.0, self._headroom())
             return
         known = np.isfinite(r.homogeneous)  # layers that no gradient reaches stay empty
         x, same = x[known], np.clip(np.array(r.homogeneous)[known], 0, 1)
         self._low.setOpts(x=x, y0=0 * x, height=same)
         self._high.setOpts(x=x, y0=same, height=1 - same)
-        self.set_reach(0.0, 1.25)
+        self.set_reach(0.0, self._headroom())
 
     def _draw_sizes(self, r: GradientsReady) -> None:
         for item, reading in ((self._size, r), (self._old, self._before)):

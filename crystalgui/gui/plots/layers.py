@@ -34,7 +34,7 @@ class LayersPlot(Plot):
         self.getPlotItem().getViewBox().setMouseEnabled(x=False, y=False)
         self._readout = Readout(self)
         self._legend = self.addLegend(
-            offset=(-8, 4), labelTextSize="11px", brush=None, pen=None, colCount=2
+            offset=(-8, 2), labelTextSize="11px", brush=None, pen=None, colCount=2
         )
         self._legend.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
         self._legend_rows: tuple[tuple[object, str], ...] = ()

@@ -367,12 +367,13 @@ class LiveView(QWidget):
             (self.loss, 180),
             (self.metric, 180),
             (self.confusion, 210),
-            (self.inside.attention, 200),
-            (self.inside.history, 200),
-            (self.inside.gradients, 200),
+            (self.inside.attention, 220),
+            (self.inside.history, 220),
+            (self.inside.gradients, 220),
         ):  # rows share the height; below this they scroll
             shrinking.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             shrinking.setMinimumHeight(least)
+        self.run_card.setMinimumHeight(250)
         for card, other, word in (
             (self.loss, self.metric, "metric"),
             (self.metric, self.loss, "loss"),

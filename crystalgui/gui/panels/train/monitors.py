@@ -98,7 +98,7 @@ class AttentionCard(Card):
         said = f"{count(reading.samples)} samples"
         if first is not None and first.epoch < reading.epoch:
             said += f" · dashed: {'before training' if not first.epoch else f'epoch {first.epoch}'}"
-        self.set_title(f"Attention by layer, {when}", said)
+        self.set_title(f"Attention, {when}", said)
         found = saturation(monitors.attention, reading.epoch)
         self.words.setVisible(found is not None)
         self._floor = found.floor if found is not None else 0.0
