@@ -29,6 +29,7 @@ from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import Event, PhaseAnswer, PhaseAnswerJob, Progress
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
+from crystalgui.core.models._base import Network
 from crystalgui.core.models.trained import Inference, find, read_card, read_model
 from crystalgui.core.models.zone import ZoneNetwork
 from crystalgui.core.physics.gaps import guess_occupation
@@ -52,7 +53,7 @@ class ZoneClassifier:
 
     card: TrainedModel
     inference: Inference
-    networks: list[ZoneNetwork]
+    networks: list[Network]
     device: torch.device
 
     @classmethod
@@ -66,15 +67,16 @@ class ZoneClassifier:
         """
         where = devices.resolve(job.device)
         folder = find(job.model or SHIPPED, job.project)
-        card, _ = read_card(folder)
-        if not registry.family(card.family).card.reads("zone") or card.task != "classification":
+        card, inference = read_card(folder)
+        zones = registry.family(card.family).card.reads("zone") and len(inference.shape) == 1
+        if not zones or card.task != "classification":
             raise ModelError(
                 f"{card.title} does not name phases of Hamiltonians.",
                 f"Choose a network of Brillouin zones, e.g. {SHIPPED}.",
                 path=folder,
             )
         card, inference, networks = read_model(folder)
-        return cls(card, inference, [cast(ZoneNetwork, n.to(where)) for n in networks], where)
+        return cls(card, inference, [n.to(where) for n in networks], where)
 
     @property
     def mesh(self) -> int:
@@ -101,9 +103,10 @@ class ZoneClassifier:
 
     @torch.no_grad()
     def strangeness(self, values: Tensor) -> float:
-        """Mean of `ZoneNetwork.strangeness` over the members."""
+        """Mean of `ZoneNetwork.strangeness` over the members; 0 for networks without it."""
         batch = self.batch(values)
-        return float(torch.stack([n.strangeness(batch) for n in self.networks]).mean())
+        each = [n.strangeness(batch) for n in self.networks if isinstance(n, ZoneNetwork)]
+        return float(torch.stack(each).mean()) if each else 0.0
 
 
 def answer(job: PhaseAnswerJob, stop: stopping.Flag | None = None) -> Generator[Event, None, None]:

@@ -62,6 +62,8 @@ class Layer:
         is not known, what is wished for.
     size : tuple of int
         Points along each axis after it; empty where the mesh is not known.
+    bias : bool
+        Of a convolution; a norm over the batch makes it needless.
     bypassed : bool
         Its input is added to its output (eq. 21).
     anchored : bool
@@ -77,6 +79,7 @@ class Layer:
     wrap: Wrap = "flat"
     padding: Padding = "same"
     size: tuple[int, ...] = ()
+    bias: bool = True
     bypassed: bool = False
     anchored: bool = False
 
@@ -85,7 +88,7 @@ class Layer:
         """Weights and biases of a convolution."""
         if self.kind != "convolution":
             return 0
-        return self.outputs * (self.channels * math.prod(self.kernel) + 1)
+        return self.outputs * (self.channels * math.prod(self.kernel) + self.bias)
 
     @property
     def reduces(self) -> bool:
@@ -220,6 +223,7 @@ def _pipeline(params: Mapping[str, Scalar], shape: tuple[int, ...]) -> tuple[Lay
         kernel=(int(params["kernel"]),) * dimension,
         stride=(1,) * dimension,
         wrap="torus" if torus else "flat",
+        bias=params["norm"] != "batch",
     )
     anchored = torus and params["sampling"] == "strongest"
     layers = [

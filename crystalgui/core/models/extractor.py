@@ -83,8 +83,9 @@ EXTRACTOR = Card(
               choices=("strongest", "first"),
               help="On a torus: the sublattice with the strongest activations, for exact "
               "invariance, or always the first one, as in the paper."),
-        Param(name="norm", label="Norm", default="tensor", choices=NORMS,
-              help="After each convolution: of each tensor by itself, or over the batch."),
+        Param(name="norm", label="Norm", default="batch", choices=NORMS,
+              help="After each convolution: over the batch, or of each tensor by itself, which "
+              "learns more slowly here."),
         Param(name="gated", label="Gated bypass", default=False,
               help="beta f(x) + (1 - beta) x in place of f(x) + x, where there are bypasses."),
         Param(name="attention", label="Attention", default="sigmoid",
@@ -97,6 +98,8 @@ EXTRACTOR = Card(
         Param(name="wide", label="Interpretation", default=64, minimum=1, maximum=2048,
               unit="neurons", help="Hidden layer of the networks that interpret and attend."),
         Param(name="dropout", label="Dropout", default=0.0, minimum=0.0, maximum=0.9),
+        Param(name="mesh", label="Mesh of zones", default=8, minimum=2, maximum=64,
+              help="Samples along each reciprocal vector when it answers for a Hamiltonian."),
     ),
     presets={
         "small": {"epochs": 10, "batch_size": 64, "learning_rate": 3e-3},
@@ -156,6 +159,7 @@ class Stage(nn.Module):
                     len(layer.kernel),
                     wrap=layer.wrap,
                     stride=layer.stride if layer.size else 1,
+                    bias=layer.bias,
                     padding=layer.padding,
                 ),
                 norm(norms, layer.outputs),
