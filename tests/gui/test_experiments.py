@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from crystalgui.core.cards import ExperimentCard, Measured, Recorded
+from crystalgui.core.cards import Claim, ExperimentCard, Measured, Recorded
 from crystalgui.core.experiments import _registry
 from crystalgui.core.messages import (
     CatalogueReady,
@@ -82,6 +82,23 @@ def page(
     engine.jobs.clear()
     assert panel.stack.currentIndex() == 1
     return panel, engine
+
+
+def test_claims_of_the_paper_are_a_table(
+    qtbot: QtBot, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    panel = make(qtbot, session)
+    claim = Claim(text="It is flat", verdict="did not hold", numbers="range 2 %; noise 1 %")
+    judged = replace(CARD, recorded=(replace(CARD.recorded[0], claims=(claim,)),))
+    engine.jobs.append(ExperimentJob(job_id="catalogue", name="", out=Path()))
+    engine.send(CatalogueReady(cards=(), models=(), experiments=(judged,)))
+    assert panel.which.isVisible()
+    panel.which.setCurrentText("Claims of the paper")
+    head, rows = panel.table.shown
+    assert head == ("claim of the paper", "recorded, cpu", "measured")
+    assert rows == [("It is flat", "did not hold", "range 2 %; noise 1 %")]
+    panel.close()
 
 
 def settle(qtbot: QtBot, panel: ExperimentsPanel) -> None:
