@@ -19,6 +19,8 @@ COMMANDS = (
     "design",
     "dataset",
     "train",
+    "sweep",
+    "invariance",
     "classify",
     "experiment",
     "report",
