@@ -28,7 +28,7 @@ from crystalgui.core.training import loop
 from crystalgui.core.training.inputs import Images, inputs_of
 from crystalgui.core.training.plan import plan
 from crystalgui.core.training.session import estimate, train
-from tests.models.hamiltonians import mixtures
+from tests.models.hamiltonians import brillouin_zones, mixtures
 from tests.models.images import files, pictures
 from tests.unit.training.test_session import of, same, until_epoch, weights
 
@@ -136,6 +136,27 @@ class TestTraining:
         assert not torch.equal(whole[-1], whole[-2])  # the same rows in the same order
         checked = [values for fixed, values in drawn[:half] if fixed]
         assert [len(values) for values in checked] == [24, 24, 24, 30]
+
+    def test_zones_are_rolled_as_well(self, tmp_path: Path) -> None:
+        folder = brillouin_zones(tmp_path / "zones").summary.folder
+        small, losses = {"width": 8, "wide": 8, "depth": 1, "dropout": 0.0}, []
+        for chi in (0, 1):
+            wanted = TrainRecipe(
+                model="zone", dataset=folder, params=small, epochs=1, batch_size=16, device="cpu", threads=1, rolling=chi,
+                split=SplitSpec(kind="given", validation=0.2),
+            )  # fmt: skip
+            events = list(train(TrainJob(project=tmp_path / str(chi), recipe=wanted)))
+            losses.append(of(events, EpochMetrics)[0].values["val/loss"])
+        # The network of zones does not notice where its samples begin.
+        assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+    def test_replicas_are_rolled_each_its_own_way(self, data: ImageDataset, tmp_path: Path) -> None:
+        losses = []
+        for chi in (0, 4):
+            wanted = recipe(data.summary.folder, replicas=2, epochs=1, rolling=chi)
+            events = list(train(TrainJob(project=tmp_path / str(chi), recipe=wanted)))
+            losses.append(of(events, EpochMetrics)[0].values["train/loss"])
+        assert losses[0] != losses[1]
 
     def test_estimates(self, data: ImageDataset) -> None:
         ready = list(estimate(EstimateJob(recipe=recipe(data.summary.folder))))[-1]
