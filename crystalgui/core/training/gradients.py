@@ -78,8 +78,8 @@ def _listen(
     outputs: dict[str, Tensor] = {}
 
     def hook(name: str) -> Callable[..., None]:
-        def keep(_module: nn.Module, _inputs: object, out: Tensor) -> None:
-            if out.requires_grad:
+        def keep(_module: nn.Module, _inputs: object, out: object) -> None:
+            if isinstance(out, Tensor) and out.requires_grad:
                 outputs[name] = out
 
         return keep

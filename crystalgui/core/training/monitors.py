@@ -20,6 +20,7 @@ from torch import Tensor
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.messages import AttentionReady, Event, LogLine
+from crystalgui.core.models import devices
 from crystalgui.core.models._base import Network
 from crystalgui.core.store.monitors import Monitored
 from crystalgui.core.training.attention import joined, read_outs, spread, warning
@@ -64,6 +65,8 @@ class Monitor:
         The epsilon of the attention.
     shared : int
         Networks that are trained together; one of them is looked at.
+    most : int
+        Rows of the batch whose gradients are looked at.
     """
 
     table: Table
@@ -75,6 +78,7 @@ class Monitor:
     keep: Callable[[Monitored], None] = lambda event: None
     floor: float = 0.0
     shared: int = 1
+    most: int = GRADIENT_ROWS
     heard: list[Tensor] = field(default_factory=list)
     layers: tuple[str, ...] = ()
     warned: frozenset[str] = frozenset()
@@ -103,9 +107,7 @@ class Monitor:
                 found.append(spread(values[some], self.layers, epoch, self.run_id, self.floor))
                 self.heard.clear()
             if network.stages() and len(self.train):
-                rows = self._gradient_rows()
-                batch, target = self.table.batch(rows), self.target[rows]
-                found.append(gradients(network, batch, target, self.loss, epoch, self.run_id))
+                found += self._gradients(network, epoch)
         for event in found:
             self.keep(event)
             yield event
@@ -122,9 +124,23 @@ class Monitor:
             if not self.heard:  # another kind of network of this family: it has no attention
                 break
 
+    def _gradients(self, network: Network, epoch: int) -> list[Monitored]:
+        """Those of a batch, with fewer rows where memory ran out; none where one is too much."""
+        while self.most:
+            rows = self._gradient_rows()
+            try:
+                batch, target = self.table.batch(rows), self.target[rows]
+                return [gradients(network, batch, target, self.loss, epoch, self.run_id)]
+            except (RuntimeError, MemoryError) as error:
+                if not devices.out_of_memory(error):
+                    raise
+            devices.free(self.table.device)
+            self.most = len(rows) // 2
+        return []
+
     def _gradient_rows(self) -> Tensor:
         """The same few training rows each time."""
-        count = min(GRADIENT_ROWS, max(LEAST, int(SHARE * self.shared * len(self.train))))
+        count = min(self.most, max(LEAST, int(SHARE * self.shared * len(self.train))))
         mixed = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(SEED))
         return self.train[mixed[:count].to(self.train.device)]
 

@@ -16,7 +16,7 @@ from crystalgui.core.cards import Card
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady, LogLine
 from crystalgui.core.models._base import Network
 from crystalgui.core.store import monitors as kept
-from crystalgui.core.training import attention
+from crystalgui.core.training import attention, monitors
 from crystalgui.core.training.gradients import alike, gradients, homogeneous, norm
 from crystalgui.core.training.monitors import Monitor, evenly, floor_of
 
@@ -257,6 +257,23 @@ class TestMonitor:
         assert lines[0].level == "warning"
         assert "input (0), layer 2 (1)" in lines[0].text
         assert not [e for e in watch.look(network, 3) if isinstance(e, LogLine)]
+
+    def test_fewer_rows_where_memory_runs_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        watch, _, _ = monitor()
+        sizes = []
+
+        def greedy(network: Network, batch: Samples, target: Tensor, *more: Any) -> GradientsReady:
+            sizes.append(len(target))
+            if len(target) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return gradients(network, batch, target, *more)
+
+        monkeypatch.setattr(monitors, "gradients", greedy)
+        events = list(watch.look(Tiny().eval(), 1))
+        assert sizes == [8, 4, 2]
+        assert isinstance(events[-1], GradientsReady)
+        list(watch.look(Tiny().eval(), 2))
+        assert sizes[3:] == [2]
 
     def test_network_without_an_inside(self) -> None:
         class Plain(Tiny):
