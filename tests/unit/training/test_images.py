@@ -142,7 +142,8 @@ class TestTraining:
         small, losses = {"width": 8, "wide": 8, "depth": 1, "dropout": 0.0}, []
         for chi in (0, 1):
             wanted = TrainRecipe(
-                model="zone", dataset=folder, params=small, epochs=1, batch_size=16, device="cpu", threads=1, rolling=chi,
+                model="zone", dataset=folder, params=small, epochs=1, batch_size=16,
+                device="cpu", threads=1, rolling=chi,
                 split=SplitSpec(kind="given", validation=0.2),
             )  # fmt: skip
             events = list(train(TrainJob(project=tmp_path / str(chi), recipe=wanted)))
