@@ -19,6 +19,7 @@ from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_tex
 if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
 
+NARROW, WIDE = 320, 420
 HIDDEN = ("dataset", "params", "split", "title", "model", "preset")
 
 
@@ -34,7 +35,7 @@ class DetailsCard(Card):
 
     def __init__(self, lane: Lane | None = None, parent: QWidget | None = None) -> None:
         super().__init__("Details", "", parent)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(NARROW)
         copy = Chip("copy", tooltip="Copy all rows")
         copy.clicked.connect(lambda: copy_text(self.text()))
         close = Chip("×", tooltip="Close the details")
@@ -56,7 +57,7 @@ class DetailsCard(Card):
         self._parts = (self.inside.attention, self.inside.history, self.inside.gradients)
         for part in self._parts:
             part.setProperty("card", False)  # no frame within a frame
-            part.setMinimumHeight(230)
+            part.setFixedHeight(250)
             column.addWidget(part)
         self.show_monitors(Monitors())
         column.addStretch(1)
@@ -78,6 +79,7 @@ class DetailsCard(Card):
         there = bool(monitors.attention), bool(monitors), bool(monitors.gradients)
         for part, shown in zip(self._parts, there, strict=True):
             part.setVisible(shown)
+        self.setMinimumWidth(NARROW if not monitors else WIDE)
         if monitors and run is not None:
             self.inside.show_run(monitors, run.recipe.epochs, run.run_id)
 

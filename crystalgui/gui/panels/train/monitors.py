@@ -185,7 +185,7 @@ class GradientsCard(Card):
     """The meter of gradients by layer, with what it means in words."""
 
     def __init__(self, lane: Lane | None = None, parent: QWidget | None = None) -> None:
-        super().__init__("Gradients by layer", "", parent)
+        super().__init__("Gradients", "", parent)
         self.plot = GradientPlot()
         self.plot.setToolTip(
             "From the input (0) to the output. Homogeneous: the same at every point of a "
@@ -223,7 +223,7 @@ class GradientsCard(Card):
         when = ""
         if reading is not None:
             when = f"epoch {reading.epoch}" if reading.epoch else "before training"
-        self.set_title("Gradients by layer", when)
+        self.set_title("Gradients", when)
 
 
 class MonitorCards(QObject):

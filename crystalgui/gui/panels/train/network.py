@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QScrollArea, QVBoxLayout, QWidget
 
+from crystalgui.core.atomic import check_target
 from crystalgui.core.cards import Card as ModelCard
 from crystalgui.core.cards import Scalar
 from crystalgui.core.errors import CrystalError
@@ -105,6 +106,7 @@ class NetworkCard(Card):
         if not path.suffix:
             path = path.with_suffix("." + chosen.rpartition("*.")[2].rstrip(")"))
         try:
+            check_target(path)
             save_figure(path, (self.view,), caption=self.words.text())
         except CrystalError as error:
             self.failed.emit(error)
