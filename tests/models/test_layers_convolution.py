@@ -7,9 +7,11 @@ import itertools
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import jvp
 
 from crystalgui.core.errors import ModelError
-from crystalgui.core.models.layers.convolution import Convolution, reflected, wrapped
+from crystalgui.core.models.layers.convolution import Convolution
+from crystalgui.core.models.layers.wrapping import reflected, wrapped
 
 EXACT = {"rtol": 0, "atol": 1e-10}
 LENGTHS = (4, 3, 5)
@@ -174,11 +176,31 @@ def test_in_three_dimensions_the_next_axis_is_reversed() -> None:
 
 def test_wrapping_goes_round_more_than_once() -> None:
     x = torch.arange(3.0)[None, :, None]
-    assert wrapped(x, 1, 4, 5).flatten().tolist() == [2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
+    found = wrapped(x, ((1, 4, 5),)).flatten()
+    assert found.tolist() == [2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
+    plane = field(1, 2, 3, 5)
+    both = wrapped(plane, ((2, 4, 1), (3, 2, 2)))
+    torch.testing.assert_close(both, plane.repeat(1, 1, 4, 3)[:, :, 2:10, 3:12], **EXACT)
     strip = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
     rows = [[2, 3], [1, 0], [3, 2], [0, 1], [2, 3], [1, 0], [3, 2], [0, 1]]
     assert reflected(strip, 0, 3, 3, 1).tolist() == rows
     assert reflected(strip, 0, 2, 2, 1).tolist() == rows[1:7]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own, in jvp
+def test_what_is_wrapped_has_the_gradient_of_tiles() -> None:
+    x = field(2, 1, 3, 4).requires_grad_()
+    edges = ((2, 1, 2), (3, 3, 0))
+    assert torch.autograd.gradcheck(lambda v: wrapped(v, edges), x)
+    assert torch.autograd.gradgradcheck(lambda v: wrapped(v, edges), x)
+    weight = field(6, 7)
+    (found,) = torch.autograd.grad((wrapped(x, edges) * weight).sum(), x)
+    tiles = x.repeat(1, 1, 3, 2)[:, :, 2:8, 1:8]
+    (aim,) = torch.autograd.grad((tiles * weight).sum(), x)
+    torch.testing.assert_close(found, aim, **EXACT)
+    torch.testing.assert_close(wrapped(x, edges), tiles, **EXACT)
+    _, moved = jvp(lambda v: wrapped(v, edges), (x.detach(),), (2 * x.detach(),))
+    torch.testing.assert_close(moved, 2 * tiles, **EXACT)
 
 
 def test_errors_say_what_to_do() -> None:

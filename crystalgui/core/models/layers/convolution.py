@@ -4,7 +4,7 @@ A convolution that pads with zeros is equivariant in the middle of a tensor
 only.  Folded into a torus a tensor has no middle and no edge, and the layer
 commutes with every shift (Bird 2023, section 2.6, Fig. 7).  The paper tiles
 the tensor and crops it; here the few points that the kernel reaches across the
-edge are concatenated to it, which gives the same numbers.  Each axis chooses
+edge are copied around it, which gives the same numbers.  Each axis chooses
 for itself (n toroidal, m flat), and the tiling may reflect what it repeats
 (Moebius).
 
@@ -21,37 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from crystalgui.core.errors import ModelError
+from crystalgui.core.models.layers.wrapping import reflected, wrapped
 
 WRAPS = ("torus", "flat", "moebius")
 PADDINGS = ("same", "valid")
 
 _CONVOLUTIONS = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}
-
-
-def wrapped(x: Tensor, axis: int, before: int, after: int) -> Tensor:
-    """``x`` continued periodically along an axis, by any number of points."""
-    n = x.shape[axis]
-    if max(before, after) > n:
-        places = torch.arange(-before, n + after, device=x.device) % n
-        return x.index_select(axis, places)
-    parts = [x.narrow(axis, n - before, before), x, x.narrow(axis, 0, after)]
-    return torch.cat([part for part in parts if part.shape[axis]], axis)
-
-
-def reflected(x: Tensor, axis: int, before: int, after: int, other: int) -> Tensor:
-    """``x`` continued along an axis by tiles of which every second is mirrored along ``other``.
-
-    This is the tiling of a Moebius strip: who crosses the edge comes back with
-    the other axis reversed.
-    """
-    n = x.shape[axis]
-    mirrored = x.flip(other)
-    if max(before, after) > n:
-        places = torch.arange(-before, n + after, device=x.device)
-        both = torch.cat([x, mirrored], axis)
-        return both.index_select(axis, places % (2 * n))
-    parts = [mirrored.narrow(axis, n - before, before), x, mirrored.narrow(axis, 0, after)]
-    return torch.cat([part for part in parts if part.shape[axis]], axis)
 
 
 class Convolution(nn.Module):
@@ -162,24 +137,23 @@ class Convolution(nn.Module):
 
     def convolved(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """`forward` with other kernels of this size, of any number of outputs."""
-        steps = []
-        zeros = [0] * self.dimension
         self.shape(x.shape[2:])
-        for axis, size in enumerate(self.size):
+        steps, zeros, around = [], [0] * self.dimension, []
+        for axis, (size, step) in enumerate(zip(self.size, self.stride, strict=True)):
             before, after = (size - 1) // 2, size // 2
-            wrap, step = self.wrap[axis], self.stride[axis]
+            wrap = self.wrap[axis]
+            steps.append(step if wrap == "flat" else self._step(x.shape[axis + 2], step))
             if wrap == "torus":
-                step = self._step(x.shape[axis + 2], step)
-                x = wrapped(x, axis + 2, before, after)
-            elif wrap == "moebius":
-                step = self._step(x.shape[axis + 2], step)
-                x = reflected(x, axis + 2, before, after, (axis + 1) % self.dimension + 2)
-            elif self.padding == "same" and size % 2:
+                around.append((axis + 2, before, after))
+            elif wrap == "flat" and self.padding == "same":
                 zeros[axis] = before
-            elif self.padding == "same":
-                edge = [0, 0] * (self.dimension - 1 - axis) + [before, after]
-                x = nn.functional.pad(x, edge)
-            steps.append(step)
+                if size % 2 == 0:  # torch would pad both sides alike
+                    x = nn.functional.pad(x, [0, 0] * (self.dimension - 1 - axis) + [0, 1])
+        x = wrapped(x, tuple(around))
+        for axis, size in enumerate(self.size):
+            if self.wrap[axis] == "moebius":
+                other = (axis + 1) % self.dimension
+                x = reflected(x, axis + 2, (size - 1) // 2, size // 2, other + 2)
         convolve = _CONVOLUTIONS[self.dimension]
         return convolve(x, kernel, bias, stride=steps, padding=zeros)
 
