@@ -63,8 +63,9 @@ def test_pictures_counts_and_facts(qtbot: QtBot, page: TrainPanel) -> None:
     assert card.pictures.accessibleDescription() == "dot: 20, bar: 20, cross: 20"
     assert card.pictures.height() == 3 * ROW
     words = " ".join(label for label, *_ in _facts(page))
-    assert words == "Images Size Duplicates"
-    assert ("Size", "8 × 8 points, grey") in [row[:2] for row in _facts(page)]
+    assert words == "Images Size Edition Duplicates"
+    assert ("Size", "8 × 8 points, grey") in _facts(page)
+    assert ("Edition", "made-up edition") in _facts(page)
     choose(page, "tqc")
     assert not card.pictures.isVisibleTo(card)
     assert card.balance.isVisibleTo(card)

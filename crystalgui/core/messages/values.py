@@ -155,7 +155,8 @@ class DatasetSummary:
     Brillouin zones of any, or images.  ``apart`` samples have no certified label and are
     kept out of training.  ``families`` are what a test can leave out.  ``shape``
     is that of one input, (channels, n1, ...), where all have the same; (channels,)
-    for zones, whose mesh is free.
+    for zones, whose mesh is free.  ``edition`` is what every result must say of
+    the source, e.g. that its images are a lossy JPEG edition.
     """
 
     name: str
@@ -179,6 +180,7 @@ class DatasetSummary:
     apart: int = 0
     families: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+    edition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

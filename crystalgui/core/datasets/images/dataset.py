@@ -249,6 +249,7 @@ def assemble(
         digest=digest(values, label, is_test),
         kind="images",
         shape=values.shape[1:],
+        edition=origin.edition,
     )
     return ImageDataset(summary=summary, values=values, label=label, is_test=is_test, origin=origin)
 

@@ -308,6 +308,8 @@ def _image_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
         channels, height, width = data.shape
         colours = "grey" if channels == 1 else "colour"
         rows.append(("Size", f"{height} × {width} points, {colours}"))
+    if data.edition:
+        rows.append(("Edition", data.edition, *data.problems[:1]))
     rows.append(("Duplicates", count(data.duplicates), "Images that are equal to an earlier one"))
     if data.conflicts:
         rows.append(("Conflicts", count(data.conflicts), "Equal images of different classes"))
