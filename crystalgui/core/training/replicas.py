@@ -334,8 +334,10 @@ def evaluate(
     outputs : (replicas, m, classes) float32, on the CPU
     """
     stack.eval()
-    many = torch.split(rows, EVALUATED)
-    moved = [None] * len(many) if shifts is None else torch.split(shifts, EVALUATED, 1)
+    # rolled replicas have rows of their own: no more of them than in training
+    size = EVALUATED if shifts is None else stack.task.recipe.batch_size
+    many = torch.split(rows, size)
+    moved = [None] * len(many) if shifts is None else torch.split(shifts, size, 1)
     parts = [stack.outputs(state, *some).float() for some in zip(many, moved, strict=True)]
     outputs = torch.cat(parts, 1)
     classes = outputs.shape[2]

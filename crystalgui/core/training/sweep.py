@@ -48,10 +48,10 @@ from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.store.sweeps import append_points, is_sweep, read_points, sweep_recipe
 from crystalgui.core.training import replicas
-from crystalgui.core.training.grouping import group_size
+from crystalgui.core.training.grouping import group_of
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.loop import Flag
-from crystalgui.core.training.plan import Plan, model_size, plan
+from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.stack import Task
 
 Rows = NDArray[np.int64]
@@ -125,18 +125,30 @@ def sweep_points(
                 prepared.model, prepared.params, where, recipe.base.dataset
             )
         group = _Group(recipe, network, prepared, table, where, run_id)
-        size = group_size(group.task(missing[:1]), len(missing))
-        for members in _parts(missing, size):
-            answers = yield from group.train(members, clock, stop, checkpoint)
+        size, threads = group_of(group.task(missing[:1]), len(missing))
+        while missing:
+            members = missing[: _even(len(missing), size)]
+            devices.set_threads(threads, 0)
+            try:
+                answers = yield from group.train(members, clock, stop, checkpoint)
+            except (RuntimeError, MemoryError) as error:
+                if len(members) == 1 or not devices.out_of_memory(error):
+                    raise
+                size = len(members) // 2
+                devices.free(where)
+                text = f"Memory ran out: groups now have {size} networks."
+                yield LogLine(text=text, level="warning")
+                continue
+            missing = missing[len(members) :]
             if answers is None:
                 return _ordered(recipe, found)
-            for member, numbers in zip(members, answers, strict=True):
-                key = key_of(network, *member)
+            keys = [key_of(network, *member) for member in members]
+            for key, member, numbers in zip(keys, members, answers, strict=True):
                 keep(key, numbers)
                 found[key] = _point(run_id, network, member, numbers)
-                yield found[key]
             if checkpoint is not None:
                 checkpoint.unlink(missing_ok=True)
+            yield from (found[key] for key in keys)
     return _ordered(recipe, found)
 
 
@@ -256,7 +268,6 @@ class _Group:
     ) -> Generator[Event, None, list[dict[str, Any]] | None]:
         """Accuracy and cost of each member; None after a soft stop."""
         task = self.task(members)
-        devices.set_threads(task.recipe.threads, len(members) * model_size(self.prepared.model))
         epochs, many = task.recipe.epochs, len(members)
         words = f"{self.network.title}: {many} networks together"
         yield clock.progress(0.0, words)
@@ -313,11 +324,9 @@ def _members(recipe: SweepRecipe) -> list[Member]:
     return [(chi, repeat) for chi in recipe.rollings for repeat in range(recipe.repeats)]
 
 
-def _parts(members: list[Member], size: int) -> list[list[Member]]:
-    """Groups of nearly equal size, none larger than ``size``."""
-    groups = math.ceil(len(members) / max(size, 1))
-    places = np.array_split(np.arange(len(members)), groups)
-    return [[members[i] for i in part] for part in places]
+def _even(count: int, size: int) -> int:
+    """Members of the next group, so that all groups are nearly of one size."""
+    return math.ceil(count / math.ceil(count / max(size, 1)))
 
 
 def _point(

@@ -40,8 +40,9 @@ from crystalgui.core.models._base import Network
 from crystalgui.core.reports import sweeps as reports
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.sweeps import is_sweep, read_points, sweep_recipe
+from crystalgui.core.training import grouping
 from crystalgui.core.training import sweep as sweeps
-from crystalgui.core.training.grouping import group_size, step_bytes
+from crystalgui.core.training.grouping import Group, group_of, step_bytes
 from crystalgui.core.training.recipes import changed_sweep, read_sweep, sweep_network
 from crystalgui.core.training.replicas import family_task, replicate
 from crystalgui.core.training.stack import Task
@@ -168,7 +169,7 @@ def test_a_point_is_that_of_any_group(
 ) -> None:
     recipe = _recipe(images)
     together = _all(sweep_points(recipe))[1]
-    monkeypatch.setattr(sweeps, "group_size", lambda task, wanted: 1)
+    monkeypatch.setattr(sweeps, "group_of", lambda task, wanted: Group(1, 1))
     alone = _all(sweep_points(recipe))[1]
     for one, other in zip(together, alone, strict=True):
         assert one.cost == pytest.approx(other.cost, rel=1e-4)
@@ -264,6 +265,26 @@ def test_what_is_kept_is_not_trained_again(images: ImageDataset) -> None:
     assert whole == _all(sweep_points(recipe))[1]
 
 
+def test_groups_shrink_when_memory_runs_out(
+    images: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, sizes = _recipe(images), list[int]()
+    whole = _all(sweep_points(recipe))[1]
+    train = sweeps._Group.train
+
+    def starved(self: Any, members: Any, *more: Any) -> Any:
+        sizes.append(len(members))
+        if len(members) > 2:
+            raise RuntimeError("CUDA out of memory.")
+        return train(self, members, *more)
+
+    monkeypatch.setattr(sweeps._Group, "train", starved)
+    events, points = _all(sweep_points(recipe))
+    assert sizes == [4, 2, 2, 4, 2, 2]
+    assert [p.accuracy for p in points] == [p.accuracy for p in whole]
+    assert sum(isinstance(e, LogLine) and "Memory ran out" in e.text for e in events) == 2
+
+
 def test_fewer_rows_keep_the_classes(images: ImageDataset) -> None:
     classes = np.repeat([0, 1, 2], (60, 30, 10))
     rows = np.arange(100)
@@ -283,11 +304,26 @@ def test_a_group_fits_its_memory(images: ImageDataset, monkeypatch: pytest.Monke
     size = step_bytes(task)
     activations = 20 * 4 * SIDE * SIDE * 4
     assert size > activations
-    monkeypatch.setattr("crystalgui.core.training.grouping.CPU_BYTES", 3 * size)
-    assert group_size(task, 2) == 2
-    assert group_size(task, 10) == 3
-    monkeypatch.setattr("crystalgui.core.training.grouping.CPU_BYTES", size // 2)
-    assert group_size(task, 10) == 1
+    monkeypatch.setattr(grouping, "CPU_BYTES", 3 * size)
+    assert group_of(task, 2).size == 2
+    assert group_of(task, 10) == Group(3, 1)
+    monkeypatch.setattr(grouping, "CPU_BYTES", size // 2)
+    assert group_of(task, 10).size == 1
+
+
+def test_threads_are_for_groups_with_much_to_do(
+    images: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = _task(images, seeds=(5,), rolled=(2,))
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert group_of(task, 4).threads == 1
+    monkeypatch.setattr(grouping, "BUSY_BYTES", 1)
+    assert group_of(task, 4).threads == 6
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert group_of(task, 4).threads == 2
+    asked = replace(task, recipe=replace(task.recipe, threads=3))
+    assert group_of(asked, 4).threads == 3
 
 
 @pytest.mark.parametrize(
