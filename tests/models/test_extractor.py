@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ from crystalgui.core.models.architecture import (
     SIXTEEN,
     architecture,
 )
-from crystalgui.core.models.extractor import Anchor, Extractor
+from crystalgui.core.models.extractor import Anchor, Extractor, Pool
+from crystalgui.core.models.layers.pooling import LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention
 from tests.models.kinds import samples
 
@@ -135,6 +137,19 @@ def test_an_anchored_sample_does_not_know_where_it_began() -> None:
     for i, j in itertools.product(range(2), repeat=2):
         part = x.roll((-i, -j), (2, 3))[:, :, ::2, ::2].square().sum((1, 2, 3, 4))
         assert (kept >= part - 1e-12).all()
+
+
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_an_anchored_pool_is_an_anchor_and_a_pool(kind: str) -> None:
+    layer = next(s.layer for s in network(local=kind).pipeline if isinstance(s, Pool))
+    x = torch.randn(6, 2, 8, 10, generator=torch.Generator().manual_seed(3)).double()
+    expected = LocalPool(2, 2, kind)(Anchor()(x))
+    assert (expected - LocalPool(2, 2, kind)(x)).abs().max() > 0
+    torch.testing.assert_close(Pool(layer, kind)(x), expected, **EXACT)
+    plain = replace(layer, anchored=False)
+    torch.testing.assert_close(Pool(plain, kind)(x), LocalPool(2, 2, kind)(x), **EXACT)
+    assert Pool(plain, kind)(x[..., :5]).shape == (6, 2, 4, 5)
+    assert Pool(layer, kind)(x[..., :5]).shape == (6, 2, 4, 5)
 
 
 def test_one_point_along_a_dead_axis_is_many() -> None:

@@ -114,68 +114,102 @@ EXTRACTOR = Card(
 )  # fmt: skip
 
 
-class Anchor(nn.Module):
-    """Moves each sample by at most one point along each axis, so that its strongest
-    sublattice lies on the even points.
+def strongest(x: Tensor) -> list[Tensor | None]:
+    """Where the sublattice of every second point with the strongest activations begins.
 
     Adaptive polyphase sampling (Chaman and Dokmanic 2021): what is kept does not
-    depend on where the sample began.  Axes of odd length are left alone.
+    depend on where the sample began.
+
+    Parameters
+    ----------
+    x : (b, c, n1, ..., nd)
+
+    Returns
+    -------
+    list of (b,) bool or None
+        For each axis whether it begins at point 1; None for axes of odd length.
     """
+    strength = x.detach().square().sum(1).double()
+    for axis in range(1, strength.ndim):
+        n = strength.shape[axis]
+        if n % 2:
+            strength = strength.sum(axis, keepdim=True)
+        else:
+            pairs = (*strength.shape[:axis], n // 2, 2, *strength.shape[axis + 1 :])
+            strength = strength.reshape(pairs).sum(axis)
+    best = strength.flatten(1).argmax(1)
+    begins: list[Tensor | None] = []
+    for axis in range(x.ndim - 1, 1, -1):
+        choices = strength.shape[axis - 1]
+        begins.insert(0, best % 2 == 1 if choices == 2 else None)
+        best = best // choices
+    return begins
+
+
+class Anchor(nn.Module):
+    """Moves each sample so that its `strongest` sublattice lies on the even points."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, n1, ..., nd) -> the same shape."""
-        strength = x.detach().square().sum(1).double()
-        for axis in range(1, strength.ndim):
-            n = strength.shape[axis]
-            if n % 2:
-                strength = strength.sum(axis, keepdim=True)
-            else:
-                pairs = (*strength.shape[:axis], n // 2, 2, *strength.shape[axis + 1 :])
-                strength = strength.reshape(pairs).sum(axis)
-        best = strength.flatten(1).argmax(1)
-        for axis in range(x.ndim - 1, 1, -1):
-            choices = strength.shape[axis - 1]
-            if choices == 2:
-                move = (best % 2 == 1).reshape(-1, *[1] * (x.ndim - 1))
-                x = torch.where(move, x.roll(-1, axis), x)
-            best = best // choices
+        for axis, begin in enumerate(strongest(x), 2):
+            if begin is not None:
+                x = torch.where(begin.reshape(-1, *[1] * (x.ndim - 1)), x.roll(-1, axis), x)
+        return x
+
+
+class Pool(nn.Module):
+    """A local pool over pairs along each even axis, anchored or not.
+
+    An anchored one is the same as `Anchor` and a pool, for less work: only
+    every second point is moved.
+    """
+
+    def __init__(self, layer: Layer, kind: str) -> None:
+        super().__init__()
+        self.layer, self.kind = layer, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, n1, ..., nd) -> (b, c, n1 / 2, ..., nd / 2)."""
+        if not (self.layer.anchored and self.layer.reduces):
+            step = steps(self.layer.stride, x.shape[2:])
+            return LocalPool(step, len(step), self.kind)(x)  # type: ignore[no-any-return]
+        for axis, begin in enumerate(strongest(x), 2):
+            if begin is None:
+                continue
+            even, odd = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :]).unbind(axis + 1)
+            begin = begin.reshape(-1, *[1] * (x.ndim - 1))
+            other = torch.where(begin, even.roll(-1, axis), even)
+            x = torch.maximum(odd, other) if self.kind == "max" else (odd + other) / 2
         return x
 
 
 class Stage(nn.Module):
-    """One layer of the abstraction pipeline, with norm, activation and bypass."""
+    """A convolution of the abstraction pipeline, with norm, activation and bypass."""
 
-    def __init__(self, layer: Layer, norms: str, local: str, gated: bool) -> None:
+    def __init__(self, layer: Layer, norms: str, gated: bool) -> None:
         super().__init__()
-        self.layer, self.local = layer, local
-        self.anchor = Anchor() if layer.anchored and layer.reduces else None
-        self.body: nn.Module | None = None
-        if layer.kind == "convolution":
-            self.body = nn.Sequential(
-                Convolution(
-                    layer.channels,
-                    layer.outputs,
-                    layer.kernel,
-                    len(layer.kernel),
-                    wrap=layer.wrap,
-                    stride=layer.stride if layer.size else 1,
-                    bias=layer.bias,
-                    padding=layer.padding,
-                ),
-                norm(norms, layer.outputs),
-                activation(),
-            )
-        if self.body is not None and layer.bypassed:
+        self.layer = layer
+        self.anchor = Anchor() if layer.anchored and layer.reduces else nn.Identity()
+        self.body: nn.Module = nn.Sequential(
+            Convolution(
+                layer.channels,
+                layer.outputs,
+                layer.kernel,
+                len(layer.kernel),
+                wrap=layer.wrap,
+                stride=layer.stride if layer.size else 1,
+                bias=layer.bias,
+                padding=layer.padding,
+            ),
+            norm(norms, layer.outputs),
+            activation(),
+        )
+        if layer.bypassed:
             self.body = Residual(self.body, gated)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, n1, ..., nd) -> (b, c', n1', ..., nd')."""
-        if self.anchor is not None:
-            x = self.anchor(x)
-        if self.body is None:
-            step = steps(self.layer.stride, x.shape[2:])
-            return LocalPool(step, len(step), self.local)(x)  # type: ignore[no-any-return]
-        out: Tensor = self.body(x)
+        out: Tensor = self.body(self.anchor(x))
         if self.layer.size:
             return out
         step = steps(self.layer.stride, out.shape[2:])  # the mesh of a zone is free
@@ -200,7 +234,8 @@ class Extractor(Network):
         norms, local, gated = str(params["norm"]), str(params["local"]), bool(params["gated"])
         self.pool = GlobalPool(plan.pools)
         self.pipeline = nn.ModuleList(
-            Stage(layer, norms, local, gated) for layer in plan.layers[1:]
+            Pool(layer, local) if layer.kind == "pooling" else Stage(layer, norms, gated)
+            for layer in plan.layers[1:]
         )
         dropout = float(params["dropout"])
         self.basis = BasisChange(plan.vectors, plan.basis) if plan.basis else None
