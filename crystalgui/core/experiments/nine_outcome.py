@@ -34,7 +34,9 @@ DEEP = 6
 EXACT = 1e-5
 """A relative error below it is rounding in single precision."""
 
-COMMON: Params = {"whole": False, "halvings": 1, "depth": 3, "basis": 12, "wide": 32}
+COMMON: Params = {
+    "whole": False, "halvings": 1, "depth": 3, "basis": 12, "wide": 32, "norm": "tensor",
+}  # fmt: skip
 PLAIN: Params = {**COMMON, "halvings": 0, "depth": DEEP}
 TRAINED: dict[str, tuple[str, Params]] = {
     "padded": (
