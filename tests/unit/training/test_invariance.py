@@ -291,3 +291,48 @@ def test_means_and_sentences() -> None:
     assert "from 90.0% at a rolling of 0 to 60.0% at 4" in sentence(points)
     assert points_csv(points).splitlines()[2].endswith("0,0.3")
     assert sentence([]) == "Nothing was measured."
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"),
+    [
+        ({"convolution": "toroidal-sum"}, True),
+        ({"convolution": "toroidal-sum", "reduce": "full", "kind": "hybrid"}, True),
+        ({"convolution": "toroidal-sum", "sampling": "first"}, False),
+        ({"convolution": "convolution"}, False),
+    ],
+    ids=str,
+)
+def test_extractors_of_images(tmp_path: Path, params: dict[str, Any], kept: bool) -> None:
+    from crystalgui.core.datasets.images.dataset import Origin, assemble
+
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    label = np.arange(60) % 3
+    data = assemble(
+        "noise", tmp_path / "noise", values, label, np.arange(60) % 2 == 1, ("a", "b", "c"),
+        Origin(),
+    )  # fmt: skip
+    data.save()
+    settings, _ = registry.settings("extractor", "small", {**params, "width": 6, "halvings": 1})
+    states = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        states.append(registry.build("extractor", 3, settings, (1, 8, 8)).state_dict())
+    card = TrainedModel(
+        name="e", family="extractor", title="e", folder="", task="classification", target="t",
+        classes=("c", "a", "b"), params=settings,
+    )  # fmt: skip
+    write_model(tmp_path / "e", card, Inference(shape=(1, 8, 8)), states)
+    points, layers = run(job(tmp_path / "e", tmp_path / "noise", rollings=(0, 1, 4)))
+    assert layers is not None
+    assert len(layers.layers) == len(registry.build("extractor", 3, settings, (1, 8, 8)).stages())
+    assert points[0].samples == 30
+    costs = np.array([p.cost for p in points])
+    if kept:
+        assert max(p.changed for p in points) == 0
+        assert max(layers.error) < EXACT
+        assert np.ptp(costs, axis=0).max() < 1e-5
+    else:
+        assert max(layers.error) > 0.01
+        assert np.ptp(costs, axis=0).max() > 1e-5
