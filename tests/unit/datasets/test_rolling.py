@@ -140,6 +140,7 @@ def test_zones_keep_their_dimension() -> None:
 
 def test_bytes_become_numbers_between_zero_and_one() -> None:
     values = np.array([0, 255, 51], np.uint8).reshape(3, 1, 1, 1)
+    values.flags.writeable = False  # as those that are read from an idx file
     batch = ImageTable(values).batch(torch.tensor([1, 2, 0]))
     assert batch.size == 3
     assert batch.values.dtype == torch.float32

@@ -58,7 +58,7 @@ class ImageTable:
     ) -> None:
         values = data.values if isinstance(data, ImageDataset) else data
         self.device = torch.device(device)
-        self.values = torch.from_numpy(np.ascontiguousarray(values))
+        self.values = torch.from_numpy(np.require(values, requirements=["C", "W"]))
         if self.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self.device)
             if values.nbytes < SHARE * free:
