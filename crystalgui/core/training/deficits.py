@@ -88,7 +88,8 @@ def unrecovered(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]) -> 
     a, y = given[0] - middle, wanted[0] - mean
     gram = a.T @ a
     ridge = RIDGE * gram.diagonal().mean()
-    back = torch.linalg.solve(gram + ridge * torch.eye(len(gram), dtype=gram.dtype), a.T @ y)
+    ridged = gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    back = torch.linalg.solve(ridged, a.T @ y)
     left = (wanted[1] - mean) - (given[1] - middle) @ back
     return float(left.norm() / (wanted[1] - mean).norm())
 
