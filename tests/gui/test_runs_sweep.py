@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
+from crystalgui.core.cards import Card, Param
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import (
+    DatasetSummary,
     Done,
     ErrorInfo,
     Failed,
@@ -28,9 +30,10 @@ from crystalgui.core.messages import (
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.sweeps import append_points
 from crystalgui.gui.panels.runs import RunsPanel
+from crystalgui.gui.panels.runs.new_sweep import SweepDialog
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.runs_table import EPOCHS, MODEL, STATUS, TEST, TITLE
-from tests.gui.sessions import PlayedEngine
+from tests.gui.sessions import CGNN, PlayedEngine, tqc
 
 
 def _recipe(folder: Path) -> SweepRecipe:
@@ -183,3 +186,81 @@ def test_details_tell_the_networks(page: RunsPanel) -> None:
     assert "Networks\t4 of 8" in text
     assert "torus\textractor, width 8" in text
     assert "rollings\t0, 2" in text
+
+
+# ------------------------------------------------------------------ a new one
+
+EXTRACTOR = Card(
+    name="extractor",
+    title="Medium extractor",
+    tasks=("classification",),
+    inputs="image zone",
+    paper="",
+    params=(
+        Param(name="kind", label="Kind", default="free", choices=("standard", "tuned", "free")),
+        Param(name="convolution", label="Convolution", default="sum", choices=("plain", "sum")),
+        Param(name="gated", label="Gated bypass", default=False),
+        Param(name="width", label="Width", default=16),
+    ),
+    presets={"small": {"epochs": 6, "learning_rate": 3e-3}, "wide": {"gated": True}},
+)
+
+
+@pytest.fixture
+def dialog(qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]) -> SweepDialog:
+    session, _ = played
+    images = DatasetSummary(
+        name="stripes", folder=session.project.folder / "stripes", task="classification",
+        target="class", size=90, kind="images",
+    )  # fmt: skip
+    session.project.set_catalogue((EXTRACTOR, CGNN), (), (("cpu", "CPU"),), ())
+    session.project.set_datasets((tqc(session.project.folder), images))
+    page.ask_sweep()
+    (found,) = page.findChildren(SweepDialog)
+    return found
+
+
+def test_networks_are_every_combination_of_what_is_compared(dialog: SweepDialog) -> None:
+    assert [dialog.data.itemText(i) for i in range(dialog.data.count())] == ["stripes"]
+    assert [dialog.family.itemText(i) for i in range(dialog.family.count())] == ["Medium extractor"]
+    dialog.check("kind", "tuned", "free")
+    dialog.check("convolution", "plain", "sum")
+    dialog.form.set_value("rollings", "4, 0")
+    recipe = dialog.recipe()
+    assert recipe is not None
+    assert [n.title for n in recipe.networks] == [
+        "tuned, plain", "tuned, sum", "free, plain", "free, sum",
+    ]  # fmt: skip
+    assert [n.group for n in recipe.networks] == ["tuned", "tuned", "free", "free"]
+    assert recipe.networks[3].params == {"kind": "free", "convolution": "sum", "gated": False}
+    assert (recipe.rollings, recipe.repeats, recipe.size) == ((0, 4), 3, 24)
+    assert (recipe.base.epochs, recipe.base.learning_rate) == (6, 3e-3)
+    dialog.preset.setCurrentIndex(1)
+    recipe = dialog.recipe()
+    assert recipe is not None
+    assert [n.title for n in recipe.networks] == ["Medium extractor wide"]
+    assert recipe.networks[0].params["gated"] is True
+
+
+def test_what_is_missing_is_said(dialog: SweepDialog) -> None:
+    assert dialog.start.isEnabled()
+    dialog.check("kind")
+    assert not dialog.start.isEnabled()
+    assert "at least one" in dialog.words.text()
+    dialog.check("kind", "free")
+    dialog.form.set_value("rollings", "few")
+    dialog._look()
+    assert "cannot be read" in dialog.words.text()
+
+
+def test_a_sweep_is_started_and_shown(
+    qtbot: QtBot, page: RunsPanel, dialog: SweepDialog, played: tuple[Session, PlayedEngine]
+) -> None:
+    _, engine = played
+    dialog.start.click()
+    (job,) = engine.jobs
+    assert isinstance(job, SweepJob)
+    assert job.recipe.networks[0].title == "Medium extractor small"
+    assert [run.title for run in page.selected()] == ["stripes by rolling"]
+    assert page.selected()[0].job_id == job.job_id
+    assert "0 of 15 networks" in page.sweep.words.text()

@@ -229,6 +229,30 @@ def test_rolled_replicas_step_as_networks_by_themselves(images: ImageDataset) ->
             )
 
 
+def test_norms_over_the_batch_are_those_of_each_network(images: ImageDataset) -> None:
+    """What a network remembers of its batches goes with its weights."""
+    params = {"width": 3, "depth": 1, "halvings": 1, "basis": 4, "wide": 4, "norm": "batch"}
+    base = replace(_recipe(images).base, model="extractor", params=params, epochs=2)
+    task = _task(images)
+    task = family_task(
+        base, ImageTable(images), images.shape, task.target, task.train, task.parts,
+        task.classes, seeds=(5, 6), rolled=(0, 2),
+    )  # fmt: skip
+    fitted = _all(replicate(task))[1]
+    shifts = task.shifts(0, 30, "the answers of test")
+    assert shifts is not None
+    values = task.batch(task.parts["test"]).values
+    for r, seed in enumerate((5, 6)):
+        network = task.build(seed)
+        start = {k: v.clone() for k, v in network.named_buffers() if v.is_floating_point()}
+        network.load_state_dict(fitted.weights(r))
+        moved = [k for k, v in network.named_buffers() if k in start and not v.equal(start[k])]
+        assert moved  # the running means
+        with torch.no_grad():
+            alone = network.eval()(ImageBatch(roll(values, shifts[r])))
+        torch.testing.assert_close(fitted.outputs["test"][r], alone, rtol=1e-4, atol=1e-5)
+
+
 def test_a_network_that_diverges_leaves_the_others(images: ImageDataset) -> None:
     task = _task(images, seeds=(5, 6), rolled=(0, 1), tolerant=True)
     build = task.build

@@ -20,9 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from crystalgui.core.messages import SweepRecipe
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.runs.cells import RunCells
 from crystalgui.gui.panels.runs.details import DetailsCard
+from crystalgui.gui.panels.runs.new_sweep import SweepDialog
 from crystalgui.gui.panels.runs.overlay import OverlayCard
 from crystalgui.gui.panels.runs.sweep import SweepCard
 from crystalgui.gui.session import Session
@@ -104,7 +106,9 @@ class RunsPanel(QWidget):
         self.bin_chip.setObjectName("binChip")
         self.export_chip = Chip("CSV", tooltip="Export every run as one CSV")
         self.export_chip.setObjectName("exportRuns")
-        for widget in (self.filter, self.bin_chip, self.export_chip):
+        self.sweep_chip = Chip("sweep…", tooltip="Train many networks over degrees of rolling")
+        self.sweep_chip.setObjectName("newSweep")
+        for widget in (self.filter, self.sweep_chip, self.bin_chip, self.export_chip):
             card.tools.addWidget(widget)
         self.view = view = QTableView()
         view.setAccessibleName("Runs")
@@ -166,6 +170,7 @@ class RunsPanel(QWidget):
         self.filter.textChanged.connect(self.proxy.set_text)
         self.bin_chip.toggled.connect(self._show_bin)
         self.export_chip.clicked.connect(self.ask_export)
+        self.sweep_chip.clicked.connect(self.ask_sweep)
         self.view.selectionModel().selectionChanged.connect(self._selected)
         self.view.doubleClicked.connect(lambda _index: self.show_details())
         self.view.customContextMenuRequested.connect(self._menu)
@@ -189,6 +194,14 @@ class RunsPanel(QWidget):
     def actions(self) -> list[ActionInfo]:
         """What this page adds to the Train menu."""
         return [
+            ActionInfo(
+                "runs.sweep",
+                "Sweep over the degree of rolling…",
+                self.ask_sweep,
+                menu="Train",
+                tip="Train many networks as one run and compare them",
+                group=1,
+            ),
             ActionInfo(
                 "runs.export",
                 "Export all runs as CSV…",
@@ -216,6 +229,22 @@ class RunsPanel(QWidget):
                 self._runs.resume(run)
                 if run.sweep is None:
                     self.page_wanted.emit("train")
+
+    def ask_sweep(self) -> None:
+        """Ask for a sweep; when it starts, it is selected here."""
+        dialog = SweepDialog(self._session, self)
+        dialog.asked.connect(self.begin_sweep)
+        dialog.open()
+
+    def begin_sweep(self, recipe: SweepRecipe) -> None:
+        """Start a sweep and show it."""
+        run = self._runs.sweep(recipe)
+        self.filter.clear()
+        self.bin_chip.setChecked(False)
+        self.page_wanted.emit("runs")
+        for row in range(self.proxy.rowCount()):
+            if self.proxy.index(row, 0).data(RUN_ROLE) is run:
+                self.view.selectRow(row)
 
     def stop(self) -> None:
         """Stop the selected run after this epoch; it can go on later."""
