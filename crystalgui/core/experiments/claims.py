@@ -52,6 +52,28 @@ def least_difference(groups: Sequence[Floats], among: int = 2, level: float = LE
     return _quantile(level, among, freedom) * deviation / math.sqrt(values.shape[1])
 
 
+def blocked_difference(values: Floats, level: float = LEVEL) -> float:
+    """How far the extremes of means over the same repeats must be apart to count.
+
+    Repeats that begin with the same seed are good or bad together; what they
+    have in common is taken out (a randomised block design).
+
+    Parameters
+    ----------
+    values : (k, r) float64
+        k things measured in r repeats; repeats with NaN are left out.
+    level : float
+    """
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    things, repeats = values.shape
+    freedom = (things - 1) * (repeats - 1)
+    if freedom < 1:
+        return math.inf
+    rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
+    deviation = math.sqrt(float(np.square(rest).sum()) / freedom)
+    return _quantile(level, things, freedom) * deviation / math.sqrt(repeats)
+
+
 @lru_cache(maxsize=64)
 def _quantile(level: float, among: int, freedom: int) -> float:
     """Of the studentized range, which takes a second of integrals; for two of Student's t."""

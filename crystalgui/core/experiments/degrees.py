@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from crystalgui.core.cards import Claim
 from crystalgui.core.experiments._registry import Context
-from crystalgui.core.experiments.claims import flat, larger, least_difference, weakest
+from crystalgui.core.experiments.claims import (
+    blocked_difference,
+    flat,
+    larger,
+    least_difference,
+    weakest,
+)
 from crystalgui.core.messages import SweepPoint, SweepRecipe
 
 if TYPE_CHECKING:
@@ -136,15 +142,13 @@ class Points:
 
     def flat(self, text: str, title: str, least: int = 0) -> Claim:
         """That a network does not notice chi, from ``least`` on."""
-        chosen = [self.at(title, chi) for chi in self.rollings if chi >= least]
-        noise = self._noise(chosen)
-        return flat(text, np.array([np.nanmean(values) for values in chosen]), noise)
+        chosen = self.values(title)[np.array(self.rollings) >= least]
+        return flat(text, np.nanmean(chosen, axis=1), blocked_difference(chosen))
 
     def falls(self, text: str, title: str) -> Claim:
         """That a network is better without rolling than at the greatest chi."""
-        noise = self._noise(list(self.values(title)))
         there = {f"chi = {self.largest}": self.at(title, self.largest)}
-        return larger(text, self.at(title, 0), there, noise)
+        return larger(text, self.at(title, 0), there, blocked_difference(self.values(title)))
 
 
 def deviation(values: Floats) -> float:
@@ -209,7 +213,7 @@ def draw_chart(context: Context, chart: Chart, points: Points) -> None:
     width = min(680.0, 60.0 + 230.0 * many)
 
     def draw(figure: Figure, style: Style) -> None:
-        every = style.axes(figure, 1, many, bottom=0.3, wspace=0.28 if many > 1 else 0.35)
+        every = style.axes(figure, 1, many, bottom=0.25, wspace=0.28)
         for axes, panel in zip(every, chart.panels, strict=True):
             for number, title in enumerate(panel.curves.values()):
                 curve(axes, style.colour(number), points, title, panel.quantity)

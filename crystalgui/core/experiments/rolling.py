@@ -65,7 +65,7 @@ class Source:
 
 
 MNIST = Source("MNIST", "images/mnist")
-CIFAR = Source("CIFAR-10 (JPEG edition)", "images/cifar-10-jpeg.tar.xz")
+CIFAR = Source("CIFAR-10", "images/cifar-10-jpeg.tar.xz")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,11 @@ def study(context: Context, wanted: Study) -> Generator[Event, None, Results]:
     return Results(
         numbers=_numbers(points),
         claims=tuple(wanted.claims(points)),
-        differs=(*_differs(size, recipe, data), *wanted.differs, *shelf.lines()),
+        differs=(
+            *_differs(size, recipe, data, wanted.source.title),
+            *wanted.differs,
+            *shelf.lines(),
+        ),
     )
 
 
@@ -355,7 +359,7 @@ def _numbers(points: Points) -> tuple[Measured, ...]:
     return tuple(out)
 
 
-def _differs(size: Size, recipe: SweepRecipe, data: ImageDataset) -> tuple[str, ...]:
+def _differs(size: Size, recipe: SweepRecipe, data: ImageDataset, title: str) -> tuple[str, ...]:
     """What follows from the size of the preset, and what the data are."""
     rows = size.test or int(data.is_test.sum())
     lines = [
@@ -367,7 +371,7 @@ def _differs(size: Size, recipe: SweepRecipe, data: ImageDataset) -> tuple[str, 
         "are the same for all networks, and another choice of them adds to it.",
     ]
     if data.edition:
-        lines.insert(0, f"The images are those of the {data.edition} of {data.origin.title}.")
+        lines.insert(0, f"The images are those of the {data.edition} of {title}.")
     return tuple(lines)
 
 

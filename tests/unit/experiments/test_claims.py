@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crystalgui.core.experiments.claims import (
+    blocked_difference,
     flat,
     larger,
     least_difference,
@@ -25,6 +26,28 @@ def test_least_difference_is_that_of_the_t_test() -> None:
     # moved apart by exactly the least difference, the two-sided p is 5 %
     second = second - second.mean() + first.mean() + noise
     assert ttest_ind(first, second).pvalue == pytest.approx(0.05, abs=1e-9)
+
+
+def test_what_repeats_have_in_common_is_no_noise() -> None:
+    from scipy.stats import ttest_rel
+
+    draw = np.random.default_rng(2)
+    pair = draw.normal(0, 1, (2, 6))
+    noise = blocked_difference(pair)
+    pair[1] += pair[0].mean() - pair[1].mean() + noise
+    assert ttest_rel(pair[0], pair[1]).pvalue == pytest.approx(0.05, abs=1e-9)
+    assert blocked_difference(pair + draw.normal(0, 50, 6)) == pytest.approx(noise)
+    pair[0, 0] = np.nan
+    assert blocked_difference(pair) == pytest.approx(blocked_difference(pair[:, 1:]))
+    assert blocked_difference(pair[:, :2]) == math.inf
+
+
+def test_among_many_equals_the_extremes_are_called_different_once_in_twenty() -> None:
+    draw = np.random.default_rng(3)
+    groups = draw.normal(0, 3, (1000, 6, 3))
+    apart = np.ptp(groups.mean(axis=2), axis=1)
+    wrong = [a > least_difference(list(g), among=6) for a, g in zip(apart, groups, strict=True)]
+    assert 0.03 < np.mean(wrong) < 0.07
 
 
 def test_one_in_twenty_pairs_of_equals_is_called_different() -> None:

@@ -185,7 +185,7 @@ def test_a_run_ends_in_numbers_claims_tables_and_figures(beside: Path) -> None:
     assert all(0 <= n.value <= 100 for n in record.numbers)
     assert len(record.claims) == 5
     said = " ".join(record.differs)
-    assert "lossy JPEG edition" in said
+    assert "lossy JPEG edition of CIFAR-10" in said
     assert "24 networks: chi = 0, 3, 2 repeats, 1 epochs on all images of 8 x 8 points" in said
     tables = {table.name: table for table in record.tables}
     header, rows = read_table(beside / record.name, tables["points"])
