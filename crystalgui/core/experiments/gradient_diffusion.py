@@ -26,6 +26,7 @@ from crystalgui.core.experiments.rolling import MNIST, images
 from crystalgui.core.messages import Event, LogLine
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from crystalgui.core.datasets.images.dataset import ImageDataset
@@ -362,9 +363,9 @@ def _numbers(found: Mapping[str, Mapping[str, Any]]) -> tuple[Measured, ...]:
             columns["likeness of the kernels after training"] = mean_of(own, "alike", -1)
             columns["accuracy (%)"] = np.array(own["accuracy"])[:, -1]
         for words, values in columns.items():
-            spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-            out.append(Measured(name=f"{name}: {words}", value=float(values.mean()),
-                                spread=spread))  # fmt: skip
+            spread = round(float(values.std(ddof=1)), 6) if len(values) > 1 else float("nan")
+            value = round(float(values.mean()), 6)  # beyond are roundings of the arithmetic
+            out.append(Measured(name=f"{name}: {words}", value=value, spread=spread))
     return tuple(out)
 
 
@@ -389,6 +390,9 @@ def _tables(context: Context, found: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _figures(context: Context, found: Mapping[str, Mapping[str, Any]]) -> None:
+    from crystalgui.core.reports.figures import SIZE
+    from crystalgui.core.reports.typography import REGULAR
+
     def maps(figure: Figure, style: Style) -> None:
         every = style.axes(figure, len(DRAWN), 3, left=0.2, right=0.98, top=0.93, bottom=0.02,
                            hspace=0.12, wspace=0.06)  # fmt: skip
@@ -402,8 +406,17 @@ def _figures(context: Context, found: Mapping[str, Mapping[str, Any]]) -> None:
                 axes.set_yticks([])
                 if row == 0:
                     style.label(axes, title=("first layer", "middle layer", "last layer")[column])
-            every[3 * row].set_ylabel(name, fontsize=7, color=style.muted, rotation=0, ha="right",
-                                      va="center", labelpad=8)  # fmt: skip
+            words = name.replace(", ", ",\n")
+            every[3 * row].set_ylabel(
+                words,
+                fontsize=SIZE,
+                color=style.muted,
+                rotation=0,
+                family=REGULAR,
+                ha="right",
+                va="center",
+                labelpad=8,
+            )
 
     title = "Gradients by the activations of one channel; each row in units of its last layer"
     context.figure("maps", maps, title, 360.0, 420.0)
@@ -424,14 +437,13 @@ def _figures(context: Context, found: Mapping[str, Mapping[str, Any]]) -> None:
                 )
             style.label(axes, "layer", "", words)
         every[0].set_yscale("log")
-        handles, names = every[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="lower center", ncol=4, frameon=False,
-                      labelcolor=style.text, prop={"size": 6.5})  # fmt: skip
+        every[0].minorticks_off()
+        _legend(figure, style, every[0])
 
     context.figure("meter", meter, "The meter before training, mean of the repeats", 660.0, 240.0)
 
     def learning(figure: Figure, style: Style) -> None:
-        left, right = style.axes(figure, 1, 2, bottom=0.17)
+        left, right = style.axes(figure, 1, 2, bottom=0.27)
         for name in TRAINED:
             own, colour = found[name], style.colour(list(found).index(name))
             right_ones = np.array(own["accuracy"])
@@ -442,6 +454,16 @@ def _figures(context: Context, found: Mapping[str, Mapping[str, Any]]) -> None:
             right.plot(epochs, alike, color=colour, linewidth=1, label=name)
         style.label(left, "epoch", "accuracy (%)", "On test images")
         style.label(right, "epoch", "", "Likeness of the kernels, mean of the layers")
-        style.legend(left, loc="best")
+        _legend(figure, style, right)
 
-    context.figure("learning", learning, "While they learn", 560.0, 220.0)
+    context.figure("learning", learning, "While they learn", 560.0, 240.0)
+
+
+def _legend(figure: Figure, style: Style, axes: Axes) -> None:
+    """Below all axes of a figure, the curves of one of them."""
+    from crystalgui.core.reports.figures import SIZE
+    from crystalgui.core.reports.typography import REGULAR
+
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="lower center", ncol=4, frameon=False,
+                  labelcolor=style.text, prop={"family": REGULAR, "size": SIZE})  # fmt: skip

@@ -99,9 +99,11 @@ def warning(seen: AttentionReady, known: frozenset[str] = frozenset()) -> str:
     if not new:
         return ""
     where = ", ".join(f"{name} ({value})" for name, value in new.items())
-    floor = f" above {seen.floor:g}" if seen.floor > 0 else f", e.g. to {ADVICE:g}"
+    remedy = "Lower the learning rate."
+    if 0 in new.values():  # a floor is no remedy against 1
+        floor = f" above {seen.floor:g}" if seen.floor > 0 else f", e.g. to {ADVICE:g}"
+        remedy = f"Raise the floor eps of the attention{floor}, or lower the learning rate."
     return (
         f"Attention is saturated after epoch {seen.epoch}, the same 0 or 1 for all "
-        f"{seen.samples:,} samples: {where}. Raise the floor eps of the attention{floor}, "
-        "or lower the learning rate."
+        f"{seen.samples:,} samples: {where}. {remedy}"
     )

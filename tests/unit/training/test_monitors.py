@@ -109,7 +109,10 @@ class TestAttention:
         text = attention.warning(seen)
         assert "input (0), y (1)" in text
         assert "eps" in text
-        assert "input" not in attention.warning(seen, frozenset({"input"}))
+        rest = attention.warning(seen, frozenset({"input"}))
+        assert "input" not in rest
+        assert "eps" not in rest  # a floor does not help against 1
+        assert "learning rate" in rest
         assert attention.warning(seen, frozenset({"input", "y"})) == ""
 
     def test_names_of_read_outs(self) -> None:
