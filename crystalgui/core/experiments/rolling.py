@@ -120,7 +120,7 @@ class Size:
 CIFAR_SIZES = {
     "quick": Size(
         rollings=(0, 2, 8),
-        repeats=2,
+        repeats=3,
         epochs=6,
         rate=5e-3,
         batch=32,

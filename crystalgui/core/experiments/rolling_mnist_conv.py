@@ -72,7 +72,7 @@ STUDY = Study(
     source=MNIST,
     sizes={
         "quick": Size(
-            rollings=(0, 5, 14), repeats=2, epochs=4, rate=5e-3, batch=32, train=1000,
+            rollings=(0, 5, 14), repeats=3, epochs=4, rate=5e-3, batch=32, train=1000,
             test=1000,
             params={"halvings": 2, "depth": 1, "width": 8, "wide": 32},
         ),
