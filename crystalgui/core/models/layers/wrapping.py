@@ -57,8 +57,6 @@ def reflected(x: Tensor, axis: int, before: int, after: int, other: int) -> Tens
 class _Wrap(torch.autograd.Function):
     """Periodic continuation by at most the length; linear, with `_Fold` as its transpose."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(x: Tensor, edges: Edges) -> Tensor:
         shape = list(x.shape)
@@ -89,11 +87,13 @@ class _Wrap(torch.autograd.Function):
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Any:
         return _Wrap.apply(tangent, ctx.edges)  # type: ignore[no-untyped-call]
 
+    @staticmethod
+    def vmap(_: Any, dims: tuple[int, None], x: Tensor, edges: Edges) -> Any:
+        return _Wrap.apply(x, _beside(edges, dims[0])), dims[0]  # type: ignore[no-untyped-call]
+
 
 class _Fold(torch.autograd.Function):
     """What was continued is added to where it came from: the transpose of `_Wrap`."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(y: Tensor, edges: Edges) -> Tensor:
@@ -126,3 +126,12 @@ class _Fold(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Any:
         return _Fold.apply(tangent, ctx.edges)  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def vmap(_: Any, dims: tuple[int, None], y: Tensor, edges: Edges) -> Any:
+        return _Fold.apply(y, _beside(edges, dims[0])), dims[0]  # type: ignore[no-untyped-call]
+
+
+def _beside(edges: Edges, mapped: int) -> Edges:
+    """The same axes of a tensor that has one more, which is mapped and stays where it is."""
+    return tuple((a + (a >= mapped), before, after) for a, before, after in edges)
