@@ -37,6 +37,7 @@ QUANTITIES: dict[Quantity, str] = {"accuracy": "accuracy (%)", "cost": "log10 of
 CONVOLUTION, FCN, SUM = "convolution", "toroidal FCN", "toroidal sum"
 CONVOLUTIONS = {CONVOLUTION: "convolution", FCN: "toroidal-fcn", SUM: "toroidal-sum"}
 """What the figures call the pipelines, and the parameter of the card."""
+DRAWN = "mean, deviation (band) and best (dashed) of the repeats"
 KINDS = ("standard", "residual", "tuned", "free", "high-bandwidth", "hybrid")
 
 
@@ -192,7 +193,7 @@ def grouped(*kinds: str) -> tuple[Chart, ...]:
             Panel(title=kind, quantity=quantity, curves={c: name(kind, c) for c in CONVOLUTIONS})
             for kind in kinds
         )
-        title = f"{words[:1].upper()}{words[1:]} against the degree of rolling"
+        title = f"{words[:1].upper()}{words[1:]} against the degree of rolling: {DRAWN}"
         charts.append(Chart(name=quantity, title=title, panels=panels))
     return tuple(charts)
 
@@ -203,7 +204,7 @@ def beside(titles: Mapping[str, str]) -> tuple[Chart, ...]:
         Panel(title="logged cost", quantity="cost", curves=titles),
         Panel(title="accuracy", quantity="accuracy", curves=titles),
     )
-    title = "Logged cost and accuracy against the degree of rolling"
+    title = f"Logged cost and accuracy against the degree of rolling: {DRAWN}"
     return (Chart(name="rolling", title=title, panels=panels),)
 
 

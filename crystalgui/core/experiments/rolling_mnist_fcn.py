@@ -52,7 +52,7 @@ STUDY = Study(
     source=MNIST,
     sizes={
         "quick": Size(
-            rollings=(0, 2, 5, 12, 27), repeats=2, epochs=6, rate=1e-3, train=2500, test=2000,
+            rollings=(0, 2, 5, 12, 27), repeats=3, epochs=6, rate=1e-3, train=2500, test=2000,
         ),
         "paper": Size(rollings=tuple(range(28)), repeats=3, epochs=10, rate=1e-4),
     },
