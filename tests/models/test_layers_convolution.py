@@ -82,6 +82,15 @@ def test_a_stride_that_divides_turns_shifts_into_shifts() -> None:
         conv(field(2, 2, 8, 8))
 
 
+@pytest.mark.parametrize("wrap", list(itertools.product(("torus", "flat", "moebius"), repeat=2)))
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_the_shape_is_told_before(wrap: tuple[str, str], stride: int, padding: str) -> None:
+    conv = layer(2, 3, (3, 5), 2, wrap=wrap, stride=stride, padding=padding)
+    x = field(2, 2, 6, 8)
+    assert tuple(conv(x).shape) == (2, 3, *conv.shape((6, 8)))
+
+
 def test_toroidal_and_flat_axes_live_together() -> None:
     conv = layer(2, 3, 3, 3, wrap=("torus", "flat", "torus"))
     x = field(2, 2, 4, 5, 6)
