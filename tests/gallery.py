@@ -354,7 +354,7 @@ class Gallery:
         setup = panel.setup
         setup.data.choose(next(data.folder for data in project.datasets if data.name == "digits"))
         setup.model_choice.setCurrentIndex(setup.model_choice.findData("extractor"))
-        for name, value in (("kind", "free"), ("width", 8), ("halvings", 1)):
+        for name, value in (("kind", "free"), ("width", 8), ("attention", "softmax")):
             setup.params.set_value(name, value)
             setup.params.edited.emit(name)
         for name, value in (("epochs", 12), ("batch_size", 32), ("learning_rate", 2e-3)):

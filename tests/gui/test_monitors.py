@@ -164,10 +164,10 @@ def test_a_floor_that_was_too_low_is_doubled_and_an_open_layer_needs_none() -> N
 
 def test_gradients_are_judged_in_words() -> None:
     said, role = gradient_verdict(gradients(1, norm=(1e-6, 1e-4, 1e-2)))
-    assert "Vanishing" in said
+    assert "vanishing" in said
     assert "1/10,000" in said
     assert role == "warn"
-    assert "Exploding" in gradient_verdict(gradients(1, norm=(1.0, 0.1, 1e-4)))[0]
+    assert "exploding" in gradient_verdict(gradients(1, norm=(1.0, 0.1, 1e-4)))[0]
     said, _ = gradient_verdict(gradients(1, same=(0.95, 0.99, 0.2)))
     assert "Diffused: the gradient in layers 1 and 2" in said
     said, role = gradient_verdict(gradients(1, same=(0.5, float("nan"), 0.3)))

@@ -199,10 +199,13 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
         said.append("No gradient reaches any layer.")
     elif first * FALL < last:
         times = f"1/{last / first:,.0f} of" if first > 0 else "nothing of"
-        said.append(f"Vanishing: the first layer receives {times} what the last one does.")
+        said.append(f"The first layer receives {times} what the last one does: vanishing.")
     elif last * FALL < first:
         times = f"{first / last:,.0f} times" if last > 0 else "without bound"
-        said.append(f"Exploding: the first layer receives {times} what the last one does.")
+        said.append(
+            f"The first layer receives {times} what the last one does: exploding, or the last "
+            "layers are hardly read."
+        )
     role = "warn" if said else role
     shares = [share for share in reading.homogeneous if math.isfinite(share)]
     own = numbers(reading.layers)

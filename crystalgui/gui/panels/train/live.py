@@ -29,7 +29,7 @@ from crystalgui.gui.panels.quantities import (
     real,
     size,
 )
-from crystalgui.gui.panels.train.monitors import MonitorCards
+from crystalgui.gui.panels.train.monitors import EvenCard, MonitorCards
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.confusion import ConfusionPlot
 from crystalgui.gui.plots.curves import CurvesPlot
@@ -247,7 +247,7 @@ class ConfusionCard(Card):
         self.set_title(f"Confusion, {split}", f"% of true class · trace {self.plot.trace:.1f}")
 
 
-class RunCard(Card):
+class RunCard(EvenCard):
     """What trains, how fast, how long still, and the buttons that steer it.
 
     Signals
@@ -370,10 +370,10 @@ class LiveView(QWidget):
             (self.inside.attention, 220),
             (self.inside.history, 220),
             (self.inside.gradients, 220),
+            (self.run_card, 250),
         ):  # rows share the height; below this they scroll
             shrinking.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             shrinking.setMinimumHeight(least)
-        self.run_card.setMinimumHeight(250)
         for card, other, word in (
             (self.loss, self.metric, "metric"),
             (self.metric, self.loss, "loss"),

@@ -37,7 +37,15 @@ MAPS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-class AttentionCard(Card):
+class EvenCard(Card):
+    """A card among others of one height: its wrapped words ask for no more than they need."""
+
+    def hasHeightForWidth(self) -> bool:
+        """Plots would be asked for the height they like best."""
+        return False
+
+
+class AttentionCard(EvenCard):
     """Distribution of attention over samples, and whether it is saturated.
 
     Signals
@@ -181,7 +189,7 @@ class HistoryCard(Card):
         self.bar.set_limits(limits, "", signed=False)
 
 
-class GradientsCard(Card):
+class GradientsCard(EvenCard):
     """The meter of gradients by layer, with what it means in words."""
 
     def __init__(self, lane: Lane | None = None, parent: QWidget | None = None) -> None:
