@@ -145,6 +145,27 @@ def test_a_network_of_crystals_is_refused() -> None:
         ask("cgnn-tqc5")
 
 
+def extractor(folder: Path, shape: tuple[int, ...]) -> Path:
+    """A fresh medium extractor, saved."""
+    params, _ = registry.settings("extractor", "zone", {"width": 4, "wide": 4, "mesh": 4})
+    card = TrainedModel(
+        name="free", family="extractor", title="an extractor", folder="", task="classification",
+        target="phase", classes=CLASSES, params=params,
+    )  # fmt: skip
+    network = registry.build("extractor", len(CLASSES), params, shape)
+    write_model(folder, card, Inference(shape=shape), [network.state_dict()])
+    return folder
+
+
+def test_a_medium_extractor_of_zones_answers_as_well(tmp_path: Path) -> None:
+    got = ask(extractor(tmp_path / "zones", (len(CHANNELS),)))
+    assert sum(p for _, p in got.probabilities) == pytest.approx(1, abs=1e-6)
+    assert got.evidence.shape == (4, 4, 1)
+    assert not any("training data" in words for words in got.warnings)
+    with pytest.raises(ModelError, match="does not name phases"):
+        ask(extractor(tmp_path / "images", (3, 8, 8)))
+
+
 def test_it_can_be_stopped(model: Path) -> None:
     flag = threading.Event()
     job = PhaseAnswerJob(source=HamiltonianSource(model="haldane"), model=str(model), device="cpu")
