@@ -11,6 +11,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from crystalgui.core.cards import Card, Param
+from crystalgui.core.datasets.images.dataset import ImageDataset
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import (
     DatasetSummary,
@@ -19,6 +20,7 @@ from crystalgui.core.messages import (
     Failed,
     Progress,
     RunCreated,
+    SplitSpec,
     Started,
     StepMetrics,
     SweepJob,
@@ -148,7 +150,7 @@ def test_resume_goes_on_with_the_sweep_and_it_fills_in(
     engine.end(Done())
     qtbot.waitUntil(lambda: _cell(page, STATUS) == "done")
     qtbot.waitUntil(lambda: not page.resume_button.isEnabled())
-    assert "Most accurate over all degrees: torus" in page.sweep.words.text()
+    qtbot.waitUntil(lambda: "Most accurate over all" in page.sweep.words.text())
     assert len(engine.jobs) == 1  # no new model, so the catalogue is not asked again
 
 
@@ -264,3 +266,38 @@ def test_a_sweep_is_started_and_shown(
     assert [run.title for run in page.selected()] == ["stripes by rolling"]
     assert page.selected()[0].job_id == job.job_id
     assert "0 of 15 networks" in page.sweep.words.text()
+
+
+def test_a_real_sweep_fills_in(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    dataset = ImageDataset(
+        summary=DatasetSummary(
+            name="noise", folder=tmp_path / "noise", task="classification", target="class",
+            size=40, classes=("a", "b"), kind="images", digest="noise-1",
+        ),
+        values=draw.integers(0, 256, (40, 1, 6, 6)).astype(np.uint8),
+        label=np.arange(40) % 2,
+        is_test=np.arange(40) >= 30,
+    )  # fmt: skip
+    dataset.save()
+    panel = RunsPanel(session)
+    qtbot.addWidget(panel)
+    panel.show()
+    recipe = replace(
+        _recipe(tmp_path),
+        base=TrainRecipe(
+            model="", dataset=dataset.summary.folder, epochs=2, batch_size=10,
+            split=SplitSpec(kind="given"), device="cpu",
+        ),
+        networks=(SweepNetwork(title="dense", model="dense", preset="mnist-small"),),
+    )  # fmt: skip
+    panel.begin_sweep(recipe)
+    run = session.runs.runs[0]
+    qtbot.waitUntil(lambda: run.status == "done", timeout=60_000)
+    qtbot.waitUntil(lambda: "4 of 4 networks are ready." in panel.sweep.words.text())
+    (curve,) = panel.sweep.plot.curves
+    assert curve.x.tolist() == [0, 2]
+    assert _cell(panel, EPOCHS) == "4 / 4"
+    qtbot.waitUntil(lambda: run.stored is not None)
+    assert run.stored is not None
+    assert run.stored.sweep == recipe

@@ -67,9 +67,10 @@ class Invariance:
 
 def over_members(values: Sequence[float], *, low: bool = False) -> tuple[float, float, float]:
     """Mean, spread (n - 1; 0 for one) and best over the members; ``low``: less is better."""
-    found = np.asarray(values, np.float64)
-    around = float(found.std(ddof=1)) if len(found) > 1 else 0.0
-    return float(found.mean()), around, float(found.min() if low else found.max())
+    mean = math.fsum(values) / len(values)
+    square = math.fsum((value - mean) ** 2 for value in values)
+    around = math.sqrt(square / (len(values) - 1)) if len(values) > 1 else 0.0
+    return mean, around, min(values) if low else max(values)
 
 
 def sentence(points: Sequence[InvariancePoint]) -> str:

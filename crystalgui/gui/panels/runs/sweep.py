@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QButtonGroup, QFileDialog, QWidget
 
 from crystalgui.core.reports import sweeps as reports
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 X = "degree of rolling χ, points"
 VIEWS: tuple[tuple[Quantity, str], ...] = (("accuracy", "accuracy"), ("cost", "logged cost"))
 EVERY = "all"
+SOON = 50
+"""Milliseconds: a group of networks is ready at once."""
 
 
 class SweepCard(Card):
@@ -37,6 +40,11 @@ class SweepCard(Card):
         self._run: RunView | None = None
         self._quantity: Quantity = "accuracy"
         self._group = ""
+        self._drawn = -1
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(SOON)
+        self._soon.timeout.connect(self._refresh)
         self.choices = QWidget()
         self._flow = FlowLayout(self.choices)
         self._groups = QButtonGroup(self)
@@ -66,25 +74,35 @@ class SweepCard(Card):
     def show_run(self, run: RunView) -> None:
         """Show a sweep."""
         if run is not self._run:
-            self._run, self._group = run, ""
+            self._run, self._group, self._drawn = run, "", -1
+            self.set_title("Sweep", run.title)
             self._offer()
-        self.update_run(run)
+        self._refresh()
 
     def update_run(self, run: RunView) -> None:
-        """Networks are ready, or the state has changed."""
-        recipe = run.sweep
-        if run is not self._run or recipe is None:
+        """Networks are ready, or the state has changed: soon, once for many."""
+        if run is self._run and not self._soon.isActive():
+            self._soon.start()
+
+    def _refresh(self) -> None:
+        """Bring curves and words up to date; curves only when networks came."""
+        run = self._run
+        recipe = run.sweep if run is not None else None
+        if run is None or recipe is None:
             return
-        self.set_title("Sweep", run.title)
         points = list(run.points.values())
-        self.export.set_origin(run.title, reports.sentence(recipe, points), ready=bool(points))
-        self.report.setEnabled(bool(points))
-        self._draw(recipe)
-        words = reports.sentence(recipe, points)
+        if len(points) != self._drawn:
+            self._drawn = len(points)
+            self._draw(recipe)
+            self.report.setEnabled(bool(points))
+        words = f"{len(points)} of {recipe.size} networks"
         if run.alive:
             left = f", {duration(run.eta)} left" if run.eta == run.eta else ""
-            words = f"{len(points)} of {recipe.size} networks  ·  {run.text or 'waiting'}{left}"
-        self.words.setText(words)
+            self.words.setText(f"{words}  ·  {run.text or 'waiting'}{left}")
+        else:
+            words = reports.sentence(recipe, points)
+            self.words.setText(words)
+        self.export.set_origin(run.title, words, ready=bool(points))
 
     def show_quantity(self, quantity: Quantity) -> None:
         """Show accuracy or the logarithm of the cost."""
