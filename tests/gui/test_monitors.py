@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -439,3 +440,28 @@ def test_a_stored_run_shows_what_it_kept(
     session.runs.watch(session.runs.runs[0])
     qtbot.waitUntil(watch.live.inside.attention.isVisible)
     qtbot.waitUntil(lambda: watch.live.inside.history.plot.values.shape == (4, 3))
+
+
+def test_a_resumed_run_goes_on_from_what_it_kept(
+    qtbot: QtBot, page: TrainPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    folder = session.project.folder
+    with Project.open(folder) as project:
+        recipe = TrainRecipe(model="free", dataset=folder / "digits", epochs=5, title="cut")
+        run = project.create_run(recipe)
+        run.append_metrics({"epoch": 2, "val/loss": 1.0}, best=True)
+        run.write("last.safetensors", b"checkpoint")
+        for epoch in (0, 1, 2, 3):  # the third epoch was looked at, but not finished
+            run.append_monitor(attention(epoch, (0.1 * epoch, 0.4, 0.3, 0.2)))
+        run.set_status("stopped")
+    session.runs.refresh()
+    qtbot.waitUntil(lambda: bool(session.runs.runs))
+    view = session.runs.runs[0]
+    page.resume(view)
+    qtbot.waitUntil(lambda: view.alive)
+    engine.send(Started(title="Train"), RunCreated(run_id=view.run_id, folder=run.folder))
+    engine.send(replace(attention(3, (0.9, 0.4, 0.3, 0.2)), run_id=view.run_id))
+    plot = page.live.inside.history.plot
+    qtbot.waitUntil(lambda: plot.values.shape == (4, 4) and plot.values[0, 3] == 0.9)
+    np.testing.assert_allclose(plot.values[0], [0.0, 0.1, 0.2, 0.9])
