@@ -41,6 +41,7 @@ NETWORK: dict[str, Scalar] = {
     "kind": "high-bandwidth",
     "convolution": "toroidal-sum",
     "attention": "sigmoid",
+    "norm": "batch",
 }
 OUTSTANDING = (2, 5, 8, 14)
 """Layers that stand out in Fig. 22."""

@@ -40,11 +40,16 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Key = tuple[float, float]
 
-NETWORK: dict[str, Scalar] = {"kind": "free", "convolution": "toroidal-sum", "attention": "sigmoid"}
+NETWORK: dict[str, Scalar] = {
+    "kind": "free",
+    "convolution": "toroidal-sum",
+    "attention": "sigmoid",
+    "norm": "batch",
+}
 NEAR = 1e-3
 SIZES = {
     "quick": Size(
-        repeats=3, epochs=6, rates=(2e-3, 5e-2, 1e-1), floors=(0.0, 0.05), train=1500, test=1000,
+        repeats=3, epochs=5, rates=(2e-3, 5e-2, 1e-1), floors=(0.0, 0.05), train=1000, test=1000,
         params={"width": 8, "basis": 8, "wide": 32, "halvings": 3, "depth": 1},
     ),
     "paper": Size(repeats=3, epochs=15, rates=(5e-5, 5e-3, 5e-2), floors=(0.0, 0.01, 0.05, 0.2)),
@@ -62,7 +67,7 @@ SIZES = {
         paper="Bird (2023), section 3.2, Fig. 28",
         rows=("B92",),
         presets={
-            "quick": "18 networks of 8 channels, 1,500 images, 6 epochs, three rates, eps 0 and "
+            "quick": "18 networks of 8 channels, 1,000 images, 5 epochs, three rates, eps 0 and "
             "0.05",
             "paper": "36 networks of 64 channels, CIFAR-10, 15 epochs, three rates, four floors",
         },
