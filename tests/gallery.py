@@ -39,6 +39,7 @@ PAGES = (
     "network",
     "attention",
     "invariance",
+    "sweep",
     "phase-data",
     "phase-data-made",
     "runs",
@@ -337,7 +338,7 @@ class Gallery:
 
     def attention(self, home: Path) -> None:
         """The form that draws its network, and the inside of that network as it trains."""
-        if not {"network", "attention", "invariance"} & set(self.wanted):
+        if not {"network", "attention", "invariance", "sweep"} & set(self.wanted):
             return
         from crystalgui.core.messages import ImportJob
 
@@ -366,6 +367,30 @@ class Gallery:
             self.shoot("train", "attention")
             self.wait("training", lambda: not view.alive)
             self.invariance(panel)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Networks against the degree of rolling, while some of them still train."""
+        if "sweep" not in self.wanted:
+            return
+        from crystalgui.gui.panels.runs.new_sweep import SweepDialog
+
+        self.window.show_page("runs")
+        self.rest()
+        page: Any = self.window.page_widget("runs")
+        page.ask_sweep()
+        (dialog,) = page.findChildren(SweepDialog)
+        dialog.family.setCurrentIndex(dialog.family.findText("Medium extractor"))
+        dialog.check("kind", "standard", "high-bandwidth")
+        dialog.check("convolution", "convolution", "toroidal-sum")
+        for name, value in (("rollings", "0, 1, 2, 3"), ("repeats", 2), ("epochs", 4)):
+            dialog.form.set_value(name, value)
+        dialog.start.click()
+        run = self.session.runs.runs[0]
+        self.wait("networks", lambda: len(run.points) >= 24 or not run.alive)
+        self.shoot("runs", "sweep")
+        self.session.runs.cancel(run)
+        self.wait("the end of the sweep", lambda: not run.alive)
 
     def invariance(self, panel: Any) -> None:
         """What the network that was trained last answers when its images are rolled."""
