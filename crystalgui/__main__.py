@@ -21,6 +21,7 @@ COMMANDS = (
     "train",
     "sweep",
     "invariance",
+    "network",
     "classify",
     "experiment",
     "report",

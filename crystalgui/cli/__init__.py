@@ -16,6 +16,7 @@ from crystalgui.cli import experiments, files, learning, machine
 from crystalgui.cli.datasets import dataset
 from crystalgui.cli.design import design, phases
 from crystalgui.cli.invariance import invariance
+from crystalgui.cli.network import network
 from crystalgui.cli.sweeps import sweep
 from crystalgui.cli.terminal import fail, log_file, sentence
 from crystalgui.cli.topology import topology
@@ -42,6 +43,7 @@ for _command in (
     learning.train,
     sweep,
     invariance,
+    network,
     learning.report,
     machine.doctor,
 ):

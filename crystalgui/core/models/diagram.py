@@ -97,13 +97,15 @@ def draw(plan: Architecture) -> Diagram:
 def described(plan: Architecture) -> str:
     """The network in a sentence."""
     kinds = [layer.kind for layer in plan.layers]
+    convolutions, pools = kinds.count("convolution"), kinds.count("pooling")
     reads = "after every layer" if len(plan.reads) > 1 else "at its end"
     attention = {"": "no attention", "tuned": "tuned attention"}.get(
         plan.attention, f"free attention ({plan.attention})"
     )
     return (
         f"{plan.kind.capitalize()} network, {plan.convolution}: "
-        f"{kinds.count('convolution')} convolutions and {kinds.count('pooling')} local pools with "
+        f"{convolutions} convolution{'s' * (convolutions != 1)} and "
+        f"{pools} local pool{'s' * (pools != 1)} with "
         f"{plan.parameters:,} parameters, read {reads} by {', '.join(plan.pools)}; {attention}."
     )
 
