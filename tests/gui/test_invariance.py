@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QPointF
 
 from crystalgui.core.cards import Card, TrainedModel
 from crystalgui.core.messages import (
@@ -163,6 +164,22 @@ def test_the_mode_changes_with_curves_shown(room: Any, qtbot: Any) -> None:
     for mode in ("dark", "light"):
         theme().install(mode)
         qtbot.waitUntil(lambda: not clock().running)
+
+
+def test_the_pointer_reads_curves_and_layers(room: Any, qtbot: Any) -> None:
+    page, engine, _ = room
+    page.asking.run.click()
+    named = replace(LAYERS, layers=("1 conv", "2 pool", "3 conv"))
+    engine.send(*POINTS, named)
+    engine.end(Done())
+    qtbot.waitUntil(lambda: not clock().running)
+    for plot, at, words in (
+        (page.rolling.plot, QPointF(1.2, 0.8), "1: 0.83 ± 0.028"),
+        (page.layers.plot, QPointF(2, -3), "3 conv   4.0e−02"),
+    ):
+        box = plot.getPlotItem().getViewBox()
+        qtbot.mouseMove(plot.viewport(), plot.mapFromScene(box.mapViewToScene(at)))
+        qtbot.waitUntil(lambda p=plot, w=words: p.readout == w)
 
 
 def test_a_real_model_is_measured_through_the_room(

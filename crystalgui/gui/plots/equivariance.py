@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from crystalgui.core.messages import LayerErrors
 from crystalgui.gui.plots.layers import LayersPlot
+from crystalgui.gui.state.monitors import full_name
 from crystalgui.gui.theme import OKABE_ITO, colour, theme
 
 EXACT = 1e-5
@@ -53,7 +54,7 @@ class EquivariancePlot(LayersPlot):
     def words(self, place: int) -> str:
         """Name and error of a layer."""
         assert self._errors is not None
-        return f"{place}  {self._errors.layers[place]}   {self._errors.error[place]:.1e}"
+        return f"{full_name(self._errors.layers, place)}   {self._errors.error[place]:.1e}"
 
     def redraw(self) -> None:
         """Bring the bars up to date."""

@@ -158,7 +158,7 @@ class SpreadPlot(Plot):
                 near = int(np.abs(curve.x - where).argmin())
                 head = f"{curve.x[near]:g}: " if not words else ""
                 number = f"{curve.mean[near]:.3g} ± {curve.spread[near]:.2g}"
-                words.append(f"{head}{curve.name} {number}".strip())
+                words.append(head + f"{curve.name} {number}".strip())
         self._readout.show_text("   ".join(words).replace("-", "−"))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
