@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from crystalgui.core.datasets.hamiltonians.tables import ZoneBatch
+from crystalgui.core.datasets.images.idx import read
 from crystalgui.core.datasets.images.tables import ImageBatch
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
@@ -98,6 +100,28 @@ def test_zones_are_read_from_any_origin(params: dict[str, Any]) -> None:
     model = settled(network(ZONE, **params).double(), x)
     assert change(model, x) < 1e-10
     assert model.symmetries == ("origin",)
+
+
+@pytest.mark.data
+def test_real_images_are_read_from_any_origin_but_not_with_the_sampling_of_the_paper(
+    shared_data: Path,
+) -> None:
+    """Nearly equal sublattices of real images do not upset an anchor."""
+    bytes_ = read(shared_data / "images/fashion-mnist/t10k-images-idx3-ubyte.gz")[:100].copy()
+    x = torch.from_numpy(bytes_)[:, None] / 255
+    changes = {}
+    for sampling in ("strongest", "first"):
+        model = network((1, 28, 28), sampling=sampling)
+        model.standardise([ImageBatch(x)])
+        settled(model, x[:32])
+        with torch.no_grad():
+            still = model(x)
+            changes[sampling] = torch.stack([
+                (model(x.roll(shift, (2, 3))) - still).abs().amax(1)
+                for shift in ((1, 0), (0, 1), (5, -3), (14, 7))
+            ])  # fmt: skip
+    assert changes["strongest"].max() < 1e-5
+    assert changes["first"].median() > 1e-4
 
 
 @pytest.mark.parametrize("convolution", CONVOLUTIONS[:2])
