@@ -157,7 +157,7 @@ def test_the_form_draws_what_it_will_train(
     assert card.isVisible()
     drawn = network_diagram("extractor", setup.params.values(), (1, 8, 8), 10)
     assert card.diagram == drawn
-    qtbot.mouseClick(card.large, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(setup.diagram_chip, Qt.MouseButton.LeftButton)
     large = card.window_
     assert large is not None
     assert large.isVisible()
