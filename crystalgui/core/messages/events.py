@@ -146,8 +146,9 @@ class GradientsReady(Event):
     ``norm`` (L,) is the root mean square of the gradient of the cost by the
     activations, ``homogeneous`` (L,) the share of its square that is the same
     at every point of a sample and channel (the first part of eq. 20 of Bird
-    2023), ``alike`` (L,) the mean cosine between the gradients of the kernels
-    of the layer: 1 means that all of them learn the same.
+    2023), NaN where there is one point only, ``alike`` (L,) the mean modulus of
+    the cosine between the gradients of the kernels of the layer: 1 means that
+    all of them learn the same up to a factor; NaN for layers without kernels.
     """
 
     run_id: str
