@@ -18,6 +18,7 @@ from crystalgui.core.datasets.images.tables import ImageBatch
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models.architecture import (
+    CONTROLS,
     CONVOLUTIONS,
     FREE,
     KINDS,
@@ -200,9 +201,11 @@ def test_one_two_and_three_dimensions(shape: tuple[int, ...]) -> None:
 def test_there_are_sixteen() -> None:
     assert list(SIXTEEN) == [f"B{n}" for n in range(29, 45)]
     assert len({tuple(params.items()) for _, params in SIXTEEN.values()}) == 16
-    for _, params in SIXTEEN.values():
+    assert list(CONTROLS) == [f"B{n}" for n in range(51, 59)]
+    for title, params in (SIXTEEN | CONTROLS).values():
+        assert set(title.split()) <= set(params.values())
         network(**params)
-    assert set(SIXTEEN) <= set(registry.family("extractor").card.rows)
+    assert {*SIXTEEN, *CONTROLS} <= set(registry.family("extractor").card.rows)
 
 
 @pytest.mark.parametrize("shape", [IMAGE, (1, 28, 28), ZONE])

@@ -42,6 +42,19 @@ SIXTEEN: dict[str, tuple[str, dict[str, Scalar]]] = {
     )
 }
 """Rows B29 to B44 of the model reference: title and parameters of each."""
+CONTROLS: dict[str, tuple[str, dict[str, Scalar]]] = {
+    f"B{51 + number}": (
+        f"{reduce} {convolution}",
+        {"kind": "standard", "convolution": convolution, "reduce": reduce},
+    )
+    for number, (reduce, convolution) in enumerate(
+        (r, c) for r in ("full", "pooling") for c in CONVOLUTIONS
+    )
+} | {
+    f"B{57 + number}": (f"{kind} convolution", {"kind": kind, "convolution": "convolution"})
+    for number, kind in enumerate(("standard", "residual"))
+}
+"""Rows B51 to B58: what they are compared with (Figs. 16, 17, 26 and 27)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

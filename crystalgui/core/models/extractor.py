@@ -30,6 +30,7 @@ from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import Network
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.architecture import (
+    CONTROLS,
     CONVOLUTIONS,
     FREE,
     KINDS,
@@ -56,8 +57,7 @@ EXTRACTOR = Card(
     tasks=("classification", "regression"),
     inputs="image zone",
     paper="Bird (2023), sections 2.6 to 2.8, Figs. 8 and 10 to 12",
-    rows=(*SIXTEEN, "B51", "B52", "B53", "B54", "B55", "B56", "B57", "B58", "B59", "B61", "B62",
-          "B63"),
+    rows=(*SIXTEEN, *CONTROLS, "B61", "B62", "B63"),
     summary=(
         "Convolutions on a torus that are read after every layer, with attention over what is "
         "read. Standard and residual networks of the same pipeline, to compare, are kinds of it."
@@ -195,7 +195,7 @@ class Stage(nn.Module):
 
 @register(EXTRACTOR)
 class Extractor(Network):
-    """Rows B29 to B44 and B51 to B63 of the model reference.
+    """Rows B29 to B44, B51 to B58 and B61 to B63 of the model reference.
 
     Attributes
     ----------
