@@ -44,15 +44,13 @@ SIXTEEN: dict[str, tuple[str, dict[str, Scalar]]] = {
 """Rows B29 to B44 of the model reference: title and parameters of each."""
 CONTROLS: dict[str, tuple[str, dict[str, Scalar]]] = {
     f"B{51 + number}": (
-        f"{reduce} {convolution}",
-        {"kind": "standard", "convolution": convolution, "reduce": reduce},
+        f"{kind} {reduce} {convolution}",
+        {"kind": kind, "convolution": convolution, "reduce": reduce},
     )
-    for number, (reduce, convolution) in enumerate(
-        (r, c) for r in ("full", "pooling") for c in CONVOLUTIONS
+    for number, (kind, reduce, convolution) in enumerate(
+        [("standard", r, c) for r in ("full", "pooling") for c in CONVOLUTIONS]
+        + [(k, "pooling", "convolution") for k in KINDS[:2]]
     )
-} | {
-    f"B{57 + number}": (f"{kind} convolution", {"kind": kind, "convolution": "convolution"})
-    for number, kind in enumerate(("standard", "residual"))
 }
 """Rows B51 to B58: what they are compared with (Figs. 16, 17, 26 and 27)."""
 
