@@ -121,7 +121,7 @@ STUDY = Study(source=CIFAR, sizes=CIFAR_SIZES, networks=networks, charts=CHARTS,
         paper="Bird (2023), section 3.2 and appendix D, Figs. 21 and 29",
         rows=("B89", "B90"),
         presets=STUDY.presets,
-        minutes={"quick": 18.0, "paper": 300000.0},
+        minutes={"quick": 9.0, "paper": 87000.0},
     )
 )
 def run(context: Context) -> Generator[Event, None, Results]:

@@ -73,7 +73,7 @@ STUDY = Study(
         paper="Bird (2023), section 3.2, Fig. 15",
         rows=("B83", "B48", "B49", "B50"),
         presets=STUDY.presets,
-        minutes={"quick": 6.0, "paper": 900.0},
+        minutes={"quick": 6.0, "paper": 300.0},
     )
 )
 def run(context: Context) -> Generator[Event, None, Results]:
