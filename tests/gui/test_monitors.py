@@ -27,7 +27,7 @@ from crystalgui.core.store.project import Project
 from crystalgui.gui.panels.runs import RunsPanel
 from crystalgui.gui.panels.train import TrainPanel
 from crystalgui.gui.plots.attention import AttentionPlot, ceiling
-from crystalgui.gui.plots.gradients import GradientPlot
+from crystalgui.gui.plots.gradients import GradientPlot, decades
 from crystalgui.gui.plots.history import HistoryPlot
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.monitors import (
@@ -268,6 +268,12 @@ def test_the_meter_shows_shares_sizes_and_kernels(qtbot: QtBot) -> None:
     plot.set_view("kernels")
     plot.redraw()
     np.testing.assert_allclose(plot._low.opts["height"], [0.2, 0.3, 0.9])
+
+
+def test_ticks_of_sizes_do_not_crowd() -> None:
+    assert [text for _, text in decades(-4.6, -2.8)] == ["5e−5", "1e−4", "2e−4", "5e−4", "1e−3"]
+    assert len(decades(-30.0, 2.0)) <= 9
+    assert decades(-1.0, 2.1) == [(-1, "1e−1"), (0, "1e0"), (1, "1e1"), (2, "1e2")]
 
 
 # ------------------------------------------------------------ the Watch room

@@ -7,6 +7,7 @@ exploding and diffusing gradients (Fig. 6) can be seen.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,21 @@ LEAST = 1e-12
 AXIS, WORDS = 44.0, 34.0
 
 GradientView = Literal["share", "size", "kernels"]
+
+
+def decades(low: float, high: float) -> list[tuple[float, str]]:
+    """Ticks of a logarithmic axis from 10^low to 10^high: at most eight, of 1, 2 and 5."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    factors = (1, 2, 5) if high - low < 2 else (1,)
+    every = max(1, math.ceil((high - low) / 8))
+    ticks = [
+        (power + math.log10(factor), f"{factor * 10.0**power:.0e}")
+        for power in powers
+        for factor in factors
+        if power % every == 0
+    ]
+    ticks = [(at, text.replace("e-0", "e-").replace("e+0", "e")) for at, text in ticks]
+    return [(at, text.replace("-", "−")) for at, text in ticks if low <= at <= high]
 
 
 class GradientPlot(LayersPlot):
@@ -69,6 +85,7 @@ class GradientPlot(LayersPlot):
         """Choose the quantity."""
         self._view = view
         self.getPlotItem().setLogMode(x=False, y=view == "size")
+        self.getAxis("left").setTicks(None)
         self.mark()
 
     def set_reading(
@@ -139,7 +156,9 @@ class GradientPlot(LayersPlot):
             item.setData(np.arange(len(y)), y)
         every = [*r.norm, *(self._before.norm if self._before is not None else ())]
         sizes = np.log10(np.maximum([v for v in every if np.isfinite(v)] or [1.0], LEAST))
-        self.set_reach(float(sizes.min()) - 0.2, float(sizes.max()) + 0.5)
+        low, high = float(sizes.min()) - 0.2, float(sizes.max()) + 0.3
+        self.set_reach(low, high)
+        self.getAxis("left").setTicks([decades(low, high), []])
 
     def apply_theme(self) -> None:
         """Pens of the mode."""
