@@ -142,7 +142,7 @@ def claims(found: Mapping[Key, Sequence[Seen]]) -> tuple[Claim, ...]:
         ),
         _for_ever(bare),
         larger(
-            f"A floor of {remedy} keeps layers from it",
+            f"A floor of {remedy} keeps layers from being cut off",
             _last(bare, "stuck"), {remedy: _last(mended, "stuck")}, noise["stuck"], "layers",
         ),
         larger(
@@ -198,8 +198,9 @@ def _numbers(found: Mapping[Key, Sequence[Seen]]) -> tuple[Measured, ...]:
         for what, (name, unit) in names.items():
             values = _last(own, what)
             spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-            out.append(Measured(name=f"{_words(key)}: {name}", value=float(values.mean()),
-                                spread=spread, unit=unit))  # fmt: skip
+            value = round(float(values.mean()), 6)
+            out.append(Measured(name=f"{_words(key)}: {name}", value=value,
+                                spread=round(spread, 6), unit=unit))  # fmt: skip
     return tuple(out)
 
 
@@ -217,21 +218,26 @@ def _tables(context: Context, found: Mapping[Key, Sequence[Seen]]) -> None:
     context.table("attention", header, rows, "Attention of every layer after every epoch")
 
 
+def _worst(found: Sequence[Seen]) -> tuple[int, int]:
+    """The network in which most layers are stuck, and the first epoch at which they are."""
+    number = max(range(len(found)), key=lambda i: float(stuck(found[i]).max()))
+    return number, int(stuck(found[number]).argmax())
+
+
 def _figures(context: Context, found: Mapping[Key, Sequence[Seen]]) -> None:
     from crystalgui.core.reports.figures import SIZE as WORDS
     from crystalgui.core.reports.typography import REGULAR
 
-    high = max(rate for rate, _ in found)
     floors = sorted({floor for _, floor in found})
-    bare = found[high, 0.0]
-    worst = max(bare, key=lambda seen: float(stuck(seen).max()))
-    epoch = int(stuck(worst).argmax())
-    number = next(i for i, seen in enumerate(bare) if seen is worst)
+    wild = sorted({rate for rate, _ in found})[1:]
+    shown = {rate: _worst(found[rate, 0.0]) for rate in wild}
 
     def distribution(figure: Figure, style: Style) -> None:
-        every = style.axes(figure, 1, len(floors), bottom=0.17)
-        for axes, floor in zip(every, floors, strict=True):
-            seen = found[high, floor][number]
+        every = style.axes(figure, len(wild), len(floors), bottom=0.11, hspace=0.6, wspace=0.22)
+        places = [(rate, floor) for rate in wild for floor in floors]
+        for axes, (rate, floor) in zip(every, places, strict=True):
+            number, epoch = shown[rate]
+            seen = found[rate, floor][number]
             e = min(epoch, len(seen.epochs) - 1)
             place = np.arange(len(seen.layers))
             axes.axhline(floor, color=style.line, linewidth=0.8)
@@ -240,13 +246,13 @@ def _figures(context: Context, found: Mapping[Key, Sequence[Seen]]) -> None:
             full = seen.saturated[e]
             axes.plot(place[full], seen.mean[e][full], "o", markersize=6, fillstyle="none",
                       color=style.colour(1))  # fmt: skip
-            axes.set_ylim(-0.05, 1.05)
+            axes.set_ylim(-0.07, 1.07)
             axes.set_xticks(place)
-            title = f"eps = {floor:g}, rate {high:g}, epoch {int(seen.epochs[e])}"
+            title = f"rate {rate:g}, eps = {floor:g}, epoch {int(seen.epochs[e])}"
             style.label(axes, "layer", "attention", title)
 
     context.figure("distribution", distribution, "Saturated attention (ringed), and with a floor",
-                   560.0 if len(floors) < 3 else 760.0, 220.0)  # fmt: skip
+                   40.0 + 260.0 * len(floors), 40.0 + 150.0 * len(wild))  # fmt: skip
 
     def counts(figure: Figure, style: Style) -> None:
         left, right = style.axes(figure, 1, 2, bottom=0.28)
