@@ -84,6 +84,11 @@ class SpreadPlot(Plot):
         corner = (1, 1) if on else (0, 1)
         self._legend.anchor(corner, corner, offset=(-8 if on else 8, -8))
 
+    def set_limits(self, low: float | None, high: float | None) -> None:
+        """What the ordinate can never leave, e.g. 0 and 1 for shares."""
+        self.getPlotItem().getViewBox().setLimits(yMin=low, yMax=high)
+        self.mark()
+
     def set_curves(self, curves: Sequence[SpreadCurve]) -> None:
         """Other curves."""
         self._curves = tuple(curves)

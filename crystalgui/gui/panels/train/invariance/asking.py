@@ -99,7 +99,14 @@ class AskingCard(Card):
             m for m in reversed(project.models)
             if m.family in fitting and m.task == "classification"
         ]  # fmt: skip
-        self._fill(self.model, [(m.name, m.title) for m in self._models])
+        titles = [m.title for m in self._models]
+        self._fill(
+            self.model,
+            [
+                (m.name, m.title if titles.count(m.title) == 1 else f"{m.title} ({m.name[-6:]})")
+                for m in self._models
+            ],
+        )
         self._model_chosen()
 
     def _model_chosen(self, _index: int = 0) -> None:

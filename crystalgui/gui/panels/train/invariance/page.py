@@ -35,7 +35,7 @@ from crystalgui.gui.widgets import Card, Chip, Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crystalgui.core.messages import InvarianceJob, InvariancePoint
+    from crystalgui.core.messages import InvarianceJob, InvariancePoint, LayerErrors
     from crystalgui.gui.session import Session
 
 NOTHING = (
@@ -51,6 +51,10 @@ VIEWS = (("accuracy", "accuracy"), ("log10 of the cost", "logged cost"),
          ("changed answers", "changed answers"))  # fmt: skip
 
 
+SHARES = (-0.02, 1.02)
+"""Between which the ordinate of shares stays."""
+
+
 class RollingCard(Card):
     """Accuracy, logged cost or changed answers against the degree of rolling."""
 
@@ -60,9 +64,12 @@ class RollingCard(Card):
         self._view = 0
         self.plot = SpreadPlot("degree of rolling χ, points", VIEWS[0][0], self)
         self.plot.setAccessibleName("Answers against the degree of rolling")
+        self.plot.set_limits(*SHARES)
         self.words = Text(NOTHING, "muted")
+        self.plot.hide()
         self.body.addWidget(self.plot, 1)
         self.body.addWidget(self.words)
+        self.body.addStretch(0)
         group = QButtonGroup(self)
         self.chips = []
         for index, (_, words) in enumerate(VIEWS):
@@ -78,6 +85,7 @@ class RollingCard(Card):
     def set_points(self, points: Sequence[InvariancePoint]) -> None:
         """Show other points."""
         self._points = tuple(points)
+        self.plot.setVisible(bool(self._points))
         self._draw()
 
     def show_view(self, index: int) -> None:
@@ -85,6 +93,7 @@ class RollingCard(Card):
         self._view = index
         self.plot.set_axes("degree of rolling χ, points", VIEWS[index][0])
         self.plot.set_rising(index > 0)
+        self.plot.set_limits(*SHARES if index != 1 else (None, None))
         self._draw()
 
     def _draw(self) -> None:
@@ -117,10 +126,17 @@ class LayersCard(Card):
         super().__init__("Equivariance of the layers", "", parent)
         self.plot = EquivariancePlot(self)
         self.words = Text(EXPLAINED, "muted")
+        self.plot.hide()
         self.body.addWidget(self.plot, 1)
         self.body.addWidget(self.words)
+        self.body.addStretch(0)
         self.export = ExportChip(self, (self.plot,), "equivariance", self.table, session.lane)
         self.tools.addWidget(self.export)
+
+    def set_errors(self, errors: LayerErrors | None) -> None:
+        """Show the errors of a network, or nothing."""
+        self.plot.setVisible(errors is not None)
+        self.plot.set_errors(errors)
 
     def table(self) -> str:
         """The errors as CSV."""
@@ -175,7 +191,7 @@ class InvariancePage(QWidget):
     def _found(self) -> None:
         """Points or layers are new."""
         self.rolling.set_points(self.state.points)
-        self.layers.plot.set_errors(self.state.layers)
+        self.layers.set_errors(self.state.layers)
         job = self.state.job
         if job is not None:
             self.rolling.set_title("Rolling", f"{self._title(job)} on {job.dataset.name}")
