@@ -35,7 +35,7 @@ EXACT = 1e-5
 """A relative error below it is rounding in single precision."""
 
 COMMON: Params = {
-    "whole": False, "halvings": 1, "depth": 3, "basis": 12, "wide": 32, "norm": "tensor",
+    "whole": False, "halvings": 1, "depth": 3, "basis": 12, "wide": 32, "norm": "batch",
 }  # fmt: skip
 PLAIN: Params = {**COMMON, "halvings": 0, "depth": DEEP}
 TRAINED: dict[str, tuple[str, Params]] = {
@@ -75,6 +75,9 @@ DIFFERS = (
     "networks of handwritten digits (8 x 8 points, scikit-learn), gradients before training.",
     "Toroidal networks keep the strongest sublattice when they pool; with the sampling of the "
     "paper they are invariant under even shifts only.",
+    "Norms are those over the batch. With a norm of each tensor the same networks learn less in "
+    "this time (residual 74 % right), and the probe of all levels (P5) is 7.9 +- 2.3 % above that "
+    "of the end: the deficit is seen in networks that are not trained to their end.",
 )
 
 
