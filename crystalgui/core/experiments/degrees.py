@@ -210,24 +210,29 @@ def beside(titles: Mapping[str, str]) -> tuple[Chart, ...]:
 
 def draw_chart(context: Context, chart: Chart, points: Points) -> None:
     """Write the figure of a chart."""
-    many = len(chart.panels)
+    from crystalgui.core.reports.figures import SIZE
+    from crystalgui.core.reports.typography import REGULAR
+
+    many, words = len(chart.panels), list(chart.panels[0].curves)
     width = min(680.0, 60.0 + 230.0 * many)
+    rows = 1 if sum(4.2 * len(w) + 34 for w in words) < width else 2
+    height = 222.0 + 12.0 * rows
 
     def draw(figure: Figure, style: Style) -> None:
-        every = style.axes(figure, 1, many, bottom=0.25, wspace=0.28)
+        every = style.axes(figure, 1, many, bottom=(44.0 + 12.0 * rows) / height, wspace=0.28)
         for axes, panel in zip(every, chart.panels, strict=True):
             for number, title in enumerate(panel.curves.values()):
                 curve(axes, style.colour(number), points, title, panel.quantity)
             style.label(axes, "degree of rolling, chi", QUANTITIES[panel.quantity], panel.title)
         _same_scale(every, chart.panels)
-        words = list(chart.panels[0].curves)
-        handles = every[0].get_lines()[:: len(every[0].get_lines()) // len(words)]
+        lines = every[0].get_lines()
         figure.legend(
-            handles, words, loc="lower center", ncol=min(len(words), 6), frameon=False,
-            labelcolor=style.text, prop={"family": "Inter", "size": 7},
+            lines[:: len(lines) // len(words)], words, loc="lower center", frameon=False,
+            ncol=-(-len(words) // rows), labelcolor=style.text,
+            prop={"family": REGULAR, "size": SIZE},
         )  # fmt: skip
 
-    context.figure(chart.name, draw, chart.title, width, 230.0)
+    context.figure(chart.name, draw, chart.title, width, height)
 
 
 def curve(axes: Axes, colour: str, points: Points, title: str, quantity: Quantity) -> None:
