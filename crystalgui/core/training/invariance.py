@@ -184,7 +184,7 @@ def _subject(job: InvarianceJob) -> _Subject:
         )
     device = devices.resolve(job.device)
     devices.set_threads(0, card.parameters)
-    rows, remarks = _rows(data, job)
+    rows, remarks = _rows(data, job, card)
     target = _classes(card, data, rows).to(device)
     networks = [network.to(device).eval() for network in networks]
     table = data.sample(networks[0], card.params, device, rows)
@@ -195,11 +195,16 @@ def _words(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _rows(data: Inputs, job: InvarianceJob) -> tuple[Rows, tuple[str, ...]]:
+def _rows(data: Inputs, job: InvarianceJob, card: TrainedModel) -> tuple[Rows, tuple[str, ...]]:
     """Test rows of the data set, at most ``job.samples``; what is to be said of them."""
     remarks = []
     try:
         rows = data.split(SplitSpec(kind="given")).test
+        if card.split and not card.split.startswith("given"):
+            remarks.append(
+                f"The model was trained on another division of its data ({card.split}): some of "
+                "these rows may have been among its training rows."
+            )
     except DataError:
         rows = np.arange(len(data.target))
         remarks.append(

@@ -247,6 +247,20 @@ def test_what_cannot_be_rolled_is_refused(tmp_path: Path, zones: Path) -> None:
         run(job(tmp_path / "g", zones))
 
 
+def test_rows_that_may_have_been_trained_on_are_said(tmp_path: Path, zones: Path) -> None:
+    def remarks(split: str) -> list[str]:
+        model = trained(tmp_path / split[:5], "test-torus", zones, members=1, split=split)
+        asked = job(model, zones, rollings=(0,), out=tmp_path / "out")
+        said = [e.text for e in invariance(asked) if isinstance(e, LogLine)]
+        kept = json.loads((tmp_path / "out/invariance.json").read_text("utf-8"))["remarks"]
+        assert kept == said[:-1]
+        return kept
+
+    assert remarks("given, seed 0: 8 / 1 / 1 zones to train, validate, test") == []
+    (words,) = remarks("random, seed 0: 8 / 1 / 1 zones to train, validate, test")
+    assert "may have been among its training rows" in words
+
+
 def test_progress_never_goes_back_and_a_stop_ends_it(tmp_path: Path, zones: Path) -> None:
     model = trained(tmp_path / "m", "test-torus", zones)
     flag = threading.Event()
