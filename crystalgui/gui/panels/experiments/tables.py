@@ -17,6 +17,7 @@ from crystalgui.gui.widgets import copy_action, copy_text
 
 ROW = 26
 NARROWEST = 72
+LONG, WIDE, LOOKED_AT = 60, 380, 100
 Index = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -122,6 +123,12 @@ class ResultTable(QTableView):
         self.rows.show_rows(*wanted)
         if head:
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in range(1, len(head)):  # sentences are cut; the tip has all of them
+            long = any(len(row[column]) > LONG for row in rows[:LOOKED_AT])
+            mode = QHeaderView.ResizeMode
+            header.setSectionResizeMode(column, mode.Interactive if long else mode.ResizeToContents)
+            if long:
+                header.resizeSection(column, WIDE)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Qt's own copy takes one cell only."""
