@@ -383,7 +383,8 @@ class Gallery:
         dialog.family.setCurrentIndex(dialog.family.findText("Medium extractor"))
         dialog.check("kind", "standard", "high-bandwidth")
         dialog.check("convolution", "convolution", "toroidal-sum")
-        small = {"rollings": "0, 1, 2, 3", "repeats": 2, "epochs": 4, "train": 200, "test": 100}
+        small = {"rollings": "0, 1, 2, 3", "repeats": 2, "epochs": 4, "train": 400, "test": 200}
+        small["batch_size"] = 16
         for name, value in small.items():
             dialog.form.set_value(name, value)
         dialog.start.click()

@@ -121,9 +121,7 @@ def create_session(
     )
 
     def sweep_ended(run: RunView) -> None:
-        if run.error is not None:
-            notify.error(run.error)
-        elif run.status == "done":
+        if run.status == "done":
             notify.info(f"{run.title}: the sweep is done.")
 
     session.runs.sweep_ended.connect(sweep_ended)

@@ -263,7 +263,7 @@ def test_a_stored_run_is_watched_with_its_curves_and_confusion_matrices(
     assert [t.epoch for t in view.curves.confusions["validation"]] == [1, 2, 3]
     assert view.curves.series("val/loss").x.tolist() == [1, 2, 3, 4, 5]
     assert view.curves.last("test/accuracy") == 0.47
-    assert ("Test accuracy", "0.47") in watch.live.run_card.values.rows
+    qtbot.waitUntil(lambda: ("Test accuracy", "0.47") in watch.live.run_card.values.rows)
 
 
 def test_rows_are_copied_as_tsv(page: RunsPanel) -> None:

@@ -31,6 +31,7 @@ from crystalgui.core.messages import (
 )
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.sweeps import append_points
+from crystalgui.gui.panels.files import run_row
 from crystalgui.gui.panels.runs import RunsPanel
 from crystalgui.gui.panels.runs.new_sweep import SweepDialog
 from crystalgui.gui.session import Session
@@ -139,6 +140,8 @@ def test_resume_goes_on_with_the_sweep_and_it_fills_in(
     engine.send(step, Progress(done=4.5, total=8, text="flat: 4 networks together", eta=60.0))
     qtbot.waitUntil(lambda: "flat: 4 networks together" in page.sweep.words.text())
     assert len(run.curves.steps) == 0
+    assert run.share == 0.5
+    assert run_row(run).badge == "50 %"
     engine.send(*(_point("flat", chi, r, 0.5) for chi in (0, 2) for r in (0, 1)))
     qtbot.waitUntil(lambda: len(page.sweep.plot.curves) == 2)
     assert _cell(page, EPOCHS) == "8 / 8"
@@ -158,8 +161,6 @@ def test_a_new_sweep_can_fail_and_be_stopped(
     qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]
 ) -> None:
     session, engine = played
-    said: list[str] = []
-    session.notify.posted.connect(lambda notice: said.append(notice.title))
     recipe = replace(_recipe(session.project.folder), title="another")
     run = session.runs.sweep(recipe)
     qtbot.waitUntil(lambda: page.proxy.rowCount() == 2)
@@ -170,7 +171,8 @@ def test_a_new_sweep_can_fail_and_be_stopped(
     assert engine.soft == [run.job_id]
     engine.end(Failed(error=ErrorInfo.of(ModelError("This sweep has no networks.", "Name some."))))
     assert run.status == "failed"
-    assert said == ["This sweep has no networks."]
+    assert run.error is not None
+    assert run.error.title == "This sweep has no networks."
 
 
 def test_a_report_of_a_sweep_is_written(qtbot: QtBot, page: RunsPanel, tmp_path: Path) -> None:

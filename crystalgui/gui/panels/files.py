@@ -196,7 +196,7 @@ def run_row(run: Any) -> Row:
     """A run with its progress or how it ended."""
     badge = run.status
     if run.status == "running" and run.recipe.epochs:
-        badge = f"{100 * min(1.0, run.epoch / run.recipe.epochs):.0f} %"
+        badge = f"{100 * run.share:.0f} %"
     ink = {"running": "accent", "failed": "bad", "crashed": "bad", "done": "good"}.get(
         run.status, "muted"
     )

@@ -104,6 +104,12 @@ class RunView:
         return self.recipe.epochs if self.sweep is None else self.sweep.size
 
     @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        done = self.epoch if self.sweep is None else float(len(self.points))
+        return min(1.0, done / max(self.total, 1))
+
+    @property
     def reached(self) -> str:
         """Where it is: ``"after epoch 3 of 10"``, ``"with 12 of 576 networks ready"``."""
         if self.sweep is not None:
@@ -339,10 +345,11 @@ class RunsState(QObject):
             self.listed.emit()
             self.run_changed.emit(view)
         elif isinstance(event, StepMetrics):
-            view.step, view.epoch = event.step, event.epoch
+            view.step = event.step
             view.samples_per_second = event.samples_per_second
             view.memory_bytes = event.memory_bytes
             if view.sweep is None:  # its networks begin again and again
+                view.epoch = event.epoch
                 view.curves.add_step(event)
                 self.curves_changed.emit(view)
         elif isinstance(event, SweepPoint):
