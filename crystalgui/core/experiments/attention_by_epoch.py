@@ -6,11 +6,15 @@ training it is spread evenly; then, it says, early layers are prioritised,
 damped once they are trained while the next ones are undamped, and layers 2,
 5, 8 and 14 stand out.  With two convolutions of each size these are the last
 ones before a reduction, which is how the preset "cifar" is built.
+
+The paper names batch norm for its networks and prefers to norm each tensor by
+itself for attention (section 2.8.1), so both are watched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +23,7 @@ from numpy.typing import NDArray
 from crystalgui.core.cards import Claim, ExperimentCard, Measured, Scalar
 from crystalgui.core.experiments._registry import Context, experiment
 from crystalgui.core.experiments.attention import (
+    SAMPLES,
     Seen,
     Size,
     recipe_of,
@@ -33,7 +38,7 @@ from crystalgui.core.messages import Event, LogLine
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from crystalgui.core.experiments.figures import Style
+    from crystalgui.core.experiments.figures import Draw, Style
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +46,8 @@ NETWORK: dict[str, Scalar] = {
     "kind": "high-bandwidth",
     "convolution": "toroidal-sum",
     "attention": "sigmoid",
-    "norm": "batch",
 }
+NORMS = {"batch": "norm over the batch", "tensor": "norm of each tensor"}
 OUTSTANDING = (2, 5, 8, 14)
 """Layers that stand out in Fig. 22."""
 EVEN = 0.1
@@ -67,37 +72,50 @@ SIZES = {
         paper="Bird (2023), sections 2.8 and 3.2, Fig. 22",
         rows=("B91",),
         presets={
-            "quick": "3 networks of 8 channels, 2,500 images, 12 epochs",
-            "paper": "3 networks of 64 channels, CIFAR-10, 15 epochs at a rate of 5e-5",
+            "quick": "6 networks of 8 channels, two norms, 2,500 images, 12 epochs",
+            "paper": "6 networks of 64 channels, two norms, CIFAR-10, 15 epochs at a rate of 5e-5",
         },
-        minutes={"quick": 5.0, "paper": 2000.0},
+        minutes={"quick": 6.0, "paper": 4000.0},
     )
 )
 def run(context: Context) -> Generator[Event, None, Results]:
-    """Train the network with several seeds; then look at where its attention was."""
+    """Train the network with both norms and several seeds; then look where its attention was."""
     size = SIZES[context.preset]
     data = yield from some_images(context, size)
-    found = []
-    for seed in range(size.repeats):
-        yield context.progress(seed, size.repeats, f"Network {seed + 1} of {size.repeats}")
-        params = {**NETWORK, "floor": size.floors[0]}
-        recipe = recipe_of(data, size, params, size.rates[0], seed, context.device)
-        found.append(
-            (yield from watch(context, f"network-{seed}", recipe, len(data.summary.classes)))
-        )
-        yield LogLine(text=f"Network {seed + 1}: {found[-1].accuracy:.1f} % of the test images.")
+    classes, total = len(data.summary.classes), len(NORMS) * size.repeats
+    found: dict[str, list[Seen]] = {norm: [] for norm in NORMS}
+    for norm, words in NORMS.items():
+        for seed in range(size.repeats):
+            done = sum(map(len, found.values()))
+            yield context.progress(done, total, f"Network {done + 1} of {total}")
+            params = {**NETWORK, "norm": norm, "floor": size.floors[0]}
+            recipe = recipe_of(data, size, params, size.rates[0], seed, context.device)
+            seen = yield from watch(context, f"{norm}-{seed}", recipe, classes)
+            found[norm].append(seen)
+            yield LogLine(text=f"{words}, {seed + 1}: {seen.accuracy:.1f} % of the test images.")
     _tables(context, found)
     _figures(context, found)
     return Results(
-        numbers=_numbers(found), claims=claims(found), differs=source_differs(data, size)
+        numbers=tuple(n for norm, own in found.items() for n in _numbers(own, NORMS[norm])),
+        claims=tuple(
+            replace(claim, text=f"{claim.text} ({NORMS[norm]})")
+            for norm, own in found.items()
+            for claim in claims(own)
+        ),
+        differs=source_differs(data, size),
     )
+
+
+def lowest(centre: Floats) -> int:
+    """The epoch, after the first and before the last, at which (r, e) centres are lowest."""
+    return 1 + int(centre.mean(0)[1:-1].argmin())
 
 
 def claims(found: Sequence[Seen]) -> tuple[Claim, ...]:
     """What the paper says of Fig. 22, for networks that differ by their seeds."""
     centre = np.array([seen.centre for seen in found])
     noise = least_difference(list(centre.T), among=centre.shape[1])  # the lowest is chosen
-    low = int(centre.mean(0)[:-1].argmin())
+    low = lowest(centre)
     uneven = float(np.mean([seen.mean[0].std() / seen.mean[0].mean() for seen in found]))
     return (
         Claim(
@@ -157,14 +175,14 @@ def _outstanding(found: Sequence[Seen]) -> Claim:
 # -------------------------------------------------------------------- outcome
 
 
-def _numbers(found: Sequence[Seen]) -> tuple[Measured, ...]:
+def _numbers(found: Sequence[Seen], norm: str) -> tuple[Measured, ...]:
     """Accuracy, and where the centre of attention was."""
     centre = np.array([seen.centre for seen in found])
-    low = int(centre.mean(0)[:-1].argmin())
+    low = lowest(centre)
     columns = {
         "accuracy on test images": (np.array([seen.accuracy for seen in found]), "%"),
         "centre of attention before training": (centre[:, 0], "layers"),
-        f"centre of attention after epoch {low}, the lowest": (centre[:, low], "layers"),
+        f"centre of attention after epoch {low}, the lowest between": (centre[:, low], "layers"),
         "centre of attention at the end": (centre[:, -1], "layers"),
         "spread of attention over images at the end": (
             np.array([seen.std[-1].mean() for seen in found]), ""),
@@ -172,20 +190,23 @@ def _numbers(found: Sequence[Seen]) -> tuple[Measured, ...]:
             np.array([seen.saturated[-1].sum() for seen in found], float), "layers"),
     }  # fmt: skip
     return tuple(
-        Measured(name=name, value=float(values.mean()), unit=unit,
+        Measured(name=f"{norm}: {name}", value=float(values.mean()), unit=unit,
                  spread=float(values.std(ddof=1)) if len(values) > 1 else float("nan"))
         for name, (values, unit) in columns.items()
     )  # fmt: skip
 
 
-def _tables(context: Context, found: Sequence[Seen]) -> None:
+def _tables(context: Context, found: Mapping[str, Sequence[Seen]]) -> None:
     rows: list[list[Cell]] = []
-    for number, seen in enumerate(found):
-        for e, epoch in enumerate(seen.epochs.tolist()):
-            for place, layer in enumerate(seen.layers):
-                own = float(seen.mean[e, place]), float(seen.std[e, place])
-                rows.append([number, epoch, layer, *own, bool(seen.saturated[e, place])])
-    header = ["network", "epoch", "layer", "mean attention", "deviation over images", "saturated"]
+    for norm, own in found.items():
+        for number, seen in enumerate(own):
+            for e, epoch in enumerate(seen.epochs.tolist()):
+                for place, layer in enumerate(seen.layers):
+                    values = float(seen.mean[e, place]), float(seen.std[e, place])
+                    full = bool(seen.saturated[e, place])
+                    rows.append([norm, number, epoch, layer, *values, full])
+    header = ["norm", "network", "epoch", "layer", "mean attention", "deviation over images",
+              "saturated"]  # fmt: skip
     context.table("attention", header, rows, "Attention of every layer after every epoch")
 
 
@@ -195,37 +216,43 @@ def _shown(epochs: int) -> list[int]:
     return [int(e) for e in wanted]
 
 
-def _figures(context: Context, found: Sequence[Seen]) -> None:
-    first = found[0]
-    shown = _shown(int(first.epochs[-1]))
+def _figures(context: Context, found: Mapping[str, Sequence[Seen]]) -> None:
+    for norm, own in found.items():
+        title = f"Attention over {SAMPLES:,} images, first network, {NORMS[norm]}"
+        context.figure(f"distribution-{norm}", _distribution(own[0]), title, 620.0, 330.0)
 
-    def distribution(figure: Figure, style: Style) -> None:
+    def history(figure: Figure, style: Style) -> None:
+        every = style.axes(figure, len(found), 2, wspace=0.3, hspace=0.5, bottom=0.09, top=0.94)
+        for row, (norm, own) in enumerate(found.items()):
+            left, right = every[2 * row : 2 * row + 2]
+            mean = np.mean([seen.mean for seen in own], axis=0)
+            picture = left.imshow(mean.T, origin="lower", aspect="auto", vmin=0, vmax=1,
+                                  cmap=style.sequential())  # fmt: skip
+            bar = figure.colorbar(picture, ax=left, pad=0.02)
+            bar.ax.tick_params(labelsize=6, labelcolor=style.text, color=style.muted)
+            bar.outline.set_edgecolor(style.line)
+            style.label(left, "epoch", "layer", f"Attention, mean of the networks, {NORMS[norm]}")
+            for number, seen in enumerate(own):
+                right.plot(seen.epochs, seen.centre, color=style.colour(number), linewidth=1,
+                           label=f"network {number + 1}")  # fmt: skip
+            style.label(right, "epoch", "layer", "Centre of the attention")
+            style.legend(right, loc="best")
+
+    context.figure("history", history, "Attention by layer and epoch", 560.0, 430.0)
+
+
+def _distribution(seen: Seen) -> Draw:
+    """Mean and deviation of every layer after some epochs."""
+
+    def draw(figure: Figure, style: Style) -> None:
         every = style.axes(figure, 2, 3, hspace=0.55, wspace=0.22, bottom=0.12, top=0.9)
-        for axes, epoch in zip(every, shown, strict=False):
-            place = np.arange(len(first.layers))
+        for axes, epoch in zip(every, _shown(int(seen.epochs[-1])), strict=False):
+            place = np.arange(len(seen.layers))
             axes.axhline(0.5, color=style.line, linewidth=0.8)
-            axes.errorbar(place, first.mean[epoch], first.std[epoch], fmt="o", markersize=2.5,
+            axes.errorbar(place, seen.mean[epoch], seen.std[epoch], fmt="o", markersize=2.5,
                           linewidth=0.9, capsize=1.5, color=style.accent)  # fmt: skip
             axes.set_ylim(-0.03, 1.03)
             axes.set_xticks(place[::2])
             style.label(axes, "layer", "attention", f"epoch {epoch}")
 
-    context.figure("distribution", distribution, "Attention over 1250 images, network 1",
-                   620.0, 330.0)  # fmt: skip
-
-    def history(figure: Figure, style: Style) -> None:
-        left, right = style.axes(figure, 1, 2, wspace=0.3, bottom=0.17)
-        mean = np.mean([seen.mean for seen in found], axis=0)
-        picture = left.imshow(mean.T, origin="lower", aspect="auto", vmin=0, vmax=1,
-                              cmap=style.sequential())  # fmt: skip
-        bar = figure.colorbar(picture, ax=left, pad=0.02)
-        bar.ax.tick_params(labelsize=6, labelcolor=style.text, color=style.muted)
-        bar.outline.set_edgecolor(style.line)
-        style.label(left, "epoch", "layer", "Mean attention, mean over networks")
-        for number, seen in enumerate(found):
-            right.plot(seen.epochs, seen.centre, color=style.colour(number), linewidth=1,
-                       label=f"network {number + 1}")  # fmt: skip
-        style.label(right, "epoch", "layer", "Centre of the attention")
-        style.legend(right, loc="best")
-
-    context.figure("history", history, "Attention by layer and epoch", 560.0, 230.0)
+    return draw

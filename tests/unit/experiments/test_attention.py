@@ -67,6 +67,9 @@ class TestByEpoch:
             own.mean[0, :4] = 0.8
         assert verdicts(found)[0] == "did not hold"
 
+    def test_the_lowest_is_neither_first_nor_last(self) -> None:
+        assert by_epoch.lowest(np.array([[0.0, 5.0, 3.0, 4.0, 1.0]])) == 2
+
     def test_epochs_that_are_drawn(self) -> None:
         assert by_epoch._shown(12)[0] == 0
         assert by_epoch._shown(12)[-1] == 12
@@ -142,11 +145,15 @@ def test_attention_by_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(by_epoch.SIZES, "quick", tiny)
     run("attention-by-epoch", tmp_path / "out")
     record = load_record(tmp_path / "out")
-    assert len(record.claims) == 5
+    assert len(record.claims) == 10
     assert "lossy edition of Noise" in record.differs[0]
-    assert {f.name for f in record.figures} == {"distribution", "history"}
+    assert {f.name for f in record.figures} == {
+        "distribution-batch",
+        "distribution-tensor",
+        "history",
+    }
     rows = (tmp_path / "out" / record.tables[0].file).read_text().splitlines()
-    assert len(rows) == 1 + 2 * 3 * 5  # networks, epochs, read-outs
+    assert len(rows) == 1 + 2 * 2 * 3 * 5  # norms, networks, epochs, read-outs
 
 
 @pytest.mark.usefixtures("images")
@@ -154,7 +161,7 @@ def test_attention_saturation_and_divergence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = Size(
-        repeats=2, epochs=2, rates=(1e-3, 1e30), floors=(0.0, 0.1), train=40, test=20, preset="",
+        repeats=1, epochs=2, rates=(1e-3, 1e30), floors=(0.0, 0.1), train=40, test=20, preset="",
         params=PARAMS,
     )  # fmt: skip
     monkeypatch.setitem(saturation.SIZES, "quick", tiny)
@@ -163,7 +170,7 @@ def test_attention_saturation_and_divergence(
     numbers = {n.name: n.value for n in record.numbers}
     assert np.isfinite(numbers["rate 0.001, eps 0: accuracy on test images"])
     assert numbers["rate 1e+30, eps 0: accuracy on test images"] == pytest.approx(10)
-    assert record.differs[-1] == "4 networks diverged; they count as guessing."
+    assert record.differs[-1] == "2 networks diverged; they count as guessing."
 
 
 @pytest.mark.usefixtures("images")
