@@ -142,9 +142,11 @@ class Points:
         return flat(text, np.array([np.nanmean(self.at(t, chi)) for t in titles]), noise)
 
     def flat(self, text: str, title: str, least: int = 0) -> Claim:
-        """That a network does not notice chi, from ``least`` on."""
+        """That a network does not notice chi, from ``least`` on: its means over the repeats
+        are no further apart than repeats make them.
+        """
         chosen = self.values(title)[np.array(self.rollings) >= least]
-        return flat(text, np.nanmean(chosen, axis=1), blocked_difference(chosen))
+        return flat(text, np.nanmean(chosen, axis=1), self._noise(list(chosen)))
 
     def falls(self, text: str, title: str) -> Claim:
         """That a network is better without rolling than at the greatest chi."""
