@@ -84,6 +84,24 @@ def test_it_offers_what_can_be_rolled(room: Any) -> None:
     assert (job.model, job.rollings, job.draws) == ("free-1", (0, 1, 2, 4, 8), 4)
 
 
+def test_a_model_that_can_be_tested_is_chosen_until_a_person_chooses(room: Any) -> None:
+    page, _, session = room
+    asking = page.asking
+    newer = replace(TRAINED, name="newer", title="Newer", classes=("cat", "dog"))
+    twin = replace(TRAINED, name="free-2")
+    session.project.set_catalogue((EXTRACTOR,), (TRAINED, newer), (("cpu", "CPU"),), ())
+    assert [asking.model.itemData(i) for i in range(2)] == ["newer", "free-1"]
+    assert asking.chosen.name == "free-1"  # there are no cats and dogs
+    session.project.set_catalogue((EXTRACTOR,), (TRAINED, newer, twin), (("cpu", "CPU"),), ())
+    assert asking.chosen.name == "free-2"
+    assert asking.model.currentText() == "Free extractor (free-2)"
+    asking.model.setCurrentIndex(asking.model.findData("newer"))
+    asking.model.activated.emit(asking.model.currentIndex())
+    assert not asking.run.isEnabled()
+    session.project.set_catalogue((EXTRACTOR,), (newer, TRAINED), (("cpu", "CPU"),), ())
+    assert asking.chosen.name == "newer"
+
+
 def test_degrees_that_cannot_be_read_are_said(room: Any) -> None:
     page, _, _ = room
     asking = page.asking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from crystalgui.core.cards import Param
@@ -46,7 +46,7 @@ class AskingCard(Card):
         self._session = session
         self._models: list[TrainedModel] = []
         self._datasets: list[DatasetSummary] = []
-        self._running = False
+        self._running = self._by_hand = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.model, self.dataset = ChoiceBox(), ChoiceBox()
         for box, name, words in (
@@ -76,6 +76,7 @@ class AskingCard(Card):
         row.addWidget(self.report)
         row.addStretch(1)
         self.body.addLayout(row)
+        self.model.activated.connect(self._chosen_by_hand)
         self.model.currentIndexChanged.connect(self._model_chosen)
         self.dataset.currentIndexChanged.connect(self._look)
         self.form.edited.connect(self._look)
@@ -107,18 +108,30 @@ class AskingCard(Card):
                 for m in self._models
             ],
         )
+        if not self._by_hand:
+            testable = (i for i, m in enumerate(self._models) if self._fitting(m))
+            with QSignalBlocker(self.model):
+                self.model.setCurrentIndex(next(testable, 0 if self._models else -1))
         self._model_chosen()
 
-    def _model_chosen(self, _index: int = 0) -> None:
-        """Offer the data sets whose classes the model knows."""
-        model = self.chosen
-        card = next((c for c in self._session.project.cards if model and c.name == model.family),
-                    None)  # fmt: skip
-        self._datasets = [
-            d for d in self._session.project.datasets
-            if model is not None and card is not None and d.kind in ROLLED
-            and card.reads(INPUTS[d.kind]) and set(d.classes) <= set(model.classes)
+    def _chosen_by_hand(self, _index: int) -> None:
+        """What a person chose stays when models come."""
+        self._by_hand = True
+
+    def _fitting(self, model: TrainedModel) -> list[DatasetSummary]:
+        """Data sets of its kind whose classes the model knows."""
+        project = self._session.project
+        card = next((c for c in project.cards if c.name == model.family), None)
+        return [
+            d for d in project.datasets
+            if card is not None and d.kind in ROLLED and card.reads(INPUTS[d.kind])
+            and set(d.classes) <= set(model.classes)
         ]  # fmt: skip
+
+    def _model_chosen(self, _index: int = 0) -> None:
+        """Offer the data sets that the model can be tested on."""
+        model = self.chosen
+        self._datasets = self._fitting(model) if model is not None else []
         # the data set that it was trained on comes first
         told = model.data.partition(":")[0] if model is not None else ""
         self._datasets.sort(key=lambda d: d.name != told)
@@ -151,6 +164,7 @@ class AskingCard(Card):
 
     def choose(self, model: str) -> None:
         """Choose a model by name."""
+        self._by_hand = True
         self.model.setCurrentIndex(max(0, self.model.findData(model)))
 
     # --------------------------------------------------------------- asking
