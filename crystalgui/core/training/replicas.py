@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from crystalgui.core import stopping
 from crystalgui.core.errors import Diverged
 from crystalgui.core.messages import EpochMetrics, Event, Progress, StepMetrics, TrainRecipe
 from crystalgui.core.models import devices
@@ -338,7 +339,10 @@ def evaluate(
     size = EVALUATED if shifts is None else stack.task.recipe.batch_size
     many = torch.split(rows, size)
     moved = [None] * len(many) if shifts is None else torch.split(shifts, size, 1)
-    parts = [stack.outputs(state, *some).float() for some in zip(many, moved, strict=True)]
+    parts = []
+    for some in zip(many, moved, strict=True):
+        stopping.check()
+        parts.append(stack.outputs(state, *some).float())
     outputs = torch.cat(parts, 1)
     classes = outputs.shape[2]
     cell = stack.task.target[rows] * classes + outputs.argmax(2)

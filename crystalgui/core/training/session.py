@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from crystalgui.core import stopping
+from crystalgui.core import errors, stopping
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import load_summary, safe_name
@@ -76,7 +76,7 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
         run.set_status("done" if finished else "stopped")
         if not finished:
             yield Stopped(run_id=run.id)
-    except (GeneratorExit, KeyboardInterrupt):
+    except (GeneratorExit, KeyboardInterrupt, errors.Stopped):
         if run is not None:
             run.set_status("stopped")
         raise

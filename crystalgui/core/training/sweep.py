@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystalgui.core import errors
 from crystalgui.core.datasets.kinds import NOUNS, ROLLED, STACKABLE
 from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.errors import DataError, ModelError
@@ -400,7 +401,7 @@ def sweep(job: SweepJob, stop: Flag | None = None) -> Generator[Event, None, Non
         run.set_status("done" if finished else "stopped")
         if not finished:
             yield Stopped(run_id=run.id)
-    except (GeneratorExit, KeyboardInterrupt):
+    except (GeneratorExit, KeyboardInterrupt, errors.Stopped):
         if run is not None:
             run.set_status("stopped")
         raise

@@ -21,6 +21,7 @@ from crystalgui.core.datasets.images.dataset import ImageDataset
 from crystalgui.core.datasets.images.rolling import roll
 from crystalgui.core.datasets.images.tables import ImageBatch, ImageTable
 from crystalgui.core.errors import DataError, ModelError
+from crystalgui.core.errors import Stopped as Stopped_
 from crystalgui.core.messages import (
     DatasetSummary,
     Event,
@@ -38,6 +39,7 @@ from crystalgui.core.messages import (
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import Network
 from crystalgui.core.reports import sweeps as reports
+from crystalgui.core.stopping import stoppable
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.sweeps import is_sweep, read_points, sweep_recipe
 from crystalgui.core.training import grouping
@@ -45,7 +47,7 @@ from crystalgui.core.training import sweep as sweeps
 from crystalgui.core.training.grouping import Group, group_of, step_bytes
 from crystalgui.core.training.recipes import changed_sweep, read_sweep, sweep_network
 from crystalgui.core.training.replicas import family_task, replicate
-from crystalgui.core.training.stack import Task
+from crystalgui.core.training.stack import Stack, Task
 from crystalgui.core.training.sweep import key_of, some_rows, sweep, sweep_points
 
 SIDE, CLASSES = 6, 3
@@ -210,8 +212,6 @@ def test_each_replica_is_rolled_by_its_own_degree_anew_in_each_epoch(images: Ima
 
 
 def test_rolled_replicas_step_as_networks_by_themselves(images: ImageDataset) -> None:
-    from crystalgui.core.training.stack import Stack
-
     task = _task(images, seeds=(5, 6), rolled=(1, 2))
     stack, rows = Stack(task), torch.arange(20)
     shifts = task.shifts(0, 20)
@@ -417,6 +417,28 @@ def test_a_killed_sweep_goes_on_in_the_middle_of_a_group(
         assert run.status == "done"
         kept = read_points(run.folder)
     assert kept == _all(sweep_points(recipe))[1]
+
+
+def test_a_sweep_is_cancelled_within_an_evaluation(
+    images: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, home, cancelled = _recipe(images), tmp_path / "project", threading.Event()
+    outputs = Stack.outputs
+
+    def cancel(self: Stack, *what: Any) -> Tensor:
+        if not self.training:
+            cancelled.set()
+        return outputs(self, *what)
+
+    monkeypatch.setattr(Stack, "outputs", cancel)
+    recipe = replace(recipe, base=replace(recipe.base, batch_size=10))
+    with pytest.raises(Stopped_), stoppable(cancelled):
+        _all(sweep(SweepJob(project=home, recipe=recipe)))
+    monkeypatch.undo()
+    with Project.open(home) as project:
+        (run,) = project.runs()
+        assert run.status == "stopped"
+        assert run.file(sweeps.CHECKPOINT).is_file()
 
 
 def test_a_stopped_sweep_says_so_and_other_data_are_refused(
