@@ -145,6 +145,7 @@ def test_points_come_in_live_and_the_report_is_written(
     assert curve.best.tolist() == pytest.approx([0.9, 0.85, 0.7])
     assert "from 88.0% at a rolling of 0 to 68.0% at 4" in page.rolling.words.text()
     assert "conv 2: 4.0e-02" in page.layers.plot.accessibleDescription()
+    assert "the first is conv 2 (0.04)" in page.layers.words.text()
     assert page.asking.run.isEnabled()
     for index in (1, 2, 0):
         page.rolling.chips[index].click()

@@ -93,6 +93,19 @@ def sentence(points: Sequence[InvariancePoint]) -> str:
     )
 
 
+def layers_sentence(layers: LayerErrors) -> str:
+    """Where equivariance is lost, or that it is not."""
+    lost = [i for i, error in enumerate(layers.error) if not error < EXACT]
+    if not lost:
+        most = max(layers.error, default=0.0)
+        return f"Every layer moves with its input: the largest error is {most:.1g}."
+    first = lost[0]
+    return (
+        f"{len(lost)} of {len(layers.layers)} layers do not move with their input, the first is "
+        f"{layers.layers[first]} ({layers.error[first]:.2g})."
+    )
+
+
 def rows(points: Iterable[InvariancePoint]) -> list[tuple[float, ...]]:
     """Rows of `COLUMNS`."""
     found: list[tuple[float, ...]] = []
@@ -133,7 +146,10 @@ def to_json(found: Invariance) -> str:
     if found.layers is not None:
         pairs = zip(found.layers.layers, found.layers.error, strict=True)
         plain["layers"] = [{"layer": name, "error": error} for name, error in pairs]
-    plain["sentence"] = sentence(found.points)
+    said = [sentence(found.points)]
+    if found.layers is not None:
+        said.append(layers_sentence(found.layers))
+    plain["sentence"] = " ".join(said)
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -19,6 +19,8 @@ from crystalgui.gui.theme import OKABE_ITO, colour, theme
 EXACT = 1e-5
 """A relative error below it is rounding in single precision."""
 DECADES = (-8, 0)
+SLIVER = 0.15
+"""So much of a bar, in decades, is seen of an error of 0."""
 KEPT, LOST = OKABE_ITO[2], OKABE_ITO[3]
 
 
@@ -60,7 +62,7 @@ class EquivariancePlot(LayersPlot):
         """Bring the bars up to date."""
         errors = np.array(self._errors.error if self._errors is not None else (), float)
         x = np.arange(len(errors), dtype=float)
-        top = np.log10(np.clip(errors, 10.0 ** DECADES[0], None))
+        top = np.log10(np.clip(errors, 10.0 ** (DECADES[0] + SLIVER), None))
         inks = [pg.mkBrush(colour(KEPT if e < EXACT else LOST)) for e in errors]
         self._bars.setOpts(
             x=x, y0=np.full(len(x), float(DECADES[0])), height=top - DECADES[0], brushes=inks

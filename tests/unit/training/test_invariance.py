@@ -29,7 +29,14 @@ from crystalgui.core.messages import (
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import ZoneModel
 from crystalgui.core.models.trained import Inference, write_model
-from crystalgui.core.reports.invariance import COLUMNS, EXACT, over_members, points_csv, sentence
+from crystalgui.core.reports.invariance import (
+    COLUMNS,
+    EXACT,
+    layers_sentence,
+    over_members,
+    points_csv,
+    sentence,
+)
 from crystalgui.core.training.invariance import apart, invariance, layer_errors, shifted
 from tests.models.hamiltonians import brillouin_zones, mixtures
 
@@ -305,6 +312,11 @@ def test_means_and_sentences() -> None:
     assert "from 90.0% at a rolling of 0 to 60.0% at 4" in sentence(points)
     assert points_csv(points).splitlines()[2].endswith("0,0.3")
     assert sentence([]) == "Nothing was measured."
+    kept = LayerErrors(layers=("1 conv", "2 pool"), error=(0.0, 3e-7))
+    assert layers_sentence(kept).endswith("the largest error is 3e-07.")
+    lost = LayerErrors(layers=("1 conv", "2 pool", "3 conv"), error=(1e-7, 0.25, float("nan")))
+    assert layers_sentence(lost).startswith("2 of 3 layers")
+    assert "the first is 2 pool (0.25)" in layers_sentence(lost)
 
 
 @pytest.mark.parametrize(

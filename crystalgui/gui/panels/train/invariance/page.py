@@ -225,7 +225,10 @@ class InvariancePage(QWidget):
             return
         points = self.state.points
         self._say(self.rolling.words, reports.sentence(points) if points else NOTHING)
-        if self.state.layers is None:
+        layers = self.state.layers
+        if layers is not None:
+            self._say(self.layers.words, f"{reports.layers_sentence(layers)} {EXPLAINED}")
+        elif points:
             self._say(self.layers.words, "This network has no layers that move with its input.")
 
     @staticmethod
@@ -260,6 +263,7 @@ class InvariancePage(QWidget):
         job = self.state.job
         if job is None or not self.state.points:
             return None
+        said = reports.sentence(self.state.points)  # the job says it as well
         return reports.Invariance(
             model=job.model,
             title=self._title(job),
@@ -270,5 +274,5 @@ class InvariancePage(QWidget):
             device=str(job.device),
             points=self.state.points,
             layers=self.state.layers,
-            remarks=self.state.remarks,
+            remarks=tuple(r for r in self.state.remarks if r != said),
         )
