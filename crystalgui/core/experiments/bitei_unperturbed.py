@@ -141,7 +141,7 @@ def variants(preset: str) -> tuple[Variant, ...]:
             "quick": "5,400 samples to train and 600 to test, 25 epochs, 3 to 10 repeats",
             "paper": "54,000 samples to train and 6,000 to test, 25 epochs, 10 repeats",
         },
-        minutes={"quick": 5, "paper": 60},
+        minutes={"quick": 20, "paper": 1500},
     )
 )
 def run(context: Context) -> Generator[Event, None, Results]:
