@@ -45,8 +45,11 @@ def step_bytes(task: Task) -> int:
     seen: dict[int, int] = {}
 
     def look(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        seen[storage.data_ptr()] = storage.nbytes()
+        try:
+            storage = tensor.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+        except RuntimeError:  # a mapped tensor, whose memory belongs to another one
+            seen[-id(tensor)] = tensor.numel() * tensor.element_size()
         return tensor
 
     shifts = task.shifts(0, len(rows))

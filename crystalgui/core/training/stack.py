@@ -21,6 +21,7 @@ from torch.func import functional_call, vmap
 from crystalgui.core.datasets.images.rolling import draw, roll
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import TrainRecipe
+from crystalgui.core.models import devices
 from crystalgui.core.training.folding import Fold, find
 from crystalgui.core.training.loop import order
 
@@ -141,6 +142,7 @@ class Stack(nn.Module):
         super().__init__()
         self.task = task
         self.seeds = task.every_seed()
+        self._mappable: bool | None = None
         networks = [task.build(seed) for seed in self.seeds]
         self._spare = [copy.deepcopy(networks[0]).to(task.device)]  # a list hides it from nn
         split = isinstance(networks[0], TwoParts) and not any(task.rolled)
@@ -224,13 +226,22 @@ class Stack(nn.Module):
         own = {k: v for k, v in state.items() if k != "shrink"}
         network, batch = self._spare[0], self.task.batch(rows)
         many = roll(batch.values, shifts)
-        out: Tensor = vmap(
-            lambda parameters, x: functional_call(
-                network, _plain(parameters), (replace(batch, values=x),)
-            ),
-            randomness="different",
-        )(own, many)
-        return out
+
+        def answer(parameters: Mapping[str, Tensor], x: Tensor) -> Any:
+            return functional_call(network, _plain(parameters), (replace(batch, values=x),))
+
+        if self._mappable is not False:
+            try:
+                out: Tensor = vmap(answer, randomness="different")(own, many)
+            except RuntimeError as error:
+                if self._mappable or devices.out_of_memory(error):
+                    raise
+                self._mappable = False  # what it does depends on the numbers that it reads
+            else:
+                self._mappable = True
+                return out
+        each = [answer({k: v[r] for k, v in own.items()}, x) for r, x in enumerate(many)]
+        return torch.stack(each)
 
     def backward(self, rows: Tensor, shifts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Gradients of one step; returns (replicas,) losses and hits."""

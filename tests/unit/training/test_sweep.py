@@ -229,6 +229,23 @@ def test_rolled_replicas_step_as_networks_by_themselves(images: ImageDataset) ->
             )
 
 
+def test_networks_that_look_at_their_numbers_train_one_after_another(
+    images: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe(images)
+    mapped = _all(sweep_points(recipe))[1]
+    forward = Tiny.forward
+
+    def curious(self: Tiny, batch: ImageBatch) -> Tensor:
+        assert batch.values.max().tolist() <= 1
+        return forward(self, batch)
+
+    monkeypatch.setattr(Tiny, "forward", curious)
+    looped = _all(sweep_points(recipe))[1]
+    for one, other in zip(mapped, looped, strict=True):
+        assert one.cost == pytest.approx(other.cost, rel=1e-4)
+
+
 def test_norms_over_the_batch_are_those_of_each_network(images: ImageDataset) -> None:
     """What a network remembers of its batches goes with its weights."""
     params = {"width": 3, "depth": 1, "halvings": 1, "basis": 4, "wide": 4, "norm": "batch"}
