@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -22,23 +23,29 @@ class Heartbeat(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(INTERVAL)
         self._timer.timeout.connect(self._beat)
-        self._last = 0.0
-        self._worst = 0.0
+        self._queue = -1
+        self._last = self._queued = 0.0
+        self._worst = self._own = 0.0
         self._beats = 0
 
     def start(self) -> None:
         """Begin to measure."""
+        if self._queue < 0:
+            self._queue = _run_queue()
         self.reset()
         self._timer.start()
 
     def stop(self) -> None:
         """Stop measuring; the numbers stay."""
         self._timer.stop()
+        if self._queue >= 0:
+            os.close(self._queue)
+            self._queue = -1
 
     def reset(self) -> None:
         """Forget what was measured."""
-        self._last = time.perf_counter()
-        self._worst = 0.0
+        self._last, self._queued = time.perf_counter(), self._waited()
+        self._worst = self._own = 0.0
         self._beats = 0
 
     def worst(self) -> float:
@@ -48,12 +55,35 @@ class Heartbeat(QObject):
             late = (time.perf_counter() - self._last) * 1000 - INTERVAL
         return max(self._worst, late)
 
+    def own(self) -> float:
+        """The same up to the last beat, without the time in which other processes had the cores.
+
+        Only Linux says so; elsewhere it is the whole delay.
+        """
+        return self._own
+
     def beats(self) -> int:
         """Beats since the last reset."""
         return self._beats
 
     def _beat(self) -> None:
-        now = time.perf_counter()
-        self._worst = max(self._worst, (now - self._last) * 1000 - INTERVAL)
-        self._last = now
+        now, queued = time.perf_counter(), self._waited()
+        late = (now - self._last) * 1000 - INTERVAL
+        self._worst = max(self._worst, late)
+        self._own = max(self._own, late - (queued - self._queued))
+        self._last, self._queued = now, queued
         self._beats += 1
+
+    def _waited(self) -> float:
+        """How long this thread was ready to run and had no core, ms."""
+        if self._queue < 0:
+            return 0.0
+        return int(os.pread(self._queue, 96, 0).split()[1]) / 1e6
+
+
+def _run_queue() -> int:
+    """The scheduler's statistics of the thread that calls, open for reading; -1 without any."""
+    try:
+        return os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    except OSError:
+        return -1

@@ -88,7 +88,7 @@ def test_from_a_file_to_a_report(
     desk.wait(lambda: page.live.loss.plot._curves["val"].raw.xData is not None, 5, "curves")
     assert page.live.confusion.plot.classes == data.classes
     desk.wait(lambda: run.stored is not None and bool(run.stored.test), 20, "test metrics")
-    desk.wait(lambda: len(session.project.models) > 0, 60, "the trained model")
+    desk.wait(lambda: any(not m.shipped for m in session.project.models), 60, "the trained model")
     # classify by point and click
     classify = desk.page("classify")
     assert isinstance(classify, ClassifyPanel)
@@ -132,7 +132,8 @@ def test_the_window_stays_alive_while_a_model_trains(desk: Desk, structures: Pat
     desk.wait(lambda: _epochs(page) >= 3, 120, "the third epoch")
     heart = Heartbeat(desk.window)
     worst = []
-    # what else runs on the machine can only make it worse: the best of three is the window's own
+    # what else runs on the machine can only make it worse: the best of three is the window's own,
+    # without the time in which others had the cores
     for _ in range(3):
         heart.start()
         before = _epochs(page)
@@ -140,7 +141,7 @@ def test_the_window_stays_alive_while_a_model_trains(desk: Desk, structures: Pat
         heart.stop()
         assert _epochs(page) > before
         assert heart.beats() > 600
-        worst.append(heart.worst())
+        worst.append(heart.own())
         if worst[-1] < 50.0:
             break
     desk.click(page.live.run_card.cancel)
