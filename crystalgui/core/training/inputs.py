@@ -189,28 +189,22 @@ class Crystals:
         return f"{summary.name}: {summary.size:,} crystals, {summary.formulas:,} formulas"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Hoppings:
-    """Mixtures of two Hamiltonians of one crystal as cropped hoppings."""
+class _Labelled:
+    """What data sets share whose rows have a class and a part of their own."""
 
-    dataset: PhaseDataset
-    shared: str = "Hamiltonians"
+    __slots__ = ()
+    dataset: Any
 
     @property
     def summary(self) -> DatasetSummary:
         """Of the data set."""
-        return self.dataset.summary
+        own: DatasetSummary = self.dataset.summary
+        return own
 
     @property
     def target(self) -> NDArray[np.float64]:
         """(m,) float64."""
-        return self.dataset.label.astype(np.float64)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(27, n, n, 2)."""
-        n = self.dataset.start.n_orbitals
-        return (len(CELLS), n, n, 2)
+        return np.asarray(self.dataset.label, dtype=np.float64)
 
     def check(self) -> None:
         """Any will do."""
@@ -221,6 +215,20 @@ class Hoppings:
         if spec.kind == "given":
             return split_given(spec, self.dataset.is_test, self.dataset.label)
         return split(spec, range(len(self.dataset)), self.dataset.label)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hoppings(_Labelled):
+    """Mixtures of two Hamiltonians of one crystal as cropped hoppings."""
+
+    dataset: PhaseDataset
+    shared: str = "Hamiltonians"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(27, n, n, 2)."""
+        n = self.dataset.start.n_orbitals
+        return (len(CELLS), n, n, 2)
 
     def keys(self) -> list[Hashable]:
         """Mixing and noise of each."""
@@ -253,38 +261,22 @@ class Hoppings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Zones:
+class Zones(_Labelled):
     """Hamiltonians of any crystal as channels over the Brillouin zone."""
 
     dataset: ZoneDataset
     shared: str = "Hamiltonians"
 
     @property
-    def summary(self) -> DatasetSummary:
-        """Of the data set."""
-        return self.dataset.summary
-
-    @property
-    def target(self) -> NDArray[np.float64]:
-        """(m,) float64."""
-        return self.dataset.label.astype(np.float64)
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(channels,)."""
         return (len(self.dataset.names),)
 
-    def check(self) -> None:
-        """Any will do."""
-
     def split(self, spec: SplitSpec) -> Split:
         """As the data set says, with one family left out, or at random."""
-        _allowed(self.summary, spec)
-        if spec.kind == "given":
-            return split_given(spec, self.dataset.is_test, self.dataset.label)
         if spec.kind == "family":
             return split_family(spec, self.dataset.family.tolist(), self.dataset.label)
-        return split(spec, range(len(self.dataset)), self.dataset.label)
+        return _Labelled.split(self, spec)
 
     def keys(self) -> list[Hashable]:
         """Family and settings of each."""
@@ -315,36 +307,16 @@ class Zones:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Images:
+class Images(_Labelled):
     """Images with classes."""
 
     dataset: ImageDataset
     shared: str = "images"
 
     @property
-    def summary(self) -> DatasetSummary:
-        """Of the data set."""
-        return self.dataset.summary
-
-    @property
-    def target(self) -> NDArray[np.float64]:
-        """(m,) float64."""
-        return self.dataset.label.astype(np.float64)
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(c, h, w)."""
         return self.dataset.shape
-
-    def check(self) -> None:
-        """Any will do."""
-
-    def split(self, spec: SplitSpec) -> Split:
-        """As the source says, or at random."""
-        _allowed(self.summary, spec)
-        if spec.kind == "given":
-            return split_given(spec, self.dataset.is_test, self.dataset.label)
-        return split(spec, range(len(self.dataset)), self.dataset.label)
 
     def keys(self) -> list[Hashable]:
         """A fingerprint of each image."""

@@ -6,57 +6,43 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from crystalgui.core.messages import DesignJob, DesignReady, DesignStep, ErrorInfo, Event
+from crystalgui.core.messages import DesignJob, DesignReady, DesignStep, Event
 from crystalgui.gui.state.curves import Series
+from crystalgui.gui.state.followed import Followed
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.design import Opening
-    from crystalgui.gui.state.jobs import JobRow, JobsState
+    from crystalgui.gui.state.jobs import JobsState
 
 
-class DesignState(QObject):
+class DesignState(Followed):
     """Follows the newest `DesignJob` of the room that owns it.
 
     Signals
     -------
     stepped()
-        There is a newer `last`.
-    ended()
-        The job has an outcome; `ready` or `error` may be set.
+        There is a newer `last`; `ready` is set at the end.
     """
 
     stepped = Signal()
-    ended = Signal()
 
     def __init__(self, jobs: JobsState, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._jobs = jobs
-        self.job_id = ""
+        super().__init__(jobs, parent)
         self.job: DesignJob | None = None
         self.opening: Opening | None = None
         self.last: DesignStep | None = None
         self.ready: DesignReady | None = None
-        self.error: ErrorInfo | None = None
         self.value, self.loss = Series(0.0), Series(0.0)
-        jobs.event.connect(self._take)
-        jobs.finished.connect(self._finished)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the job waits or runs."""
-        row = self._jobs.row(self.job_id)
-        return row is not None and row.alive
 
     def begin(self, job: DesignJob, opening: Opening) -> None:
         """Submit a job and follow it."""
         self.forget()
         self.job, self.opening = job, opening
-        self.job_id = self._jobs.submit(job)
+        self.follow(job)
 
     def forget(self) -> None:
         """Nothing is followed; a job that runs is stopped."""
-        if self.alive:
-            self._jobs.cancel(self.job_id)
+        self.cancel()
         self.job_id, self.job, self.opening = "", None, None
         self.last = self.ready = self.error = None
         self.value, self.loss = Series(0.0), Series(0.0)
@@ -66,9 +52,8 @@ class DesignState(QObject):
         if self.alive:
             self._jobs.stop_soft(self.job_id)
 
-    def _take(self, event: Event) -> None:
-        if not self.job_id or event.job_id != self.job_id:
-            return
+    def take(self, event: Event) -> None:
+        """Steps, and the end."""
         if isinstance(event, DesignStep):
             self._step(event)
         elif isinstance(event, DesignReady):
@@ -85,8 +70,3 @@ class DesignState(QObject):
         if not len(self.loss) or event.step > self.loss.x[-1]:
             self.loss.append(event.step, event.loss)
             self.value.append(event.step, event.value)
-
-    def _finished(self, row: JobRow, _outcome: object) -> None:
-        if self.job_id and row.job_id == self.job_id:
-            self.error = row.error
-            self.ended.emit()

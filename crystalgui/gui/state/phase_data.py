@@ -4,57 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject
 
 from crystalgui.core.messages import (
     DatasetReady,
     DatasetSummary,
-    ErrorInfo,
     Event,
     PhaseDataJob,
     PhaseDataProgress,
 )
+from crystalgui.gui.state.followed import Followed
 
 if TYPE_CHECKING:
-    from crystalgui.gui.state.jobs import JobRow, JobsState
+    from crystalgui.gui.state.jobs import JobsState
 
 
-class PhaseDataState(QObject):
-    """Follows the newest `PhaseDataJob` of this page.
-
-    Signals
-    -------
-    changed()
-        Shares, progress or status are new.
-    ended()
-        The job has an outcome: `summary` or `error` may be set.
-    """
-
-    changed = Signal()
-    ended = Signal()
+class PhaseDataState(Followed):
+    """Follows the newest `PhaseDataJob` of this page; `summary` is set at its good end."""
 
     def __init__(self, jobs: JobsState, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._jobs = jobs
+        super().__init__(jobs, parent)
         self.job: PhaseDataJob | None = None
-        self.job_id = ""
         self.progress: PhaseDataProgress | None = None
         self.summary: DatasetSummary | None = None
-        self.error: ErrorInfo | None = None
-        jobs.event.connect(self._take)
-        jobs.row_changed.connect(self._row_changed)
-        jobs.finished.connect(self._finished)
-
-    @property
-    def row(self) -> JobRow | None:
-        """The line of the job list."""
-        return self._jobs.row(self.job_id)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the job waits or runs."""
-        row = self.row
-        return row is not None and row.alive
 
     @property
     def resumable(self) -> bool:
@@ -65,34 +37,19 @@ class PhaseDataState(QObject):
         """Submit a job and follow it; the same job again goes on where it was cut off."""
         again = self.job is not None and self.job.recipe == job.recipe
         self.progress = self.progress if again else None
-        self.summary = self.error = None
-        self.job, self.job_id = job, self._jobs.submit(job)
-        self.changed.emit()
+        self.summary, self.job = None, job
+        self.follow(job)
+        self.moved.emit()
 
     def resume(self) -> None:
         """Go on with what was cut off."""
         if self.job is not None and self.resumable:
             self.begin(self.job)
 
-    def cancel(self) -> None:
-        """Stop; what was made is kept."""
-        if self.alive:
-            self._jobs.cancel(self.job_id)
-
-    def _take(self, event: Event) -> None:
-        if not self.job_id or event.job_id != self.job_id:
-            return
+    def take(self, event: Event) -> None:
+        """Shares, and what was made."""
         if isinstance(event, PhaseDataProgress):
             self.progress = event
-            self.changed.emit()
+            self.moved.emit()
         elif isinstance(event, DatasetReady):
             self.summary = event.summary
-
-    def _row_changed(self, row: JobRow | None) -> None:
-        if row is not None and self.job_id and row.job_id == self.job_id:
-            self.changed.emit()
-
-    def _finished(self, row: JobRow, _outcome: object) -> None:
-        if self.job_id and row.job_id == self.job_id:
-            self.error = row.error
-            self.ended.emit()

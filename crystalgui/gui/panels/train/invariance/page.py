@@ -183,7 +183,7 @@ class InvariancePage(QWidget):
         self.asking.cancel_asked.connect(self.state.cancel)
         self.asking.report_asked.connect(self.ask_report)
         self.state.found.connect(self._found)
-        self.state.progressed.connect(self._progressed)
+        self.state.moved.connect(self._progressed)
         self.state.ended.connect(self._ended)
 
     # -------------------------------------------------------------- answers

@@ -122,7 +122,7 @@ class PhaseDataFlow(QWidget):
         self.making.unfinished_asked.connect(self._go_on)
         self.making.explore_asked.connect(lambda: self.explore_asked.emit(self.state.summary))
         self.making.train_asked.connect(lambda: self.train_asked.emit(self.state.summary))
-        self.state.changed.connect(lambda: clock().mark(self))
+        self.state.moved.connect(lambda: clock().mark(self))
         self.state.ended.connect(self._ended)
 
     # --------------------------------------------------------------- offers
