@@ -150,7 +150,7 @@ class TestTraining:
             out = network(HoppingBatch(torch.from_numpy(crop_batch(data, rows)))).argmax(1)
         right = (out.numpy() == data.label[rows]).mean()
         assert right == pytest.approx(final["test/accuracy"])
-        with pytest.raises(ModelError, match="hoppings of one crystal.*; it cannot classify"):
+        with pytest.raises(ModelError, match=r"hoppings of one crystal.*; it cannot classify"):
             Classifier.load(card.folder, "cpu")
 
     @pytest.mark.parametrize("replicas", [1, 3])
