@@ -354,7 +354,7 @@ class TestArchives:
         buffer = io.BytesIO()
         picture(1).save(buffer, "PNG")
         with tarfile.open(path, "w") as archive:
-            for name in ("../../up/cat/1.png", "/tmp/dog/2.png", "dog/3.png"):
+            for name in ("../../up/cat/1.png", "/root/dog/2.png", "dog/3.png"):
                 info = tarfile.TarInfo(name)
                 info.size = len(buffer.getvalue())
                 archive.addfile(info, io.BytesIO(buffer.getvalue()))
