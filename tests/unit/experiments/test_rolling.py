@@ -19,6 +19,7 @@ from crystalgui.core.experiments import (
     rolling_cifar_extractor,
     rolling_cifar_hybrid,
     rolling_cifar_residual,
+    rolling_cifar_sampling,
     rolling_mnist_conv,
     rolling_mnist_fcn,
 )
@@ -38,6 +39,7 @@ STUDIES = [
         rolling_cifar_bandwidth,
         rolling_cifar_hybrid,
         rolling_cifar_collated,
+        rolling_cifar_sampling,
     )
 ]
 TINY = Size(
@@ -78,7 +80,7 @@ def test_claims_name_networks_of_the_study(study: rolling.Study) -> None:
 def test_presets_say_how_many_networks_there_are() -> None:
     """As many as the captions of Figs. 15 to 19 say, with the networks that figures share."""
     many = [study.presets["paper"].partition(" ")[0] for study in STUDIES]
-    assert many == ["252", "504", "576", "864", "576", "864", "1,728"]
+    assert many == ["252", "504", "576", "864", "576", "864", "1,728", "1,152"]
 
 
 def test_a_plain_difference_is_seen_and_noise_is_not() -> None:
