@@ -31,6 +31,8 @@ class Batch:
     species, site, wyckoff : (n,) int64
     weight : (n,) float32
         Atoms a primitive cell that the node stands for.
+    frac : (n, 3) float32
+        Fractional coordinates in the cell of the file, in [0, 1); of one atom of an orbit.
     src, dst : (e,) int64
         ``dst`` feels ``src``.
     count : (e,) float32
@@ -51,6 +53,7 @@ class Batch:
     site: Tensor
     wyckoff: Tensor
     weight: Tensor
+    frac: Tensor
     src: Tensor
     dst: Tensor
     count: Tensor
@@ -82,6 +85,7 @@ class Table:
             "site": records.site[take],
             "wyckoff": records.wyckoff[take],
             "weight": graphs.weight,
+            "frac": _wrapped(records.frac[take]),
             "src": graphs.src,
             "dst": graphs.dst,
             "count": graphs.count,
@@ -119,6 +123,7 @@ class Table:
             c["site"][node].long(),
             c["wyckoff"][node].long(),
             c["weight"][node],
+            c["frac"][node],
             c["src"][edge].long() + shift,
             c["dst"][edge].long() + shift,
             c["count"][edge].float(),
@@ -156,6 +161,13 @@ def _ranges(offsets: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     first = torch.cumsum(count, 0) - count
     flat = torch.repeat_interleave(start - first, count)
     return flat + torch.arange(len(flat), device=flat.device), count
+
+
+def _wrapped(frac: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(n, 3) float32 in [0, 1)."""
+    inside = (frac % 1.0).astype(np.float32)
+    inside[inside >= 1.0] = 0.0
+    return inside
 
 
 def _vectors(records: Records, graphs: Graphs) -> NDArray[np.float32]:

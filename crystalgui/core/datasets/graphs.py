@@ -36,6 +36,7 @@ class Graphs:
     ----------
     kind : {"atoms", "orbits"}
     cutoff : float, Angstrom
+        0 makes no edges, for models that look at atoms without neighbours.
     nodes : (m + 1,) int64
         Node offsets by crystal.
     edges : (m + 1,) int64
@@ -91,6 +92,7 @@ class Graphs:
         return cls(kind=meta["kind"], cutoff=meta["cutoff"], **arrays)
 
 
+_NO_EDGES = (np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3), int), np.zeros(0))
 _ARRAYS = ("nodes", "edges", "atom", "weight", "src", "dst", "count", "distance", "shift")
 
 
@@ -106,6 +108,7 @@ def steps(records: Records, cutoff: float, kind: Kind) -> Generator[int, None, G
     ----------
     records : Records
     cutoff : float, Angstrom
+        0 for no edges.
     kind : {"atoms", "orbits"}
 
     Yields
@@ -119,15 +122,18 @@ def steps(records: Records, cutoff: float, kind: Kind) -> Generator[int, None, G
     """
     from vesin import NeighborList
 
-    finder = NeighborList(cutoff=cutoff, full_list=True)
+    finder = NeighborList(cutoff=cutoff, full_list=True) if cutoff > 0 else None
     one = _atoms if kind == "atoms" else _orbits
     parts: list[tuple[NDArray[Any], ...]] = []
     for i in range(len(records)):
         start, stop = int(records.offsets[i]), int(records.offsets[i + 1])
         lattice, frac = records.lattice[i], records.frac[start:stop]
-        dst, src, shift, distance = finder.compute(
-            points=frac @ lattice, box=lattice, periodic=True, quantities="ijSd"
-        )
+        found = _NO_EDGES
+        if finder is not None:
+            found = finder.compute(
+                points=frac @ lattice, box=lattice, periodic=True, quantities="ijSd"
+            )
+        dst, src, shift, distance = found
         parts.append(
             one(start, records.orbit[start:stop], int(records.cells[i]), dst, src, shift, distance)
         )

@@ -29,6 +29,7 @@ class GraphSpec:
     ----------
     kind : {"atoms", "orbits"}
     cutoff : float, Angstrom
+        0 for no edges.
     """
 
     kind: Kind
@@ -93,6 +94,22 @@ class CrystalModel(Network):
     @abstractmethod
     def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
         """The graphs that a network with these parameters wants."""
+
+    @classmethod
+    def most_atoms(cls, params: Mapping[str, Scalar]) -> int:
+        """Atoms of the largest cell that a network with these parameters can read; 0: any.
+
+        A larger crystal gets the answer that needs no crystal (Nop et al. 2025).
+        """
+        return 0
+
+    @classmethod
+    def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
+        """Whether it is told the space group, or graphs that give it away (orbits, sites).
+
+        Such a network may not be asked for the space group or the point group.
+        """
+        return cls.graph_spec(params).kind == "orbits"
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:

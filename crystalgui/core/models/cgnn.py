@@ -186,6 +186,11 @@ class CrystalGraphNetwork(CrystalModel):
         kind = params["features"]
         return GraphSpec("atoms" if kind == "paper" else "orbits", float(params["cutoff"]))
 
+    @classmethod
+    def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
+        """Both kinds of features have the space group."""
+        return True
+
     @property
     def symmetries(self) -> tuple[str, ...]:
         """Distances alone are invariant under rotations, Cartesian edges are not."""

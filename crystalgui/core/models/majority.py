@@ -46,7 +46,12 @@ class Majority(CrystalModel):
     @classmethod
     def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
         """The smallest graphs there are."""
-        return GraphSpec("orbits", 1.0)
+        return GraphSpec("orbits", 0.0)
+
+    @classmethod
+    def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
+        """It does not look."""
+        return False
 
     @torch.no_grad()
     def start(self, targets: Tensor) -> None:

@@ -15,9 +15,12 @@ from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import DatasetSummary, TrainRecipe
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import Network
+from crystalgui.core.models._base import CrystalModel, Network
 from crystalgui.core.training.inputs import Inputs, inputs_of
 from crystalgui.core.training.metrics import Scale
+
+SYMMETRY = frozenset({"space group", "point group"})
+"""Targets that a network may not be told."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +64,19 @@ def _stackable(summary: DatasetSummary) -> bool:
     return summary.kind in STACKABLE and summary.task == "classification"
 
 
+def _unknown(summary: DatasetSummary, family: type[Network], params: dict[str, Scalar]) -> None:
+    """Refuse to ask a network for the symmetry that it is told."""
+    asked = summary.target.replace("_", " ").strip().lower()
+    if asked not in SYMMETRY or not issubclass(family, CrystalModel):
+        return
+    if family.knows_symmetry(params):
+        raise ModelError(
+            f"{family.card.title} is told the symmetry of a crystal; asked for its {asked} it "
+            "would only repeat it.",
+            "Choose features without symmetry, or another model.",
+        )
+
+
 def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     """Check a recipe, load its data, divide it and build the network."""
     data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
@@ -90,6 +106,7 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
         )
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
+    _unknown(summary, registry.family(recipe.model), params)
     parts = data.split(recipe.split)
     device = devices.resolve(recipe.device)
     torch.manual_seed(recipe.seed)
