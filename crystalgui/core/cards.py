@@ -7,12 +7,17 @@ values, so that they can cross from the worker to the window and be cached.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 Scalar = bool | int | float | str
 Task = Literal["classification", "regression"]
 Verdict = Literal["held", "did not hold", "within noise"]
+Level = Literal["exact", "approximate", "no"]
+INVARIANCES = ("translation", "permutation", "rotation", "supercell", "cell choice")
+"""Other descriptions of one crystal: another origin, order of the atoms, orientation, a
+multiple of the cell, an equivalent cell of the same size (e.g. Niggli's)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,11 @@ class Card:
     symmetries : tuple of str
         Invariances that hold exactly, each tested by the contract test:
         ``"permutation"``, ``"translation"``, ``"rotation"``, ``"supercell"``.
+    invariances : mapping of str to {"exact", "approximate", "no"}
+        For crystals, whether each of `INVARIANCES` holds with the default
+        parameters; what is left out is "exact" where ``symmetries`` has it.
+    depends : mapping of str to mapping
+        What differs for a value of a parameter: ``{"features=paper": {"rotation": "no"}}``.
     taps : tuple of str
         Names of the attention (or gate) taps.
     error : str
@@ -76,6 +86,8 @@ class Card:
     params: tuple[Param, ...] = ()
     presets: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     symmetries: tuple[str, ...] = ()
+    invariances: dict[str, Level] = field(default_factory=dict)
+    depends: dict[str, dict[str, Level]] = field(default_factory=dict)
     taps: tuple[str, ...] = ()
     error: str = ""
 
@@ -89,6 +101,27 @@ class Card:
             if p.name == name:
                 return p
         raise KeyError(name)
+
+    def holds(self, params: Mapping[str, Scalar] | None = None) -> dict[str, Level]:
+        """Which of `INVARIANCES` hold with these parameters (the others at their defaults).
+
+        The weakest of what applies counts; empty when the card says nothing of them.
+        """
+        if not self.invariances:
+            return {}
+        values = {p.name: p.default for p in self.params} | dict(params or {})
+        said: list[Mapping[str, Level]] = [self.invariances]
+        for condition, differing in self.depends.items():
+            name, _, value = condition.partition("=")
+            if str(values.get(name)) == value:
+                said.append(differing)
+        ranks: tuple[Level, ...] = ("no", "approximate", "exact")
+        exact: dict[str, Level] = dict.fromkeys(self.symmetries, "exact")
+        found: dict[str, Level] = {}
+        for name in INVARIANCES:
+            levels = [own[name] for own in said if name in own] or [exact.get(name, "no")]
+            found[name] = min(levels, key=ranks.index)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,9 @@ from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
-from crystalgui.core.models.layers.crystal import PaperGlobals, SymmetryGlobals, substituted
+from crystalgui.core.models.layers.crystal import SymmetryGlobals, substituted
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, relatives
+from crystalgui.core.models.layers.encodings import GLOBALS, GlobalVector
 from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
 
@@ -160,7 +161,7 @@ class CrystalGraphNetwork(CrystalModel):
         self.relatives: Tensor
         self.register_buffer("relatives", relatives(), persistent=False)
         self.substitution = 0.0 if self.paper or outputs == 1 else float(params["substitution"])
-        self.globals = PaperGlobals() if self.paper else SymmetryGlobals()
+        self.globals = GlobalVector(GLOBALS["paper"]) if self.paper else SymmetryGlobals()
         n_atom = self.elements.shape[1]
         if self.paper:
             self.embed_node: nn.Module = MLP(n_atom, width, width)

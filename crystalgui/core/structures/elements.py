@@ -99,6 +99,29 @@ METAL = _metals()
 """(119,) bool, True for metals."""
 
 
+LEFT_STEP_ROWS, LEFT_STEP_COLUMNS = 8, 32
+BLOCKS = {"f": 14, "d": 10, "p": 6, "s": 2}
+"""Columns of each block of the left-step table, from left to right."""
+
+
+def _left_step() -> NDArray[np.int64]:
+    """Row n + l - 1 and column: each row ends with its s block, at the right."""
+    sizes, table, z = list(BLOCKS.values()), np.zeros((MAX_Z + 1, 2), dtype=np.int64), 1
+    for row in range(LEFT_STEP_ROWS):
+        for column in range(LEFT_STEP_COLUMNS - sum(sizes[3 - row // 2 :]), LEFT_STEP_COLUMNS):
+            if z <= MAX_Z:
+                table[z] = row, column
+            z += 1
+    table.setflags(write=False)
+    return table
+
+
+LEFT_STEP = _left_step()
+"""(119, 2) int64, row and column of the left-step (Janet) table (Nop et al. 2025, Fig. 3)."""
+BLOCK: tuple[str, ...] = tuple("".join(name * n for name, n in BLOCKS.items()))
+"""Block of each column of the left-step table."""
+
+
 def number(symbol: str) -> int:
     """Atomic number of a symbol; D and T are hydrogen.
 

@@ -58,19 +58,6 @@ def substituted(batch: Batch, relatives: Tensor, probability: float) -> Batch:
     return replace(batch, species=species)
 
 
-class PaperGlobals(nn.Module):
-    """Nop et al. (2025): sinusoidal cell (two sines, period 10) and one-hot space group."""
-
-    size = 18 + 230
-
-    def forward(self, batch: Batch) -> Tensor:
-        """(b, 248)."""
-        cell = batch.lattice.reshape(batch.size, 9) / 10
-        waves = [torch.sin(2 * math.pi * 2.0 ** (i + 1) * cell) for i in range(2)]
-        group = nn.functional.one_hot(batch.space_group - 1, 230).to(cell.dtype)
-        return torch.cat([*waves, group], 1)
-
-
 class Waves(nn.Module):
     """Scalars as sines and cosines of learned frequencies, each mixed by its own layer.
 

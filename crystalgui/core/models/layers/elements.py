@@ -16,28 +16,21 @@ from crystalgui.core.structures.elements import (
     COVALENT_RADIUS,
     ELECTRONEGATIVITY,
     GROUP,
+    LEFT_STEP,
+    LEFT_STEP_COLUMNS,
+    LEFT_STEP_ROWS,
     METAL,
     PERIOD,
     VALENCE,
 )
 
 N_ELEMENTS = 100
-ROWS, HALVES = 8, 16
-_BLOCKS = (14, 10, 6, 2)
+ROWS, HALVES = LEFT_STEP_ROWS, LEFT_STEP_COLUMNS // 2
 
 
 def left_step() -> np.ndarray:
     """(100, 2) int64: row 0-7 and column 0-31 of each atomic number (0 unused)."""
-    table = np.zeros((N_ELEMENTS, 2), np.int64)
-    z = 1
-    for row in range(1, 9):
-        for l in range((row - 1) // 2, -1, -1):
-            first = 32 - sum(_BLOCKS[3 - k] for k in range(l + 1))
-            for column in range(first, first + 2 * (2 * l + 1)):
-                if z < N_ELEMENTS:
-                    table[z] = row - 1, column
-                z += 1
-    return table
+    return LEFT_STEP[:N_ELEMENTS].copy()
 
 
 def element_features() -> Tensor:
