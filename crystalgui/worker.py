@@ -57,7 +57,7 @@ HANDLERS: Handlers = {
     EstimateJob: "crystalgui.core.training.session:estimate",
     TrainJob: "crystalgui.core.training.session:train",
     SweepJob: "crystalgui.core.training.sweep:sweep",
-    ClassifyJob: "crystalgui.core.models.predict:classify",
+    ClassifyJob: "crystalgui.core.models.screening:classify",
     ReportJob: "crystalgui.core.reports.report:write_report",
     DesignJob: "crystalgui.core.physics.design:design",
     MixtureJob: "crystalgui.core.physics.phases:mixture",

@@ -39,24 +39,29 @@ MOST_DRAWN = 20
 
 def classify(
     paths: Files,
-    model: Annotated[str, typer.Option(help="Name or folder; the shipped one without.")] = "",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or folder; the shipped one without; may repeat."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Where to write the table.", **UNCHECKED)] = None,
     pdf: Annotated[Path | None, typer.Option(help="Where to write a report.", **UNCHECKED)] = None,
     device: DeviceOption = "auto",
 ) -> int:
-    """Predict the class of crystals."""
+    """Predict classes and properties of crystals.
+
+    The table of --csv is written as it goes; the same command goes on where it was cut off.
+    """
     for path in paths:
         existing(path, "file or folder")
     check_targets(csv, pdf)
-    rows = _predict(paths, model, device)
+    models = tuple(model or [_shipped()])
+    rows = _predict(paths, models, device, csv)
     good = [r for r in rows if not r.error]
     if not good:
         why = f" {rows[0].file}: {rows[0].error}" if rows else ""
         return fail(f"Nothing could be classified.{why}")
-    from crystalgui.core.reports.csv import predictions_text, write_predictions
+    from crystalgui.core.reports.csv import predictions_text
 
-    if csv is not None:
-        write_predictions(csv, rows)
     if pdf is not None:
         from crystalgui.core.reports.report import sort_files, write_report
 
@@ -66,7 +71,7 @@ def classify(
             # A page for each of thousands of crystals is not a report.
             crystals=tuple(crystals) if len(crystals) <= MOST_DRAWN else (),
             predictions=tuple(rows),
-            trained=_card(model or _shipped()),
+            trained=_card(models[0]),
         )
         _written(write_report(job))
     if csv is None and pdf is None:
@@ -74,12 +79,14 @@ def classify(
     return 0
 
 
-def _predict(paths: Sequence[Path], model: str, device: str) -> list[Prediction]:
+def _predict(
+    paths: Sequence[Path], models: tuple[str, ...], device: str, csv: Path | None = None
+) -> list[Prediction]:
     """Rows of all files, in their order."""
-    from crystalgui.core.models.predict import classify as predict
+    from crystalgui.core.models.screening import classify as predict
 
     rows: list[Prediction] = []
-    job = ClassifyJob(paths=tuple(paths), model=model or _shipped(), device=device_named(device))
+    job = ClassifyJob(paths=tuple(paths), models=models, device=device_named(device), out=csv)
 
     def take(event: Event) -> None:
         if isinstance(event, Predicted):
@@ -184,7 +191,7 @@ def report(
 
     for path in paths:
         existing(path, "file or folder")
-    rows = _predict(sort_files(paths)[0], model, device) if model else []
+    rows = _predict(sort_files(paths)[0], (model,), device) if model else []
     events = report_from_files(
         paths,
         out,

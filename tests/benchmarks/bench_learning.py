@@ -109,7 +109,7 @@ def _training(folder: Path) -> list[Row]:
 
 def _classify(folder: Path, archive: Path) -> list[Row]:
     from crystalgui.core.messages import ClassifyJob, Predicted
-    from crystalgui.core.models.predict import classify
+    from crystalgui.core.models.screening import classify
     from crystalgui.core.models.trained import shipped
 
     models = shipped()
@@ -121,7 +121,7 @@ def _classify(folder: Path, archive: Path) -> list[Row]:
         for name in names[:: len(names) // CLASSIFIED][:CLASSIFIED]:
             some.writestr(name, whole.read(name))
     start = time.perf_counter()
-    job = ClassifyJob(paths=(part,), model=models[0].name, device="cpu")
+    job = ClassifyJob(paths=(part,), models=(models[0].name,), device="cpu")
     number = sum(len(e.rows) for e in classify(job) if isinstance(e, Predicted))
     seconds = time.perf_counter() - start
     return [_row(f"classifying {number:,} crystals with {models[0].name}", seconds, "s", 120.0,

@@ -60,7 +60,7 @@ def test_the_real_process_answers_and_refuses(real: Recorder, tmp_path: Path) ->
     for job in (
         ImportJob(project=tmp_path, source=tmp_path / "no", labels=tmp_path / "no.csv", name="n"),
         TrainJob(project=tmp_path, recipe=TrainRecipe(model="cgnn", dataset=tmp_path / "no")),
-        ClassifyJob(paths=(tmp_path,), model="no such model"),
+        ClassifyJob(paths=(tmp_path,), models=("no such model",)),
     ):
         _, outcome = real.run(job)
         assert isinstance(outcome, Failed), job

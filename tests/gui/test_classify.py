@@ -40,12 +40,13 @@ from crystalgui.gui.state.predictions import (
 )
 from crystalgui.gui.state.sources import extract, find_source
 from tests.gui.sessions import CGNN, CLASSES, SHIPPED, PlayedEngine
+from tests.predicted import predicted
 
 
 def _prediction(number: int, winner: int, p: float, **changes: object) -> Prediction:
     rest = (1 - p) / 4
     pairs = [(c, p if i == winner else rest) for i, c in enumerate(CLASSES)]
-    row = Prediction(
+    row = predicted(
         file=f"{number}.vasp",
         formula="BiTeI" if number % 2 else "Si",
         space_group=("P3m1 (156)", "Fd-3m (227)", "P1 (1)")[number % 3],
@@ -61,7 +62,7 @@ ROWS = (
     _prediction(1, 0, 0.9),
     _prediction(2, 1, 0.5, warnings=("never seen in training: Og",)),
     _prediction(10, 4, 0.7),
-    Prediction(file="bad.vasp", error="line 3: a lattice vector is missing.", model=SHIPPED.name),
+    predicted(file="bad.vasp", error="line 3: a lattice vector is missing.", model=SHIPPED.name),
 )
 
 
@@ -112,7 +113,7 @@ def test_dropped_files_are_classified_with_the_chosen_model(
     )
     job = engine.jobs[-1]
     assert job == ClassifyJob(
-        job_id=job.job_id, paths=(tmp_path,), model=SHIPPED.name, project=session.project.folder
+        job_id=job.job_id, paths=(tmp_path,), models=(SHIPPED.name,), project=session.project.folder
     )
 
 
@@ -281,7 +282,7 @@ def test_regression_has_no_bars(
     gap = replace(SHIPPED, name="gap", task="regression", classes=(), target="band gap", unit="eV")
     session.project.set_catalogue((CGNN,), [gap])
     _run(
-        page, engine, Prediction(file="a.cif", prediction="1.2000 eV", model="gap"), folder=tmp_path
+        page, engine, predicted(file="a.cif", prediction="1.2000 eV", model="gap"), folder=tmp_path
     )
     assert page.view.isColumnHidden(PROBABILITIES)
     assert _column(page, PREDICTION) == ["1.2000 eV"]

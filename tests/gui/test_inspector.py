@@ -8,11 +8,12 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from crystalgui.core.messages import CatalogueReady, Predicted, Prediction
+from crystalgui.core.messages import CatalogueReady, Predicted
 from crystalgui.core.resources import examples
 from crystalgui.gui.panels.inspector import Inspector
 from crystalgui.gui.session import Session
 from tests.gui.sessions import CGNN, SHIPPED
+from tests.predicted import predicted
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_prediction_with_bars_evidence_and_cautions(
     path = examples() / "structures" / "BiTeI.vasp"
     opened(qtbot, session, path)
     session.jobs.event.emit(CatalogueReady(cards=(CGNN,), models=(SHIPPED,)))
-    row = Prediction(
+    row = predicted(
         file=str(path),
         formula="BiTeI",
         prediction="LCEBR",
@@ -132,7 +133,7 @@ def test_rows_of_the_open_file_are_found_by_path(
 ) -> None:
     path = examples() / "structures" / "Si.vasp"
     opened(qtbot, session, path)
-    row = Prediction(file=str(path), prediction="LCEBR", probabilities=(("LCEBR", 1.0),))
+    row = predicted(file=str(path), prediction="LCEBR", probabilities=(("LCEBR", 1.0),))
     session.predictions.job_id = "mine"
     session.predictions.handle(Predicted(job_id="mine", rows=(row,)))
     assert dict(inspector.prediction.values.rows)["Answer"] == "LCEBR"

@@ -36,7 +36,7 @@ def played(qapp: object, tmp_path: Path) -> Iterator[tuple[Session, PlayedEngine
 
 
 def job(name: str = "cgnn") -> ClassifyJob:
-    return ClassifyJob(paths=(Path("a"),), model=name)
+    return ClassifyJob(paths=(Path("a"),), models=(name,))
 
 
 def test_a_job_is_seen_at_once_and_moves_on(

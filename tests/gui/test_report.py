@@ -10,7 +10,6 @@ from pypdf import PdfReader
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from crystalgui.core.messages import Prediction
 from crystalgui.core.reports.csv import read_predictions
 from crystalgui.core.resources import examples
 from crystalgui.core.settings import Settings
@@ -19,9 +18,10 @@ from crystalgui.engine.lane import Lane
 from crystalgui.gui.notifications import Notifications
 from crystalgui.gui.panels.report import ReportPanel
 from crystalgui.gui.session import Session, create_session
+from tests.predicted import predicted
 
 ROWS = (
-    Prediction(
+    predicted(
         file="a.vasp",
         formula="Bi2Se3",
         space_group="R-3m",
@@ -29,7 +29,7 @@ ROWS = (
         probability=0.7,
         probabilities=(("LCEBR", 0.3), ("NLC", 0.7)),
     ),
-    Prediction(file="b.vasp", error="b.vasp, line 3: no numbers. Correct it."),
+    predicted(file="b.vasp", error="b.vasp, line 3: no numbers. Correct it."),
 )
 
 

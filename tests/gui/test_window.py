@@ -180,7 +180,7 @@ def test_errors_are_toasts_log_and_copyable(window: MainWindow, qtbot: QtBot) ->
 
 def test_closing_with_jobs_asks(window: MainWindow, qtbot: QtBot) -> None:
     jobs = window.session.jobs
-    jobs._row("x", "Train cgnn", ClassifyJob(paths=(), model="m"))
+    jobs._row("x", "Train cgnn", ClassifyJob(paths=(), models=("m",)))
     window.close()
     assert window.isVisible()
     (dialog,) = [d for d in window.findChildren(QDialog) if d.isVisible()]

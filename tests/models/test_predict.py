@@ -22,7 +22,8 @@ from crystalgui.core.messages import (
 )
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models.catalogue import catalogue
-from crystalgui.core.models.predict import Classifier, classify
+from crystalgui.core.models.predict import Classifier
+from crystalgui.core.models.screening import classify
 from crystalgui.core.models.trained import CARD, WEIGHTS, Inference, coarse_classes, write_model
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.files import write_poscar
@@ -135,7 +136,7 @@ class TestJob:
         (folder / "2.vasp").write_text("broken")
         extra = tmp_path / "readme.vasp"
         extra.write_bytes(b"\x00\x01\x02")
-        job = ClassifyJob(paths=(folder, extra), model=str(model(tmp_path / "m")), device="cpu")
+        job = ClassifyJob(paths=(folder, extra), models=(str(model(tmp_path / "m")),), device="cpu")
         rows: list[Prediction] = []
         for event in classify(job):
             if isinstance(event, Predicted):
@@ -144,7 +145,7 @@ class TestJob:
         errors = {r.file: r.error for r in rows if r.error}
         assert set(errors) == {"2.vasp", "readme.vasp"}
         assert all(errors.values())
-        assert all(r.model == "m" for r in rows)
+        assert all(r.model == "m" for r in rows if not r.error)
 
     def test_the_catalogue_has_families_models_and_devices(self, tmp_path: Path) -> None:
         model(tmp_path / ".crystalgui" / "models" / "mine")

@@ -22,12 +22,12 @@ from crystalgui.core.processes import end_with_parent
 from crystalgui.core.structures.crystal import Crystal
 
 Entry = tuple[str, Callable[[], Crystal]]
-Answer = tuple[str, Record | str]
+Reading = tuple[str, Record | str]
 CHUNK = 48
 FEW = 150
 
 
-def read_records(entries: Iterable[Entry], workers: int = 0) -> Iterator[Answer]:
+def read_records(entries: Iterable[Entry], workers: int = 0) -> Iterator[Reading]:
     """Read structures and find their symmetry, in order.
 
     Parameters
@@ -53,10 +53,10 @@ def read_records(entries: Iterable[Entry], workers: int = 0) -> Iterator[Answer]
     yield from _in_pool(itertools.chain(first, iterator), workers)
 
 
-def _in_pool(entries: Iterator[Entry], workers: int) -> Iterator[Answer]:
+def _in_pool(entries: Iterator[Entry], workers: int) -> Iterator[Reading]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet)
-    waiting: deque[tuple[list[Entry], Future[list[Answer]]]] = deque()
+    waiting: deque[tuple[list[Entry], Future[list[Reading]]]] = deque()
     chunks = iter(lambda: list(itertools.islice(entries, CHUNK)), [])
     try:
         for chunk in chunks:
@@ -84,11 +84,11 @@ def _quiet() -> None:
         os.nice(3)
 
 
-def _read_all(chunk: list[Entry]) -> list[Answer]:
+def _read_all(chunk: list[Entry]) -> list[Reading]:
     return [_read(entry) for entry in chunk]
 
 
-def _read(entry: Entry) -> Answer:
+def _read(entry: Entry) -> Reading:
     name, read = entry
     try:
         return name, describe(read())

@@ -58,6 +58,7 @@ from crystalgui.core.messages.jobs import (
     TrainJob,
 )
 from crystalgui.core.messages.values import (
+    Answer,
     DatasetSummary,
     Device,
     ErrorInfo,
@@ -74,6 +75,7 @@ from crystalgui.core.messages.values import (
 
 __all__ = [
     "REPORT_SECTIONS",
+    "Answer",
     "AttentionReady",
     "BottleneckJob",
     "BottleneckPoint",

@@ -48,6 +48,9 @@ class ImportJob(Job):
     """Read structures and labels, or images without ``labels``, into a data set of the project.
 
     ``size`` scales and crops images to so many points along both sides (0: as they are).
+    ``derive`` names another target that follows from the labels, or from the
+    structures (`datasets.targets.DERIVED`).  ``purify`` takes out crystals with
+    ``atoms`` or more atoms in the primitive cell, doubles and contradictions.
     """
 
     project: Path
@@ -55,6 +58,9 @@ class ImportJob(Job):
     name: str
     labels: Path | None = None
     size: int = 0
+    derive: str = ""
+    purify: bool = False
+    atoms: int = 60
 
     @property
     def title(self) -> str:
@@ -124,17 +130,24 @@ class InvarianceJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifyJob(Job):
-    """Classify files, folders and zips with a trained model."""
+    """Classify files, folders and zips with one or more trained models; answers `Predicted`.
+
+    ``out`` is a table that is written while the rows come; a job that was cut
+    off goes on where its table ends.  ``scheduler`` is the address of a Dask
+    scheduler whose workers do the work, e.g. ``tcp://10.0.0.5:8786``.
+    """
 
     paths: tuple[Path, ...]
-    model: str
+    models: tuple[str, ...]
     device: Device = "auto"
     project: Path | None = None
+    out: Path | None = None
+    scheduler: str = ""
 
     @property
     def title(self) -> str:
         """What the job list shows."""
-        return f"Classify with {self.model}"
+        return f"Classify with {', '.join(self.models)}"
 
 
 REPORT_SECTIONS: dict[str, str] = {

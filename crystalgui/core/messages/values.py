@@ -184,24 +184,88 @@ class DatasetSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """One row of the Classify page, of predictions.csv and of the report.
+class Answer:
+    """What one model says of one crystal.
 
-    A file that could not be read has ``error`` and nothing else.  For
-    regression, ``prediction`` is the number as text with its unit and
-    ``probability`` is NaN.
+    Attributes
+    ----------
+    model, target : str
+        Name of the trained model, and what it predicts.
+    prediction : str
+        The class, or the number as text with its unit.
+    value : float
+        The number, in the target's unit; NaN for a class.
+    probability : float
+        Of the predicted class; NaN for a number.
+    probabilities, coarse : tuple of (name, probability)
+        The largest first; ``coarse`` of coarser classes where the model has them.
+    spread : float
+        Standard deviation over the members of an ensemble, of the probability
+        of the predicted class or of the value; NaN for a single network.
+    default : bool
+        Whether the crystal is beyond what the model can read, so that this is
+        the answer of the baseline.
+    """
+
+    model: str
+    target: str = ""
+    prediction: str = ""
+    value: float = float("nan")
+    probability: float = float("nan")
+    probabilities: tuple[tuple[str, float], ...] = ()
+    coarse: tuple[tuple[str, float], ...] = ()
+    spread: float = float("nan")
+    default: bool = False
+
+
+NO_ANSWER = Answer(model="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One crystal: a row of the Classify page, of predictions.csv and of the report.
+
+    A file that could not be read has ``error`` and nothing else.  Several
+    models give several ``answers``, in their order; ``prediction`` and what
+    else is asked of the row itself are those of the first.
     """
 
     file: str
     formula: str = ""
     space_group: str = ""
-    prediction: str = ""
-    probability: float = float("nan")
-    probabilities: tuple[tuple[str, float], ...] = ()
-    coarse: tuple[tuple[str, float], ...] = ()
+    answers: tuple[Answer, ...] = ()
     warnings: tuple[str, ...] = ()
     error: str = ""
-    model: str = ""
+
+    @property
+    def first(self) -> Answer:
+        """The answer of the first model; an empty one where there is none."""
+        return self.answers[0] if self.answers else NO_ANSWER
+
+    @property
+    def prediction(self) -> str:
+        """Of the first model."""
+        return self.first.prediction
+
+    @property
+    def probability(self) -> float:
+        """Of the first model."""
+        return self.first.probability
+
+    @property
+    def probabilities(self) -> tuple[tuple[str, float], ...]:
+        """Of the first model."""
+        return self.first.probabilities
+
+    @property
+    def coarse(self) -> tuple[tuple[str, float], ...]:
+        """Of the first model."""
+        return self.first.coarse
+
+    @property
+    def model(self) -> str:
+        """Name of the first model."""
+        return self.first.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,17 @@ from crystalgui.core.models._base import Network
 from crystalgui.core.plugins import broken_card, guarded, load_plugins
 
 NOT_FAMILIES = frozenset(
-    {"answers", "architecture", "catalogue", "devices", "diagram", "layers", "predict", "trained"}
+    {
+        "answers",
+        "architecture",
+        "catalogue",
+        "devices",
+        "diagram",
+        "layers",
+        "predict",
+        "screening",
+        "trained",
+    }
 )
 OPTIMISER_KEYS = frozenset({"learning_rate", "batch_size", "weight_decay", "epochs"})
 

@@ -2,7 +2,8 @@
 
 The columns are a contract of the command line and never change order.
 ``probabilities`` and ``warnings`` hold several values in one cell, as
-``name=0.7100; name=0.2900`` and ``text; text``.
+``name=0.7100; name=0.2900`` and ``text; text``.  Where several models answered,
+those columns are of the first, and four more follow for each of the models.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import Prediction
+from crystalgui.core.messages import Answer, Prediction
 
 COLUMNS = (
     "file",
@@ -27,6 +29,8 @@ COLUMNS = (
     "warnings",
     "error",
 )
+EACH = ("prediction", "probability", "spread", "probabilities")
+"""Columns of each of several models, called ``MODEL: prediction`` and so on."""
 _SEPARATOR = "; "
 
 
@@ -40,18 +44,48 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def cells(row: Prediction) -> tuple[str, ...]:
-    """The cells of one prediction, in the order of `COLUMNS`."""
+def columns(models: Sequence[str]) -> tuple[str, ...]:
+    """Header of the answers of some models by name; `COLUMNS` alone without any."""
+    return (*COLUMNS, *(f"{model}: {word}" for model in models for word in EACH))
+
+
+def cells(row: Prediction, models: Sequence[str] = ()) -> tuple[str, ...]:
+    """The cells of one prediction, in the order of `columns`."""
+    answers = {answer.model: answer for answer in row.answers}
+    more = (_of_model(answers.get(model)) for model in models)
     return (
         row.file,
         row.formula,
         row.space_group,
         row.prediction,
         _number(row.probability),
-        _SEPARATOR.join(f"{name}={p:.4f}" for name, p in row.probabilities),
+        _shares(row.probabilities),
         _SEPARATOR.join(_line(w) for w in row.warnings),
         _line(row.error),
+        *(cell for part in more for cell in part),
     )
+
+
+def _of_model(answer: Answer | None) -> tuple[str, ...]:
+    """The cells `EACH` of an answer."""
+    if answer is None:
+        return ("",) * len(EACH)
+    return (
+        answer.prediction,
+        _number(answer.probability),
+        _number(answer.spread),
+        _shares(answer.probabilities),
+    )
+
+
+def _shares(pairs: Iterable[tuple[str, float]]) -> str:
+    return _SEPARATOR.join(f"{name}={p:.4f}" for name, p in pairs)
+
+
+def models_of(rows: Iterable[Prediction]) -> tuple[str, ...]:
+    """Names of the models whose answers need columns of their own: none where there is but one."""
+    names = dict.fromkeys(answer.model for row in rows for answer in row.answers)
+    return tuple(names) if len(names) > 1 else ()
 
 
 def predictions_text(rows: Iterable[Prediction], *, separator: str = ",") -> str:
@@ -63,10 +97,15 @@ def predictions_text(rows: Iterable[Prediction], *, separator: str = ",") -> str
     separator : str
         ``","`` for files, a tab for the clipboard.
     """
+    rows = list(rows)
+    models = models_of(rows)
+    return lines([columns(models), *(cells(row, models) for row in rows)], separator)
+
+
+def lines(table: Iterable[Sequence[str]], separator: str = ",") -> str:
+    """Rows of cells as lines of text."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=separator, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(cells(row) for row in rows)
+    csv.writer(buffer, delimiter=separator, lineterminator="\n").writerows(table)
     return buffer.getvalue()
 
 
@@ -94,14 +133,15 @@ def read_predictions(path: Path | str) -> tuple[Prediction, ...]:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream)
             header = tuple(next(reader, ()))
-            if header != COLUMNS:
+            models = models_in(header)
+            if header != columns(models):
                 raise DataError(
                     "This is not a table of predictions.",
                     f"The first line must be {','.join(COLUMNS)}.",
                     path=path,
                     line=1,
                 )
-            return tuple(_prediction(cells, path, reader.line_num) for cells in reader if cells)
+            return tuple(prediction(row, models, path, reader.line_num) for row in reader if row)
     except UnicodeDecodeError as error:
         raise DataError(
             "The table is not UTF-8 text.", "Save it as UTF-8.", str(error), path=path
@@ -114,25 +154,61 @@ def read_predictions(path: Path | str) -> tuple[Prediction, ...]:
         ) from error
 
 
-def _prediction(cells: list[str], path: Path | str, line: int) -> Prediction:
-    """One row of the table."""
+def models_in(header: Sequence[str]) -> tuple[str, ...]:
+    """Models that have columns of their own."""
+    own = header[len(COLUMNS) :: len(EACH)]
+    return tuple(name.removesuffix(f": {EACH[0]}") for name in own)
+
+
+def prediction(
+    row: Sequence[str], models: Sequence[str], path: Path | str = "", line: int = 0
+) -> Prediction:
+    """One row of the table with columns of ``models``.
+
+    Raises
+    ------
+    DataError
+        When it is damaged; ``path`` and ``line`` say where.
+    """
     try:
-        file, formula, group, answer, p, pairs, warnings, error = cells
+        file, formula, group, *first, warnings, error = row[: len(COLUMNS)]
+        found = [_answer("", (*first[:2], "", *first[2:]))]
+        if models:
+            rest = row[len(COLUMNS) :]
+            parts = [rest[i : i + len(EACH)] for i in range(0, len(rest), len(EACH))]
+            found = [_answer(m, part) for m, part in zip(models, parts, strict=True)]
         return Prediction(
             file=file,
             formula=formula,
             space_group=group,
-            prediction=answer,
-            probability=float(p) if p else float("nan"),
-            probabilities=_pairs(pairs),
+            answers=tuple(answer for answer in found if answer.prediction),
             warnings=tuple(w for w in warnings.split(_SEPARATOR) if w),
             error=error,
         )
     except ValueError as error_:
         raise DataError(
             "This row of the table is damaged.",
-            f"It needs {len(COLUMNS)} cells with numbers in probability.",
+            f"It needs {len(columns(models))} cells with numbers in probability.",
             str(error_),
-            path=path,
-            line=line,
+            path=path or None,
+            line=line or None,
         ) from error_
+
+
+def _answer(model: str, part: Sequence[str]) -> Answer:
+    """From the cells `EACH`; ValueError when they are none."""
+    text, p, spread, pairs = part
+    answer = Answer(model=model, prediction=text, probabilities=_pairs(pairs))
+    if text and not p:
+        answer = replace(answer, value=_value(text))
+    if p:
+        answer = replace(answer, probability=float(p))
+    return replace(answer, spread=float(spread)) if spread else answer
+
+
+def _value(text: str) -> float:
+    """The number that ``0.31 eV/atom`` begins with; NaN where it does not."""
+    try:
+        return float(text.split()[0])
+    except ValueError:
+        return math.nan

@@ -63,7 +63,7 @@ class PredictionsState(QObject):
         self.rows: list[Prediction] = []
         self.classes: Counter[str] = Counter()
         self.paths: tuple[Path, ...] = ()
-        self.model = ""
+        self.models: tuple[str, ...] = ()
         self.job_id = ""
         self._jobs: JobsState | None = None
 
@@ -80,21 +80,26 @@ class PredictionsState(QObject):
     def classify(
         self,
         paths: Iterable[Path],
-        model: str,
+        models: Iterable[str],
         device: Device = "auto",
         project: Path | None = None,
     ) -> str:
-        """Start from nothing and classify ``paths``; the id of the job."""
+        """Start from nothing and classify ``paths`` with some models; the id of the job."""
         if self._jobs is None:
             raise RuntimeError("The predictions are not attached to the jobs.")
         self.cancel()
         self.clear()
-        self.paths, self.model = tuple(paths), model
+        self.paths, self.models = tuple(paths), tuple(models)
         self.job_id = self._jobs.submit(
-            ClassifyJob(paths=self.paths, model=model, device=device, project=project)
+            ClassifyJob(paths=self.paths, models=self.models, device=device, project=project)
         )
         self.job_changed.emit()
         return self.job_id
+
+    @property
+    def model(self) -> str:
+        """The first of the models, whose answer a row shows."""
+        return self.models[0] if self.models else ""
 
     def cancel(self) -> None:
         """Stop the job; rows that are there stay."""

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import Prediction
 from crystalgui.core.reports.csv import (
     COLUMNS,
     predictions_text,
     read_predictions,
     write_predictions,
 )
+from tests.predicted import predicted
 
-GOOD = Prediction(
+GOOD = predicted(
     file="Bi₂Se₃, bulk.vasp",
     formula="Bi2Se3",
     space_group="R-3m",
@@ -28,7 +28,7 @@ GOOD = Prediction(
     probabilities=(("LCEBR", 0.29996), ("NLC", 0.70004)),
     warnings=("overlapping atoms", "rare element"),
 )
-BAD = Prediction(file="broken", error="broken, line 3: no\nnumbers.")
+BAD = predicted(file="broken", error="broken, line 3: no\nnumbers.")
 
 
 def test_the_columns_are_the_contract(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_round_trip(
     pairs: list[tuple[str, int]],
     warnings: list[str],
 ) -> None:
-    row = Prediction(
+    row = predicted(
         file=file,
         prediction="x",
         probability=0.25,
@@ -121,7 +121,7 @@ def test_a_binary_table_and_a_missing_one_are_refused(tmp_path: Path) -> None:
 
 
 def test_regression_has_no_probability(tmp_path: Path) -> None:
-    row = Prediction(file="a", prediction="0.31 eV", probability=math.nan)
+    row = predicted(file="a", prediction="0.31 eV", probability=math.nan)
     (read,) = read_predictions(write_predictions(tmp_path / "p.csv", [row]))
     assert math.isnan(read.probability)
     assert read.prediction == "0.31 eV"

@@ -10,15 +10,16 @@ import pytest
 from pypdf import PdfReader
 
 from crystalgui.core.cards import TrainedModel
-from crystalgui.core.messages import Prediction, ReportJob
+from crystalgui.core.messages import ReportJob
 from crystalgui.core.models.diagram import network_diagram
 from crystalgui.core.models.extractor import EXTRACTOR
 from crystalgui.core.reports.diagram import FILE, read_diagram, write_diagram
 from crystalgui.core.reports.preview import page_images
 from crystalgui.core.reports.report import write_report
+from tests.predicted import predicted
 
 PARAMS = {param.name: param.default for param in EXTRACTOR.params}
-ROW = Prediction(file="x", prediction="a", probability=0.9, probabilities=(("a", 0.9), ("b", 0.1)))
+ROW = predicted(file="x", prediction="a", probability=0.9, probabilities=(("a", 0.9), ("b", 0.1)))
 
 
 def _model(folder: Path) -> TrainedModel:

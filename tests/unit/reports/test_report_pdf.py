@@ -16,6 +16,7 @@ from crystalgui.core.messages import Event, Prediction, Progress, ReportJob, Rep
 from crystalgui.core.reports.preview import page_count, page_images
 from crystalgui.core.reports.report import report_from_files, sort_files, write_report
 from crystalgui.core.resources import examples
+from tests.predicted import predicted
 
 NACL = examples() / "structures" / "NaCl.vasp"
 BI2SE3 = examples() / "structures" / "Bi2Se3.vasp"
@@ -37,7 +38,7 @@ CARD = TrainedModel(
 
 def row(file: str, **more: object) -> Prediction:
     values = {"formula": "NaCl", "space_group": "P6_3/mmc", "prediction": "LCEBR"}
-    return Prediction(
+    return predicted(
         file=file,
         probability=0.9,
         probabilities=(("LCEBR", 0.9), ("NLC", 0.1)),
@@ -64,7 +65,7 @@ def test_everything_that_was_promised_is_printed(tmp_path: Path) -> None:
             heading="Salts & <bands>",
             predictions=[
                 row(str(NACL), warnings=("a warning",), coarse=(("coarsely", 0.9),)),
-                Prediction(file="x", error="why"),
+                predicted(file="x", error="why"),
             ],
             trained=CARD,
             date="2026-01-02",
@@ -145,7 +146,7 @@ def test_a_long_table_repeats_its_head_on_every_page(tmp_path: Path) -> None:
 
 def test_a_warning_stays_with_its_row_and_a_huge_one_fits(tmp_path: Path) -> None:
     rows = [row(f"crystal-{i}.vasp", warnings=(f"warning-{i} ",)) for i in range(60)]
-    rows += [row("huge.vasp", warnings=("w " * 9000,)), Prediction(file="x", error="e " * 9000)]
+    rows += [row("huge.vasp", warnings=("w " * 9000,)), predicted(file="x", error="e " * 9000)]
     job = ReportJob(out=tmp_path / "r.pdf", predictions=tuple(rows), sections=("predictions",))
     list(write_report(job))
     for page in PdfReader(tmp_path / "r.pdf").pages:

@@ -233,7 +233,7 @@ class ClassifyPanel(QWidget):
         self.preview.clear()
         self._state.classify(
             paths,
-            model.name,
+            [model.name],
             device=getattr(settings, "device", "auto"),
             project=self._session.project.folder,
         )

@@ -1,0 +1,177 @@
+"""Classifying many files: rows appear as they come, and a table is written as it goes.
+
+Memory is bounded: a chunk of crystals at a time, read by processes while the
+networks answer for the one before.  The table that is being written lies
+beside its final place with the ending ``.part`` and begins with what it is a
+table of, so a job that was cut off goes on where it ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self, TextIO
+
+import torch
+
+from crystalgui.core.atomic import check_target, replacing
+from crystalgui.core.cards import TrainedModel
+from crystalgui.core.datasets.reading import Entry, read_records
+from crystalgui.core.errors import DataError, ResourceError
+from crystalgui.core.messages import ClassifyJob, Event, LogLine, Predicted, Prediction, Progress
+from crystalgui.core.models.predict import CHUNK, Classifier, rows
+from crystalgui.core.models.trained import WEIGHTS
+from crystalgui.core.reports.csv import cells, columns, lines, prediction
+from crystalgui.core.store.files import sha256
+
+FEW, MANY = 20, 1000
+"""Fewer files than this are answered one by one; for more, one thread a process is best."""
+
+
+def classify(job: ClassifyJob) -> Generator[Event, None, None]:
+    """Classify files, folders and zips; yields `Predicted` rows and `Progress`.
+
+    Raises
+    ------
+    ModelError, ResourceError
+        When a model cannot be used, or the table cannot be written.
+    DataError
+        When there is nothing to classify.
+    """
+    from crystalgui.core.structures.files import collect
+
+    if job.out is not None:
+        check_target(job.out)
+    yield Progress(
+        done=0, text="Loading the models" if len(job.models) > 1 else "Loading the model"
+    )
+    models = [Classifier.load(name, job.device, job.project) for name in dict.fromkeys(job.models)]
+    entries: list[Entry] = list(collect(job.paths))
+    if not entries:
+        raise DataError("There is nothing to classify.", "Give structure files, folders or zips.")
+    if not models:
+        raise DataError("No model was chosen.", "Choose at least one.")
+    if len(entries) > MANY:
+        torch.set_num_threads(1)
+    names = [name for name, _ in entries]
+    with Journal.open(job.out, [model.card for model in models], names) as journal:
+        if journal.begun:
+            yield LogLine(text=f"{len(journal.begun):,} crystals were classified before.")
+            yield Predicted(rows=tuple(journal.begun))
+        yield from _answered(models, entries[len(journal.begun) :], journal, len(entries))
+        journal.finish()
+
+
+def _answered(
+    models: Sequence[Classifier], entries: list[Entry], journal: Journal, total: int
+) -> Generator[Event, None, None]:
+    """Rows of the entries that are left, chunk by chunk."""
+    began, done = time.monotonic(), 0
+    size = 1 if total < FEW else CHUNK
+    found = read_records(entries)
+    while chunk := list(itertools.islice(found, size)):
+        answered = rows(models, chunk)
+        journal.append(answered)
+        yield Predicted(rows=tuple(answered))
+        done += len(chunk)
+        eta = (time.monotonic() - began) / done * (len(entries) - done)
+        before = total - len(entries)
+        yield Progress(done=before + done, total=total, text="Classifying", eta=eta)
+
+
+class Journal:
+    """The table of a job while it is being written; without a path it keeps nothing.
+
+    Attributes
+    ----------
+    begun : list of Prediction
+        Rows that a job which was cut off had written.
+    """
+
+    def __init__(self, path: Path | None, models: Sequence[TrainedModel], begun: list[Prediction]):
+        self.path, self.begun = path, begun
+        self._models = tuple(model.name for model in models)
+        self._stream: TextIO | None = None
+
+    @classmethod
+    def open(cls, path: Path | None, models: Sequence[TrainedModel], names: Sequence[str]) -> Self:
+        """Go on with the table at ``path``, when it is one of these models and files."""
+        if path is None:
+            return cls(None, models, [])
+        part = _part(path)
+        head = json.dumps([[m.name, sha256(Path(m.folder) / WEIGHTS)] for m in models]) + "\n"
+        begun = list(_written(part, head, models, names))
+        journal = cls(path, models, begun)
+        kept = [cells(row, journal._models) for row in begun]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(part) as file:
+                file.write((head + lines(kept)).encode())
+            journal._stream = part.open("a", encoding="utf-8", newline="")
+        except OSError as error:
+            raise ResourceError(
+                f"Cannot write the table: {error.strerror or error}.",
+                "Check free space and permissions, or choose another folder.",
+                path=path,
+            ) from error
+        return journal
+
+    def append(self, answered: Sequence[Prediction]) -> None:
+        """Write rows so that they survive whatever comes next."""
+        if self._stream is not None:
+            self._stream.write(lines(cells(row, self._models) for row in answered))
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+
+    def finish(self) -> None:
+        """Put the whole table in its place."""
+        if self.path is None or self._stream is None:
+            return
+        self._stream.close()
+        part = _part(self.path)
+        own = self._models if len(self._models) > 1 else ()
+        width = len(columns(own))
+        with part.open(encoding="utf-8", newline="") as stream, replacing(self.path) as file:
+            next(stream)
+            file.write(lines([columns(own)]).encode())
+            for row in csv.reader(stream):
+                file.write(lines([row[:width]]).encode())
+        part.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _written(
+    part: Path, head: str, models: Sequence[TrainedModel], names: Sequence[str]
+) -> Iterator[Prediction]:
+    """Rows of a table that was cut off, as far as they are whole and of these files."""
+    names_of_models = tuple(model.name for model in models)
+    targets = {model.name: model.target for model in models}
+    try:
+        with part.open(encoding="utf-8", newline="") as stream:
+            if next(stream, "") != head:
+                return
+            whole = (line for line in stream if line.endswith("\n"))
+            for name, row in zip(names, csv.reader(whole), strict=False):
+                found = prediction(row, names_of_models)
+                if found.file != name:
+                    return
+                answers = (replace(a, target=targets[a.model]) for a in found.answers)
+                yield replace(found, answers=tuple(answers))
+    except (OSError, UnicodeDecodeError, DataError, csv.Error):
+        return
