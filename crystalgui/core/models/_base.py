@@ -18,6 +18,7 @@ from crystalgui.core.cards import Card, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.graphs import Kind
 from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch, ZoneBatch
+from crystalgui.core.models.layers.attention import Attended
 from crystalgui.core.models.layers.standardise import Standardise
 
 
@@ -110,6 +111,21 @@ class CrystalModel(Network):
         Such a network may not be asked for the space group or the point group.
         """
         return cls.graph_spec(params).kind == "orbits"
+
+    def attention(self, batch: Batch) -> tuple[Attended, ...]:
+        """Who looks at whom in the only crystal of a batch; empty for networks without attention.
+
+        Every layer by itself, every head by itself; nodes are those of the graph.
+        """
+        return ()
+
+    def encoder(self) -> nn.Module | None:
+        """The part that gives each node its vector, (n, features) -> (n, width).
+
+        Gradients by what it gives say how much an answer rests on each node;
+        None where there is no such part.
+        """
+        return None
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:

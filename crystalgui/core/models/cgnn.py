@@ -192,6 +192,10 @@ class CrystalGraphNetwork(CrystalModel):
         """Both kinds of features have the space group."""
         return True
 
+    def encoder(self) -> nn.Module:
+        """What gives each node its vector."""
+        return self.embed_node
+
     @property
     def symmetries(self) -> tuple[str, ...]:
         """Distances alone are invariant under rotations, Cartesian edges are not."""
