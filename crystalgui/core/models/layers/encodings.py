@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from crystalgui.core.cards import Param
+from crystalgui.core.cards import Level, Param
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models.layers.crystal import (
@@ -302,6 +302,15 @@ class GlobalVector(nn.Module):
 def broken_by(parts: Sequence[str]) -> frozenset[str]:
     """Invariances that a global vector of these parts does not have."""
     return frozenset(name for part in parts for name in PARTS[part].breaks)
+
+
+def of_globals() -> dict[str, dict[str, Level]]:
+    """For a card's ``depends``: what each alternative of the global vector breaks."""
+    return {
+        f"globals={name}": dict.fromkeys(sorted(broken_by(parts)), "no")
+        for name, parts in GLOBALS.items()
+        if broken_by(parts)
+    }
 
 
 def tells_symmetry(parts: Sequence[str]) -> bool:
