@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.datasets.labels import Labels
+from crystalgui.core.datasets.prototypes import commonest, contained, prototypes
 from crystalgui.core.datasets.records import Key, Records
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import DatasetSummary
 from crystalgui.core.structures.elements import formula
 
 RECORDS, SUMMARY = "records.safetensors", "dataset.json"
+MOST_PROTOTYPES = 200
+"""Prototypes that a summary names, the commonest ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +79,9 @@ def load_summary(folder: Path) -> DatasetSummary:
         plain = json.loads((folder / SUMMARY).read_text("utf-8"))
         for name in ("classes", "counts", "problems"):
             plain[name] = tuple(plain[name])
-        for name in ("families", "shape"):
+        for name in ("families", "shape", "elements", "prototypes"):
             plain[name] = tuple(plain.get(name, ()))
+        plain["removed"] = tuple((str(why), int(n)) for why, n in plain.get("removed", ()))
         plain["folder"] = Path(folder)
         return DatasetSummary(**plain)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -140,6 +144,8 @@ def summarise(
         unreadable=len(unreadable),
         problems=tuple(problems),
         digest=digest,
+        elements=commonest(contained(records)),
+        prototypes=commonest(prototypes(records), MOST_PROTOTYPES),
     )
 
 

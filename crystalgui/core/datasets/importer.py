@@ -10,16 +10,37 @@ import hashlib
 import os
 import time
 from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from crystalgui.core.datasets.dataset import Dataset, safe_name, summarise
 from crystalgui.core.datasets.labels import Labels, read_labels
+from crystalgui.core.datasets.purify import (
+    ATOMS,
+    LABEL,
+    REPORT,
+    Removed,
+    by_number,
+    counts,
+    purify,
+    removed_row,
+    sentence,
+    write_report,
+)
 from crystalgui.core.datasets.reading import Entry, read_records
 from crystalgui.core.datasets.records import FORMAT, TOLERANCE, Record, Records
+from crystalgui.core.datasets.targets import cleaned, derived, target_named
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import DatasetReady, Event, ImportJob, LogLine, Progress
+from crystalgui.core.messages import (
+    DatasetReady,
+    DatasetSummary,
+    Event,
+    ImportJob,
+    LogLine,
+    Progress,
+)
 from crystalgui.core.settings import cache
 
 PART = 4096
@@ -47,10 +68,52 @@ def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
 
         yield from import_into(job)
         return
-    labels = read_labels(job.labels)
+    with Project.open(job.project) as project:
+        folder = project.datasets_folder / safe_name(job.name)
+    summary = yield from import_crystals(
+        job.source,
+        job.labels,
+        job.name,
+        folder,
+        Wishes(derive=job.derive, purify=job.purify, atoms=job.atoms),
+    )
+    with Project.open(job.project) as project:
+        project.register_dataset(summary)
+    yield DatasetReady(summary=summary)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What becomes of labels and doubles; as in `ImportJob`."""
+
+    derive: str = ""
+    purify: bool = False
+    atoms: int = ATOMS
+
+
+def import_crystals(
+    source: Path, table: Path, name: str, folder: Path, wishes: Wishes | None = None
+) -> Generator[Event, None, DatasetSummary]:
+    """Read crystals and labels into a data set in ``folder``; returns its summary.
+
+    Parameters
+    ----------
+    source : Path
+        Folder or zip of structure files.
+    table : Path
+        CSV ``id,label``.
+    wishes : Wishes, optional
+
+    Raises
+    ------
+    DataError
+        When labels or structures cannot be used.
+    """
+    wishes = wishes or Wishes()
+    labels = read_labels(table)
     yield Progress(done=0, text="Looking at the files")
-    entries = _entries(job.source)
-    digest = content_hash(job.source)
+    entries = _entries(source)
+    digest = content_hash(source)
     stored = cache() / "records" / f"{digest[:32]}.safetensors"
     found = _from_cache(stored, digest)
     if found is None:
@@ -61,23 +124,65 @@ def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
     else:
         records, unreadable = found
         yield LogLine(text=f"{len(records):,} crystals were read before; taken from the cache.")
-    records, extra = _match(job, records, labels, unreadable)
-    project = Project.open(job.project)
-    try:
-        folder = project.datasets_folder / safe_name(job.name)
-        whole = hashlib.sha256((digest + _labels_hash(labels, records)).encode()).hexdigest()
-        summary = summarise(job.name, folder, records, labels, unreadable, whole, extra)
-        if len(set(labels.encode(records.ids).tolist())) < 2:
-            raise DataError(
-                "All structures that were found have the same label.",
-                "Check that the ids of the labels are the names of the structure files.",
-                path=job.labels,
-            )
-        Dataset(summary, records, labels.encode(records.ids)).save()
-        project.register_dataset(summary)
-    finally:
-        project.close()
-    yield DatasetReady(summary=summary)
+    records, extra = _match(source, table, records, labels, unreadable)
+    records, labels, removed = _prepared(records, labels, wishes)
+    target = labels.encode(records.ids)
+    if len(set(target.tolist())) < 2:
+        raise DataError(
+            "All structures that were found have the same label."
+            if len(target)
+            else "No structure is left.",
+            "Check that the ids of the labels are the names of the structure files."
+            if not removed
+            else sentence(counts(removed)),
+            path=table,
+        )
+    whole = hashlib.sha256((digest + _labels_hash(labels, records)).encode()).hexdigest()
+    summary = summarise(name, folder, records, labels, unreadable, whole, extra)
+    if wishes.purify:
+        said = sentence(counts(removed)) or "Nothing had to be removed to purify the data set."
+        yield LogLine(text=said)
+        summary = replace(summary, removed=counts(removed), problems=(said, *summary.problems))
+    Dataset(summary, records, target).save()
+    if wishes.purify:
+        write_report(folder, removed)
+    else:
+        (folder / REPORT).unlink(missing_ok=True)
+    return summary
+
+
+def _prepared(
+    records: Records, labels: Labels, wishes: Wishes
+) -> tuple[Records, Labels, tuple[Removed, ...]]:
+    """Crystals and labels as they are wanted, and what was removed for it."""
+    gone: list[Removed] = []
+    if wishes.purify:
+        records, labels, gone = _cleaned(records, labels)
+    if wishes.derive:
+        target, values = derived(wishes.derive, labels.target, labels.values, records)
+        labels = labels.with_values(values, target)
+    if not wishes.purify:
+        return records, labels, ()
+    pure = purify(records, labels.values, labels.target, atoms=wishes.atoms)
+    removed = sorted((*gone, *pure.removed), key=lambda one: by_number(one.id))
+    return pure.records, labels.with_values(pure.values), tuple(removed)
+
+
+def _cleaned(records: Records, labels: Labels) -> tuple[Records, Labels, list[Removed]]:
+    """Without labels that no crystal can have."""
+    target = target_named(labels.target)
+    if target is None:
+        return records, labels, []
+    sizes = dict(zip(records.ids, np.diff(records.offsets).tolist(), strict=True))
+    values, reasons = cleaned(target, {key: labels.values[key] for key in records.ids}, sizes)
+    keys = records.keys()
+    gone = [
+        removed_row(records, keys, row, str(labels.values[key]), LABEL, reasons[key])
+        for row, key in enumerate(records.ids)
+        if key in reasons
+    ]
+    rows = np.array([row for row, key in enumerate(records.ids) if key in values], np.int64)
+    return records.select(rows), labels.with_values(values, target), gone
 
 
 def content_hash(source: Path) -> str:
@@ -173,7 +278,11 @@ def _from_cache(path: Path, digest: str) -> tuple[Records, list[tuple[str, str]]
 
 
 def _match(
-    job: ImportJob, records: Records, labels: Labels, unreadable: list[tuple[str, str]]
+    source: Path,
+    table: Path,
+    records: Records,
+    labels: Labels,
+    unreadable: list[tuple[str, str]],
 ) -> tuple[Records, tuple[str, ...]]:
     """Rows with labels, renamed to their ids, and problems found on the way."""
     if len(records) == 0:
@@ -181,7 +290,7 @@ def _match(
         raise DataError(
             f"No structure could be read.{first}",
             "Choose a folder or zip with POSCAR or CIF files.",
-            path=job.source,
+            path=source,
         )
     taken: dict[str, int] = {}
     twice = 0
@@ -197,7 +306,7 @@ def _match(
             "No label belongs to a structure: not one id is the name of a structure file.",
             f"Ids must be file names without ending, like {file_id(records.ids[0])!r}; "
             f"the labels have {next(iter(labels.values))!r}.",
-            path=job.labels,
+            path=table,
         )
     problems = []
     bare = len(records) - len(taken) - twice
@@ -210,12 +319,8 @@ def _match(
         problems.append(f"{twice} structures have the same id as another and were left out.")
     rows = np.array(sorted(taken.values()), np.int64)
     name_of = {row: key for key, row in taken.items()}
-    table = records.select(rows)
-    renamed = Records(
-        tuple(name_of[int(row)] for row in rows),
-        **{f: getattr(table, f) for f in table.__slots__ if f != "ids"},
-    )
-    return renamed, tuple(problems)
+    named = replace(records.select(rows), ids=tuple(name_of[int(row)] for row in rows))
+    return named, tuple(problems)
 
 
 def _labels_hash(labels: Labels, records: Records) -> str:

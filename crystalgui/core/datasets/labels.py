@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystalgui.core.cards import Task
+from crystalgui.core.datasets.targets import Target, classes_among, target_named
 from crystalgui.core.errors import DataError
 
 MOST_BYTES = 200_000_000
@@ -33,7 +36,8 @@ class Labels:
     values : dict of str to str or float
         By id.
     classes : tuple of str
-        Sorted by frequency, then name; empty for regression.
+        In the order of the target where it is known (`targets.TARGETS`), else sorted by
+        frequency, then name; empty for regression.
     problems : tuple of str
     """
 
@@ -48,6 +52,21 @@ class Labels:
         index = {c: float(i) for i, c in enumerate(self.classes)}
         values = (self.values[i] for i in ids)
         return np.array([index[v] if isinstance(v, str) else v for v in values], np.float64)
+
+    def with_values(
+        self, values: Mapping[str, str | float], target: Target | None = None
+    ) -> Labels:
+        """Other values, of this target or of another one."""
+        name = target.name if target is not None else self.target
+        numbers = all(isinstance(value, float) for value in values.values())
+        if numbers and not (target is not None and target.task == "classification"):
+            return Labels("regression", name, dict(values), (), self.problems)
+        texts = {key: v if isinstance(v, str) else f"{v:g}" for key, v in values.items()}
+        left = set(texts.values())
+        same = target is None and left <= set(self.classes)
+        classes = tuple(c for c in self.classes if c in left) if same else ()
+        classes = classes_among(name, left) or classes or _by_frequency(texts)
+        return replace(self, task="classification", target=name, values={**texts}, classes=classes)
 
 
 def read_labels(path: Path, classes: tuple[str, ...] = ()) -> Labels:
@@ -167,8 +186,11 @@ def _recognise(
     numbers = {key: _number(text) for key, text in values.items()}
     numeric = all(n is not None for n in numbers.values())
     distinct = set(values.values())
+    known = target_named(target)
     whole = numeric and all(float(n or 0).is_integer() for n in numbers.values())
-    if numeric and not given and not (whole and len(distinct) <= FEW_INTEGERS):
+    whole = whole and not (known is not None and known.task == "regression")
+    expected = given or classes_among(target, distinct)
+    if numeric and not expected and not (whole and len(distinct) <= FEW_INTEGERS):
         bad = [key for key, n in numbers.items() if n is not None and not math.isfinite(n)]
         if bad:
             raise DataError(
@@ -204,11 +226,14 @@ def _recognise(
             "Check that the label column is the right one; numbers are recognised as regression.",
             path=path,
         )
-    counts: dict[str, int] = {}
-    for text in values.values():
-        counts[text] = counts.get(text, 0) + 1
-    names = given or tuple(sorted(counts, key=lambda c: (-counts[c], c)))
+    names = expected or _by_frequency(values)
     return Labels("classification", target, dict(values), names, tuple(problems))
+
+
+def _by_frequency(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The distinct labels, the commonest first."""
+    counts = Counter(values.values())
+    return tuple(sorted(counts, key=lambda c: (-counts[c], c)))
 
 
 def _number(text: str) -> float | None:

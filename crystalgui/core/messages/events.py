@@ -67,7 +67,11 @@ class DatasetReady(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimateReady(Event):
-    """Measured cost of a recipe: seconds an epoch, peak bytes, parameters."""
+    """Measured cost of a recipe: seconds an epoch, peak bytes, parameters.
+
+    ``leakage`` counts what is on both sides of the split, ``prototypes`` is the
+    share of test crystals whose prototype is trained on; NaN for other data.
+    """
 
     parameters: int
     seconds_per_epoch: float
@@ -75,6 +79,7 @@ class EstimateReady(Event):
     device: str
     sizes: tuple[int, int, int]
     leakage: int
+    prototypes: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +129,10 @@ class AttentionReady(Event):
 
     Over the samples that were looked at: ``mean`` and ``std`` (L,) of the
     attention of each of ``layers``, and its ``quantiles`` (L, 5) at 5, 25, 50,
-    75 and 95 %.  ``saturated`` (L,) are those that are 0 or 1 for every sample
-    alike (Bird 2023, Fig. 28).  ``floor`` is the epsilon of eps + (1 - eps) sigma.
+    75 and 95 %.  ``saturated`` (L,) are those that are at the ``least`` or the
+    ``most`` that they can be for every sample alike (Bird 2023, Fig. 28).
+    ``floor`` is the epsilon of eps + (1 - eps) sigma.  ``network`` says which
+    network of a sweep it is, empty where there is one.
     """
 
     run_id: str
@@ -137,6 +144,9 @@ class AttentionReady(Event):
     saturated: tuple[bool, ...]
     samples: int
     floor: float = 0.0
+    least: float = 0.0
+    most: float = 1.0
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +159,7 @@ class GradientsReady(Event):
     2023), NaN where there is one point only, ``alike`` (L,) the mean modulus of
     the cosine between the gradients of the kernels of the layer: 1 means that
     all of them learn the same up to a factor; NaN for layers without kernels.
+    ``network`` as in `AttentionReady`.
     """
 
     run_id: str
@@ -157,6 +168,7 @@ class GradientsReady(Event):
     norm: tuple[float, ...]
     homogeneous: tuple[float, ...]
     alike: tuple[float, ...]
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,12 +53,17 @@ class SplitSpec:
 
     ``composition`` keeps a formula on one side; ``given`` takes the test rows
     that the data set itself names (data sets of Hamiltonians do); ``family``
-    tests on the family ``left_out`` alone.  ``seed`` fixes the test rows; the
+    tests on the family ``left_out`` alone, ``element`` on all crystals that
+    hold the element ``left_out``, ``prototype`` on those of the prototype
+    ``left_out``, or without one keeps every prototype on one side.  ``random``
+    is for comparing with published numbers.  ``seed`` fixes the test rows; the
     others form folds of the size of ``validation``, and ``fold`` says which of
     them validates.
     """
 
-    kind: Literal["composition", "random", "given", "family"] = "composition"
+    kind: Literal["composition", "random", "given", "family", "element", "prototype"] = (
+        "composition"
+    )
     validation: float = 0.1
     test: float = 0.1
     seed: int = 0
@@ -156,7 +161,9 @@ class DatasetSummary:
     kept out of training.  ``families`` are what a test can leave out.  ``shape``
     is that of one input, (channels, n1, ...), where all have the same; (channels,)
     for zones, whose mesh is free.  ``edition`` is what every result must say of
-    the source, e.g. that its images are a lossy JPEG edition.
+    the source, e.g. that its images are a lossy JPEG edition.  ``elements`` and
+    the commonest ``prototypes`` of crystals can be left out of training, too;
+    ``removed`` counts by reason what was taken out to purify the data set.
     """
 
     name: str
@@ -181,6 +188,9 @@ class DatasetSummary:
     families: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     edition: str = ""
+    elements: tuple[str, ...] = ()
+    prototypes: tuple[str, ...] = ()
+    removed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

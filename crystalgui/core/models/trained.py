@@ -18,6 +18,7 @@ from pathlib import Path
 from torch import Tensor
 
 from crystalgui.core.cards import TrainedModel
+from crystalgui.core.datasets.targets import TQC_COARSE
 from crystalgui.core.errors import CrystalError, ModelError
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import Network
@@ -28,13 +29,6 @@ FORMAT = 1
 MOST_MEMBERS = 100
 MOST_SIZE, MOST_FEATURES = 4096, 2**24
 WEIGHTS, CARD = "model.safetensors", "card.json"
-TQC_COARSE = {
-    "ES": "semimetal",
-    "ESFD": "semimetal",
-    "NLC": "insulator",
-    "SEBR": "insulator",
-    "LCEBR": "trivial",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,12 @@ from torch import Tensor, nn
 
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
+from crystalgui.core.datasets.targets import LAST_OF_POINT_GROUP
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, valence
 
 MODULI = (2, 4, 6, 8, 12, 16, 24)
 WAVES = 8
 N_PROPERTIES = 5
-_LAST_OF_CLASS = (
-    1, 2, 5, 9, 15, 24, 46, 74, 80, 82, 88, 98, 110, 122, 142, 146, 148, 155, 161, 167, 173,
-    174, 176, 182, 186, 190, 194, 199, 206, 214, 220, 230,
-)  # fmt: skip
 _LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
 
 
@@ -26,7 +23,7 @@ def classes_of_groups() -> tuple[Tensor, Tensor]:
     """(231,) int64 each: point group and crystal system of each space group (0 unused)."""
     number = torch.arange(231)
     return (
-        torch.bucketize(number, torch.tensor(_LAST_OF_CLASS)),
+        torch.bucketize(number, torch.tensor(LAST_OF_POINT_GROUP)),
         torch.bucketize(number, torch.tensor(_LAST_OF_SYSTEM)),
     )
 
