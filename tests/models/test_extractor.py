@@ -26,8 +26,8 @@ from crystalgui.core.models.architecture import (
     SIXTEEN,
     architecture,
 )
-from crystalgui.core.models.extractor import Anchor, Extractor, Pool
-from crystalgui.core.models.layers.pooling import LocalPool
+from crystalgui.core.models.extractor import Extractor, Pool
+from crystalgui.core.models.layers.pooling import Anchor, LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention
 from tests.models.kinds import samples
 

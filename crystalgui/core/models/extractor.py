@@ -44,7 +44,7 @@ from crystalgui.core.models.layers.convolution import Convolution
 from crystalgui.core.models.layers.joining import Residual
 from crystalgui.core.models.layers.mlp import MLP
 from crystalgui.core.models.layers.norms import NORMS, activation, norm
-from crystalgui.core.models.layers.pooling import GlobalPool, LocalPool
+from crystalgui.core.models.layers.pooling import Anchor, GlobalPool, LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention, TunedAttention
 from crystalgui.core.models.layers.standardise import StandardiseChannels
 
@@ -114,35 +114,6 @@ EXTRACTOR = Card(
     },
     taps=("attention",),
 )  # fmt: skip
-
-
-class Anchor(nn.Module):
-    """Moves each sample by at most one point along each axis, so that the even points hold
-    the sublattice on which its activations are strongest.
-
-    Adaptive polyphase sampling (Chaman and Dokmanic 2021): what is kept does not
-    depend on where the sample began.  Axes of odd length are left alone.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, c, n1, ..., nd) -> the same shape."""
-        strength = x.detach().square().sum(1).double()
-        for axis in range(1, strength.ndim):
-            n = strength.shape[axis]
-            if n % 2:
-                strength = strength.sum(axis, keepdim=True)
-            else:
-                pairs = (*strength.shape[:axis], n // 2, 2, *strength.shape[axis + 1 :])
-                strength = strength.reshape(pairs).sum(axis)
-        best = strength.flatten(1).argmax(1)
-        place, below = torch.zeros_like(best)[:, None], 1
-        for axis in range(x.ndim - 1, 1, -1):  # where in (n1 ... nd) each point comes from
-            n, choices = x.shape[axis], strength.shape[axis - 1]
-            along = (torch.arange(n, device=x.device) + (best % choices)[:, None]) % n
-            place = (along[:, :, None] * below + place[:, None, :]).flatten(1)
-            best, below = best // choices, below * n
-        flat = x.flatten(2)
-        return flat.gather(2, place[:, None].expand(-1, x.shape[1], -1)).reshape(x.shape)
 
 
 class Pool(nn.Module):
