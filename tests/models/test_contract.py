@@ -30,7 +30,7 @@ CASES = [
     if OF_ONE_KIND.get(preset.split("-")[0], inputs) == inputs
 ]
 TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0,
-                           "kernels": 12, "neurons": 20, "basis": 8}  # fmt: skip
+                           "kernels": 12, "neurons": 20, "basis": 8, "voxels": 8}  # fmt: skip
 
 
 def settings(name: str, preset: str) -> dict[str, Scalar]:
