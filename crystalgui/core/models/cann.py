@@ -47,7 +47,6 @@ from crystalgui.core.models.layers.encodings import (
     GLOBALS,
     GlobalVector,
     PositionEncoding,
-    broken_by,
     globals_param,
     positions_param,
     tells_symmetry,

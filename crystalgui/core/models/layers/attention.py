@@ -111,7 +111,7 @@ class Attention(nn.Module):
         """(b, n, heads * key) -> (b, heads, n, key)."""
         if self.leaky:
             x = nn.functional.leaky_relu(x)
-        return x.unflatten(-1, (self.heads, self.key)).transpose(1, 2)
+        return x.view(*x.shape[:-1], self.heads, self.key).transpose(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,4 +217,5 @@ class PMA(nn.Module):
 
 def entropy(weights: Tensor) -> Tensor:
     """(..., k) attention -> (...) entropy in nats: log k looks at all alike, 0 at one."""
-    return torch.special.entr(weights).sum(-1)
+    total: Tensor = torch.special.entr(weights).sum(-1)
+    return total
