@@ -23,6 +23,7 @@ from crystalgui.core.messages import (
     TrainJob,
     TrainRecipe,
 )
+from crystalgui.core.reports.saturation import numbers
 from crystalgui.core.store.project import Project
 from crystalgui.gui.panels.runs import RunsPanel
 from crystalgui.gui.panels.train import TrainPanel
@@ -34,8 +35,6 @@ from crystalgui.gui.state.monitors import (
     Monitors,
     full_name,
     gradient_verdict,
-    numbers,
-    saturation,
 )
 from crystalgui.gui.theme import theme
 from tests.gui.sessions import CLASSES, PlayedEngine
@@ -72,6 +71,7 @@ def attention(
         saturated=stuck,
         samples=1250,
         floor=floor,
+        least=floor,
     )
 
 
@@ -135,32 +135,6 @@ def test_numbers_go_to_csv() -> None:
     assert float(rows[1]["q95"]) == pytest.approx(0.5)
     (first, *_) = csv.DictReader(io.StringIO(found.gradients_csv()))
     assert (first["layer"], float(first["homogeneous"])) == ("1 conv", 0.5)
-
-
-def test_saturation_says_which_layers_since_when_and_what_to_try() -> None:
-    shut = (0.0, 0.5, 0.0, 0.5)
-    readings = [attention(0), attention(1, (0.0, 0.5, 0.4, 0.5)), attention(2, shut)]
-    readings += [attention(3, shut)]
-    found = saturation(readings, 3)
-    assert found is not None
-    assert (found.shut, found.open, found.since) == (("0", "2"), (), 2)
-    assert found.title.startswith("Layers 0 and 2 are shut for every sample alike since epoch 2")
-    assert found.floor == 0.05
-    assert "from 0 to 0.05" in found.hint
-    assert saturation(readings, 0) is None
-    early = saturation(readings, 1)
-    assert early is not None
-    assert early.title.startswith("Layer 0 is shut")
-
-
-def test_a_floor_that_was_too_low_is_doubled_and_an_open_layer_needs_none() -> None:
-    low = saturation([attention(1, (0.05, 0.5, 0.5, 0.5), floor=0.05)], 1)
-    assert low is not None
-    assert (low.shut, low.floor) == (("0",), 0.1)
-    wide = saturation([attention(1, (0.5, 1.0, 1.0, 1.0))], 1)
-    assert wide is not None
-    assert (wide.open, wide.floor) == (("1", "2", "3"), 0.0)
-    assert "layers 1–3 are open".capitalize() in wide.title
 
 
 def test_gradients_are_judged_in_words() -> None:

@@ -67,7 +67,7 @@ class Seen:
         From 0, before training.
     mean, std : (e, L) float64
     saturated : (e, L) bool
-        0 or 1 for every image alike.
+        At the least or the most that it can be for every image alike.
     accuracy : float
         On the test images, per cent; of a network that diverged that of a guess.
     floor : float

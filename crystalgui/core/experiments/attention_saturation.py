@@ -104,8 +104,12 @@ def run(context: Context) -> Generator[Event, None, Results]:
 
 
 def stuck(seen: Seen) -> Floats:
-    """(e,) float64: layers whose attention is 0 or 1 for every image alike."""
-    return np.asarray(seen.saturated.sum(1), np.float64)
+    """(e,) float64: layers whose attention is 0 or 1 for every image alike.
+
+    Those that a floor above 0 holds are saturated as well, but not cut off.
+    """
+    held = (seen.mean <= seen.floor + NEAR) & (seen.floor > NEAR)
+    return np.asarray((seen.saturated & ~held).sum(1), np.float64)
 
 
 def floored(seen: Seen) -> Floats:

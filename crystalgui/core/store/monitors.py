@@ -2,8 +2,9 @@
 
 ``monitors.jsonl`` of a run folder has a line for each `AttentionReady` and
 `GradientsReady` (Bird 2023, Figs. 6, 22 and 28).  A line that is written
-again for the same epoch replaces the former one, so that an epoch that a
-killed run repeats is there once.
+again for the same epoch of the same network replaces the former one, so that
+an epoch that a killed run repeats is there once.  A run of a sweep has lines
+of several networks, in the order in which they were trained.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def append(folder: Path, event: Monitored) -> None:
 
 
 def read(folder: Path, run_id: str = "") -> list[Monitored]:
-    """The events of a run folder by epoch, each once; torn lines are skipped."""
-    found: dict[tuple[int, str], Monitored] = {}
+    """The events of a run folder by network and epoch, each once; torn lines are skipped."""
+    found: dict[tuple[int, int, str], Monitored] = {}
+    networks: dict[str, int] = {}
     with (
         suppress(FileNotFoundError),
         open(folder / FILE, encoding="utf-8", errors="replace") as stream,
@@ -50,14 +52,18 @@ def read(folder: Path, run_id: str = "") -> list[Monitored]:
                 row = json.loads(line)
                 event: Monitored = from_plain(KINDS[row.pop("kind")], row, folder.absolute())
                 kind = type(event).__name__
-                found[event.epoch, kind] = replace(event, run_id=run_id or event.run_id)
+                place = networks.setdefault(event.network, len(networks))
+                found[place, event.epoch, kind] = replace(event, run_id=run_id or event.run_id)
     return [found[key] for key in sorted(found)]
 
 
-def truncate(folder: Path, epoch: int) -> None:
-    """Forget what was seen after ``epoch``."""
+def truncate(folder: Path, epoch: int, network: str = "") -> None:
+    """Forget what was seen of a network after ``epoch``."""
     if (folder / FILE).is_file():
-        kept = [event for event in read(folder) if event.epoch <= epoch]
+        every = read(folder)
+        kept = [event for event in every if event.network != network or event.epoch <= epoch]
+        if len(kept) == len(every):
+            return
         write_atomic(folder / FILE, "".join(_line(event) for event in kept))
 
 

@@ -27,6 +27,11 @@ MODEL = "sweep"
 POINTS = "sweep.jsonl"
 
 
+def name_of(network: str, rolling: int, repeat: int) -> str:
+    """What the network of a point is called where its inside is shown and kept."""
+    return f"{network}, χ = {rolling}, repeat {repeat + 1}"
+
+
 def is_sweep(run: Run) -> bool:
     """Whether the run is a sweep."""
     return run.model == MODEL

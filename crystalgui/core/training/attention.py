@@ -5,24 +5,50 @@ medium extractor a weight in [0, 1] that depends on the sample.  Fig. 22 shows
 its mean and spread over samples as training goes on; Fig. 28 a network whose
 sigmoids are saturated: some weights are 0 or 1 for all samples alike, so that
 these layers are cut off for good.  The remedy there is a floor,
-eps + (1 - eps) sigma.
+eps + (1 - eps) sigma; a weight that is at its floor for all samples is
+saturated as well.  What is said of it is in `core.reports.saturation`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from crystalgui.core.cards import Scalar
 from crystalgui.core.messages import AttentionReady
 from crystalgui.core.models._base import Network
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 STUCK = 1e-3
-"""So near to 0 or 1, for every sample, is saturated."""
-ADVICE = 0.05
-"""A floor to try when there is none."""
+"""So near to the least or the most, for every sample, is saturated."""
+
+
+class Gate(NamedTuple):
+    """How attention is rescaled: its epsilon, and whether a softmax shares it out."""
+
+    floor: float = 0.0
+    normalised: bool = False
+
+    def ends(self, readouts: int) -> tuple[float, float]:
+        """The least and the most attention that one of so many read-outs can have."""
+        if not self.normalised:
+            return self.floor, 1.0
+        least = self.floor / max(readouts, 1)
+        return least, least + 1 - self.floor
+
+
+def gate_of(params: Mapping[str, Scalar]) -> Gate:
+    """The rescaling in a network with these parameters; none where it has no attention."""
+    value = float(params.get("floor", 0.0))
+    floor = value if math.isfinite(value) else 0.0
+    return Gate(floor, params.get("attention") == "softmax")
+
+
+NO_GATE = Gate()
 
 
 def joined(taps: Mapping[str, Tensor]) -> Tensor:
@@ -54,8 +80,9 @@ def read_outs(network: Network, taps: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def spread(
-    values: Tensor, layers: Sequence[str], epoch: int, run_id: str = "", floor: float = 0.0
-) -> AttentionReady:
+    values: Tensor, layers: Sequence[str], epoch: int, run_id: str = "", gate: Gate = NO_GATE,
+    network: str = "",
+) -> AttentionReady:  # fmt: skip
     """Mean, spread and quantiles of attention over samples.
 
     Parameters
@@ -64,9 +91,12 @@ def spread(
     layers : sequence of L names
     epoch : int
     run_id : str
-    floor : float
-        The epsilon of the network, for who reads the event.
+    gate : Gate
+        How the network rescales its attention.
+    network : str
+        Which one of a sweep it is.
     """
+    least, most = gate.ends(values.shape[1])
     own = values.detach().double().cpu()
     bands = own.quantile(torch.tensor(QUANTILES, dtype=own.dtype), dim=0).T
     return AttentionReady(
@@ -76,34 +106,20 @@ def spread(
         mean=tuple(own.mean(0).tolist()),
         std=tuple(own.std(0, correction=0).tolist()),
         quantiles=tuple(tuple(row) for row in bands.tolist()),
-        saturated=tuple(stuck(own).tolist()),
+        saturated=tuple(stuck(own, least, most).tolist()),
         samples=len(own),
-        floor=floor,
+        floor=gate.floor,
+        least=least,
+        most=most,
+        network=network,
     )
 
 
-def stuck(values: Tensor) -> Tensor:
-    """(L,) bool: columns of (samples, L) that are 0 or 1 for every sample alike.
+def stuck(values: Tensor, least: float = 0.0, most: float = 1.0) -> Tensor:
+    """(L,) bool: columns of (samples, L) that are at an end for every sample alike.
 
     A single read-out has nothing to share its attention with: it is never stuck.
     """
     if values.shape[1] < 2:
         return torch.zeros(values.shape[1], dtype=torch.bool)
-    return (values.amax(0) <= STUCK) | (values.amin(0) >= 1 - STUCK)
-
-
-def warning(seen: AttentionReady, known: frozenset[str] = frozenset()) -> str:
-    """What to say of saturated layers that are not ``known`` yet; empty without any."""
-    here = zip(seen.layers, seen.mean, seen.saturated, strict=True)
-    new = {name: round(mean) for name, mean, full in here if full and name not in known}
-    if not new:
-        return ""
-    where = ", ".join(f"{name} ({value})" for name, value in new.items())
-    remedy = "Lower the learning rate."
-    if 0 in new.values():  # a floor is no remedy against 1
-        floor = f" above {seen.floor:g}" if seen.floor > 0 else f", e.g. to {ADVICE:g}"
-        remedy = f"Raise the floor eps of the attention{floor}, or lower the learning rate."
-    return (
-        f"Attention is saturated after epoch {seen.epoch}, the same 0 or 1 for all "
-        f"{seen.samples:,} samples: {where}. {remedy}"
-    )
+    return (values.amax(0) <= least + STUCK) | (values.amin(0) >= most - STUCK)

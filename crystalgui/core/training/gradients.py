@@ -31,6 +31,7 @@ def gradients(
     loss: Callable[[Tensor, Tensor], Tensor],
     epoch: int = 0,
     run_id: str = "",
+    name: str = "",
 ) -> GradientsReady:
     """Look at the gradients of one batch; the network and its ``grad`` stay as they are.
 
@@ -45,6 +46,8 @@ def gradients(
     target : (b,) int64 or float32
     loss : callable
         Mean cost of (b, outputs), (b,).
+    name : str
+        Which network of a sweep it is.
     """
     stages = network.stages()
     outputs, handles = _listen(stages)
@@ -67,7 +70,8 @@ def gradients(
         layers=names,
         norm=tuple(norm(by_activation.get(name)) for name in names),
         homogeneous=tuple(homogeneous(by_activation.get(name)) for name in names),
-        alike=tuple(likeness[name] for name in names),
+        alike=tuple(likeness[stage] for stage in names),
+        network=name,
     )
 
 

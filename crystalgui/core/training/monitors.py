@@ -9,21 +9,20 @@ the same training rows.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.messages import AttentionReady, Event, LogLine
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import Network
+from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import Monitored
-from crystalgui.core.training.attention import joined, read_outs, spread, warning
+from crystalgui.core.training.attention import NO_GATE, Gate, joined, read_outs, spread
 from crystalgui.core.training.gradients import gradients
 
 SAMPLES = 1250
@@ -61,12 +60,18 @@ class Monitor:
         Rows of the table, for gradients and for attention.
     keep : callable
         Takes every event before it is yielded: the run's file.
-    floor : float
-        The epsilon of the attention.
+    gate : Gate
+        How the network rescales its attention.
     shared : int
         Networks that are trained together; one of them is looked at.
+    thorough : bool
+        Whether `SAMPLES` are looked at before the first epoch, else as many as are cheap.
     most : int
         Rows of the batch whose gradients are looked at.
+    name : str
+        Which network of a sweep it is.
+    kept : callable
+        What the run has kept so far; asked once, when the first look is taken.
     """
 
     table: Table
@@ -76,12 +81,15 @@ class Monitor:
     validation: Tensor
     run_id: str = ""
     keep: Callable[[Monitored], None] = lambda event: None
-    floor: float = 0.0
+    gate: Gate = NO_GATE
     shared: int = 1
+    thorough: bool = True
     most: int = GRADIENT_ROWS
+    name: str = ""
+    kept: Callable[[], Iterable[Monitored]] = tuple
     heard: list[Tensor] = field(default_factory=list)
     layers: tuple[str, ...] = ()
-    warned: frozenset[str] = frozenset()
+    seen: list[AttentionReady] | None = None
 
     def hear(self, network: Network, taps: Mapping[str, Tensor]) -> None:
         """Take the attention of a batch of validation rows, in their order."""
@@ -94,6 +102,7 @@ class Monitor:
 
         Where nothing was heard since the last look, validation rows are read:
         before the first epoch as many as `SAMPLES`, then as many as are cheap.
+        Attention that is no longer a number is not told.
         """
         cuda = [self.table.device] if self.table.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
@@ -104,8 +113,11 @@ class Monitor:
             if self.heard:
                 values = torch.cat(self.heard)
                 some = evenly(torch.arange(len(values), device=values.device), SAMPLES)
-                found.append(spread(values[some], self.layers, epoch, self.run_id, self.floor))
                 self.heard.clear()
+                if bool(values.isfinite().all()):
+                    found.append(
+                        spread(values[some], self.layers, epoch, self.run_id, self.gate, self.name)
+                    )
             if network.stages() and len(self.train):
                 found += self._gradients(network, epoch)
         for event in found:
@@ -118,7 +130,8 @@ class Monitor:
     def _listen(self, network: Network, epoch: int) -> None:
         """Read the attention of some validation rows."""
         cheap = 3 * SHARE * self.shared * len(self.train)  # a pass back costs two forward
-        count = SAMPLES if epoch == 0 else min(SAMPLES, max(LEAST, int(cheap)))
+        thorough = self.thorough and epoch == 0
+        count = SAMPLES if thorough else min(SAMPLES, max(LEAST, int(cheap)))
         for rows in batches(evenly(self.validation, count), READ):
             self.hear(network, network.tapped(self.table.batch(rows))[1])
             if not self.heard:  # another kind of network of this family: it has no attention
@@ -130,7 +143,8 @@ class Monitor:
             rows = self._gradient_rows()
             try:
                 batch, target = self.table.batch(rows), self.target[rows]
-                return [gradients(network, batch, target, self.loss, epoch, self.run_id)]
+                run, name = self.run_id, self.name
+                return [gradients(network, batch, target, self.loss, epoch, run, name)]
             except (RuntimeError, MemoryError) as error:
                 if not devices.out_of_memory(error):
                     raise
@@ -144,13 +158,24 @@ class Monitor:
         mixed = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(SEED))
         return self.train[mixed[:count].to(self.train.device)]
 
-    def _warn(self, seen: AttentionReady) -> Iterator[Event]:
-        """Say of saturated layers once."""
-        text = warning(seen, self.warned)
-        full = [name for name, own in zip(seen.layers, seen.saturated, strict=True) if own]
-        self.warned = self.warned.union(full)
-        if text:
-            yield LogLine(text=text, level="warning")
+    def _warn(self, now: AttentionReady) -> Iterator[Event]:
+        """Say what is saturated when a layer is so for the first time; the window says the same."""
+        if self.seen is None:  # a run that goes on has said it before
+            self.seen = [
+                r for r in self.kept() if isinstance(r, AttentionReady) and r.network == self.name
+            ]
+        self.seen = [r for r in self.seen if r.epoch < now.epoch]
+        known = {name for r in self.seen for name in _stuck(r)}
+        self.seen.append(now)
+        found = saturation(self.seen, now.epoch)
+        if found is not None and not known.issuperset(_stuck(now)):
+            where = f"{self.name}: " if self.name else ""
+            yield LogLine(text=where + found.sentence, level="warning")
+
+
+def _stuck(reading: AttentionReady) -> tuple[str, ...]:
+    """Names of its saturated layers."""
+    return tuple(name for name, own in zip(reading.layers, reading.saturated, strict=True) if own)
 
 
 def evenly(rows: Tensor, count: int) -> Tensor:
@@ -159,9 +184,3 @@ def evenly(rows: Tensor, count: int) -> Tensor:
         return rows
     places = torch.linspace(0, len(rows) - 1, count, device=rows.device)
     return rows[places.round().long()]
-
-
-def floor_of(params: Mapping[str, Scalar]) -> float:
-    """The epsilon of the attention of a network with these parameters; 0 without one."""
-    value = float(params.get("floor", 0.0))
-    return value if math.isfinite(value) else 0.0

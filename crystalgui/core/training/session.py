@@ -39,11 +39,12 @@ from crystalgui.core.models._tensors import write_tensors
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import checkpoint
+from crystalgui.core.training.attention import gate_of
 from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.export import BEST, finish
 from crystalgui.core.training.inputs import Table, shared
 from crystalgui.core.training.loop import Fit, Flag, epochs
-from crystalgui.core.training.monitors import Monitor, floor_of
+from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, optimiser
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.together import LAST, train_together
@@ -158,7 +159,7 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
     loss = cost_of(recipe, summary.task, target[rows[0]], len(summary.classes))
     monitor = Monitor(
         table, target, loss, rows[0], rows[1], run.id, run.append_monitor,
-        floor_of(prepared.params),
+        gate_of(prepared.params), kept=run.monitors,
     )  # fmt: skip
     return Fit(
         recipe=recipe,

@@ -9,7 +9,7 @@ batch but by the rounding of float32, so groups may have any size and a sweep
 that was cut off goes on with what is missing.
 
 Nothing is chosen by validation rows, so they are learnt as well; the last
-epoch counts.
+epoch counts.  The first network of every group is looked into as it trains.
 """
 
 from __future__ import annotations
@@ -45,21 +45,33 @@ from crystalgui.core.messages import (
 )
 from crystalgui.core.models import devices
 from crystalgui.core.models._tensors import read_tensors
+from crystalgui.core.store import monitors
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
-from crystalgui.core.store.sweeps import append_points, is_sweep, read_points, sweep_recipe
+from crystalgui.core.store.sweeps import (
+    append_points,
+    is_sweep,
+    name_of,
+    read_points,
+    sweep_recipe,
+)
 from crystalgui.core.training import replicas
+from crystalgui.core.training.attention import Gate, gate_of
 from crystalgui.core.training.grouping import group_of
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.loop import Flag
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.stack import Task
+from crystalgui.core.training.together import first_replica
 
 Rows = NDArray[np.int64]
 Member = tuple[int, int]
 """Degree of rolling and number of the repeat."""
 Kept = Callable[[str], Mapping[str, Any] | None]
 Keep = Callable[[str, Mapping[str, Any]], object]
+Watch = Callable[[Task, Gate, str, int], replicas.Look]
+"""What looks into a group: its task, the attention and the name of its first network, and the
+epoch that it goes on from."""
 CHECKPOINT = "group.safetensors"
 TEST = "test"
 
@@ -74,6 +86,7 @@ def sweep_points(
     *,
     run_id: str = "",
     checkpoint: Path | None = None,
+    watch: Watch | None = None,
 ) -> Generator[Event, None, list[SweepPoint]]:
     """Train what a sweep asks for; yields `SweepPoint` for each network when it is ready.
 
@@ -92,6 +105,8 @@ def sweep_points(
         Looked at after each epoch.
     checkpoint : Path, optional
         Of the group that trains, written after each of its epochs.
+    watch : callable, optional
+        Looks into the first network of every group; what it says is told.
 
     Returns
     -------
@@ -125,7 +140,7 @@ def sweep_points(
             table = yield from prepared.data.table(
                 prepared.model, prepared.params, where, recipe.base.dataset
             )
-        group = _Group(recipe, network, prepared, table, where, run_id)
+        group = _Group(recipe, network, prepared, table, where, run_id, watch)
         size, threads = group_of(group.task(missing[:1]), len(missing))
         while missing:
             members = missing[: _even(len(missing), size)]
@@ -240,6 +255,7 @@ class _Group:
     table: Table
     device: torch.device
     run_id: str
+    watch: Watch | None
 
     def task(self, members: list[Member]) -> Task:
         """What these members learn."""
@@ -272,8 +288,12 @@ class _Group:
         epochs, many = task.recipe.epochs, len(members)
         words = f"{self.network.title}: {many} networks together"
         yield clock.progress(0.0, words)
-        _drop_others(checkpoint, task.digest)
-        steps = replicas.replicate(task, stop, checkpoint)
+        epoch = _drop_others(checkpoint, task.digest)
+        look: replicas.Look | None = None
+        if self.watch is not None:
+            name = name_of(self.network.title, *members[0])
+            look = self.watch(task, gate_of(self.prepared.params), name, epoch)
+        steps = replicas.replicate(task, stop, checkpoint, look=look)
         while True:
             try:
                 event = next(steps)
@@ -351,12 +371,15 @@ def _ordered(recipe: SweepRecipe, found: Mapping[str, SweepPoint]) -> list[Sweep
     return [found[key] for key in keys if key in found]
 
 
-def _drop_others(checkpoint: Path | None, digest: str) -> None:
-    """Remove the checkpoint of another group."""
-    if checkpoint is not None and checkpoint.is_file():
-        state = json.loads(read_tensors(checkpoint)[1].get("state", "{}"))
-        if state.get("digest") != digest:
-            checkpoint.unlink()
+def _drop_others(checkpoint: Path | None, digest: str) -> int:
+    """Remove the checkpoint of another group; the epoch of what is left, -1 without any."""
+    if checkpoint is None or not checkpoint.is_file():
+        return -1
+    state = json.loads(read_tensors(checkpoint)[1].get("state", "{}"))
+    if state.get("digest") == digest:
+        return int(state["epoch"])
+    checkpoint.unlink()
+    return -1
 
 
 # ------------------------------------------------------------------ as one run of a project
@@ -396,6 +419,7 @@ def sweep(job: SweepJob, stop: Flag | None = None) -> Generator[Event, None, Non
             stop=stop,
             run_id=run.id,
             checkpoint=run.file(CHECKPOINT),
+            watch=_watch(run),
         )
         finished = len(ready) == recipe.size
         run.set_status("done" if finished else "stopped")
@@ -457,6 +481,18 @@ def _said(run: Run, recipe: SweepRecipe) -> LogLine:
     text += f"; going on, {ready} of {recipe.size} are ready." if ready else "."
     run.log(text)
     return LogLine(text=text)
+
+
+def _watch(run: Run) -> Watch:
+    """What looks into the groups of a run and keeps what it sees, each epoch once."""
+
+    def watch(task: Task, gate: Gate, name: str, epoch: int) -> replicas.Look:
+        monitors.truncate(run.folder, epoch, name)
+        return first_replica(
+            task, run.append_monitor, gate, name=name, thorough=False, kept=run.monitors
+        )
+
+    return watch
 
 
 def _kept(run: Run, recipe: SweepRecipe) -> tuple[Kept, Keep]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from crystalgui.core.datasets.images.rolling import rolled
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import ConfusionReady, EpochMetrics, Event, LogLine
 from crystalgui.core.models._base import Network
@@ -24,11 +25,12 @@ from crystalgui.core.store.monitors import Monitored
 from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import metrics, replicas
+from crystalgui.core.training.attention import NO_GATE, Gate, gate_of
 from crystalgui.core.training.costs import alike
 from crystalgui.core.training.export import export
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.loop import Flag
-from crystalgui.core.training.monitors import Monitor, floor_of
+from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.plan import Plan
 from crystalgui.core.training.stack import Stack, Task
 
@@ -72,7 +74,7 @@ def train_together(
         run.append_metrics(values, best=best)
         run.write_state({"epoch": int(values["epoch"])})
 
-    look = first_replica(task, run.append_monitor, floor_of(prepared.params))
+    look = first_replica(task, run.append_monitor, gate_of(prepared.params), kept=run.monitors)
     fitted = yield from replicas.replicate(task, stop, run.file(LAST), record, look)
     if not fitted.finished:
         return False
@@ -81,14 +83,28 @@ def train_together(
 
 
 def first_replica(
-    task: Task, keep: Callable[[Monitored], None], floor: float = 0.0
+    task: Task,
+    keep: Callable[[Monitored], None],
+    gate: Gate = NO_GATE,
+    *,
+    name: str = "",
+    thorough: bool = True,
+    kept: Callable[[], Iterable[Monitored]] = tuple,
 ) -> replicas.Look:
-    """What looks inside the first of the replicas of a task, on rows that are not rolled."""
-    rows = task.parts[task.monitor] if task.monitor else next(iter(task.parts.values()))
-    table = _Unrolled(task)
+    """What looks inside the first of the replicas of a task, on rows that are rolled as its own.
+
+    Attention is that of validation rows; where nothing is validated, of training rows.
+
+    Parameters
+    ----------
+    keep, gate, name, thorough, kept
+        As in `Monitor`.
+    """
+    rows = task.parts[task.monitor] if task.monitor else task.train
+    table = rolled(_Unrolled(task), task.rolled[0] if task.rolled else 0)
     monitor = Monitor(
-        table, task.target, task.loss, task.train, rows, task.run_id, keep, floor,
-        shared=len(task.every_seed()),
+        table, task.target, task.loss, task.train, rows, task.run_id, keep, gate,
+        shared=len(task.every_seed()), thorough=thorough, name=name, kept=kept,
     )  # fmt: skip
 
     opaque = False

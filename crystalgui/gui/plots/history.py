@@ -15,11 +15,12 @@ from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
+from crystalgui.core.reports.saturation import numbers
 from crystalgui.gui import theme as look
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.layers import every
 from crystalgui.gui.plots.readout import Readout
-from crystalgui.gui.state.monitors import full_name, numbers
+from crystalgui.gui.state.monitors import full_name
 from crystalgui.gui.theme import colour
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,9 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from crystalgui.core.reports.saturation import numbers
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.readout import Readout
-from crystalgui.gui.state.monitors import numbers
 from crystalgui.gui.theme import theme
 
 MOST_TICKS = 18

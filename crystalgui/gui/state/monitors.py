@@ -2,8 +2,9 @@
 
 Events of a running job and the rows that the store kept become the same
 `Monitors`, by the id of the run, so that a running and a finished run are
-looked at alike.  The judgements in words (saturation, vanishing and diffusing
-gradients) follow Bird (2023), sections 2.5 and 3.2, Figs. 6, 22 and 28.
+looked at alike.  A sweep tells of several networks, each by its name.  The
+judgement of gradients in words (vanishing, diffusing) follows Bird (2023),
+section 2.5, Fig. 6; that of attention is `core.reports.saturation`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady
+from crystalgui.core.reports.saturation import layers as layer_words
+from crystalgui.core.reports.saturation import numbers
 
 if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Reading = AttentionReady | GradientsReady
 
-FLOOR = 0.05
-"""The epsilon that is suggested where attention saturates without any."""
 FALL = 100.0
 """Gradients whose size differs by so much between layers vanish or explode."""
 SAME = 0.9
@@ -120,66 +120,6 @@ class Monitors:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Saturation:
-    """Read-outs that are shut (0) or open (1) for every sample alike, and what may help.
-
-    They have been so in every reading since the epoch ``since``.  ``floor`` is
-    the epsilon to try instead of ``now``; 0 when raising it would not help.
-    """
-
-    since: int
-    shut: tuple[str, ...]
-    open: tuple[str, ...]
-    floor: float
-    now: float
-
-    @property
-    def title(self) -> str:
-        """What is seen, in a sentence."""
-        parts = []
-        if self.shut:
-            parts.append(f"{_layers(self.shut)} {_is(self.shut)} shut")
-        if self.open:
-            parts.append(f"{_layers(self.open)} {_is(self.open)} open")
-        said = " and ".join(parts)
-        since = f"since epoch {self.since}" if self.since else "from the start"
-        return f"{said[:1].upper()}{said[1:]} for every sample alike {since}: saturated."
-
-    @property
-    def hint(self) -> str:
-        """What to do."""
-        if self.floor:
-            return (
-                f"Raise the floor ε of the attention from {self.now:g} to {self.floor:g}, so that "
-                "no layer is shut for good, or lower the learning rate."
-            )
-        return "A lower learning rate keeps attention where it can still move."
-
-
-def saturation(readings: Sequence[AttentionReady], epoch: int) -> Saturation | None:
-    """What is saturated at an epoch (or the newest reading before it); None when nothing is."""
-    until = [r for r in readings if r.epoch <= epoch]
-    if not until or not any(until[-1].saturated):
-        return None
-    r = until[-1]
-    at = [i for i, flag in enumerate(r.saturated) if flag]
-    since = r.epoch
-    for older in reversed(until):
-        if len(older.saturated) != len(r.saturated) or not all(older.saturated[i] for i in at):
-            break
-        since = older.epoch
-    shut = [i for i in at if r.mean[i] < r.floor + (1 - r.floor) / 2]
-    own = numbers(r.layers)
-    return Saturation(
-        since=since,
-        shut=tuple(own[i] for i in shut),
-        open=tuple(own[i] for i in at if i not in shut),
-        floor=(FLOOR if r.floor <= 0 else min(0.5, 2 * r.floor)) if shut else 0.0,
-        now=r.floor,
-    )
-
-
 def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
     """A sentence on a reading of the gradients and its colour role.
 
@@ -212,24 +152,12 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
     same = [own[i] for i, share in enumerate(reading.homogeneous) if share >= SAME]
     if same:
         role = "warn"
-        where = "every layer" if len(same) == len(reading.layers) else _layers(same)
+        where = "every layer" if len(same) == len(reading.layers) else layer_words(same)
         said.append(f"Diffused: the gradient in {where} is nearly the same at every point.")
     if not said and shares:
         share = 100 * sum(shares) / len(shares)
         said.append(f"{share:.0f} % is the same at every point, on average over the layers.")
     return " ".join(said), role
-
-
-def numbers(names: Sequence[str]) -> tuple[str, ...]:
-    """What a layer is called on an axis: the number its name begins with, else its place.
-
-    Read-outs begin with the input and stages with the first layer, so their
-    places differ where their numbers (``"3 pool"``) are the same.
-    """
-    own = tuple(name.partition(" ")[0] for name in names)
-    if all(word.isdigit() for word in own) and len(set(own)) == len(own):
-        return own
-    return tuple(str(place) for place in range(len(names)))
 
 
 def full_name(names: Sequence[str], place: int) -> str:
@@ -298,24 +226,6 @@ def _put(readings: list[Any], new: Reading) -> None:
 
 def _at(readings: Sequence[Any], epoch: int) -> Any:
     return next((r for r in reversed(readings) if r.epoch <= epoch), None)
-
-
-def _is(places: Sequence[str]) -> str:
-    return "is" if len(places) == 1 else "are"
-
-
-def _layers(places: Sequence[str]) -> str:
-    """``layer 3``, ``layers 0 and 4``, ``layers 1–3 and 7``."""
-    runs = []
-    whole = sorted(int(place) for place in places)
-    for _, group in groupby(enumerate(whole), lambda pair: pair[1] - pair[0]):
-        block = [place for _, place in group]
-        if len(block) > 2:
-            runs.append(f"{block[0]}–{block[-1]}")
-        else:
-            runs += [str(place) for place in block]
-    words = runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
-    return f"{'layer' if len(places) == 1 else 'layers'} {words}"
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -26,6 +26,7 @@ from crystalgui.core.messages import (
     TrainRecipe,
 )
 from crystalgui.core.models._tensors import read_tensors
+from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import FILE, Monitored
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import loop
@@ -185,7 +186,11 @@ def test_saturation_is_warned_of(recipe: TrainRecipe, tmp_path: Path) -> None:
     events = list(train(TrainJob(project=tmp_path, recipe=wild)))
     assert any(any(e.saturated) for e in of(events, AttentionReady))
     lines = [e.text for e in of(events, LogLine) if e.level == "warning"]
-    assert any("saturated" in text and "eps" in text for text in lines)
+    readings = of(events, AttentionReady)
+    said = [found.sentence for r in readings if (found := saturation(readings, r.epoch))]
+    assert lines
+    assert set(lines) <= set(said)  # what the window says of that epoch
+    assert any("floor ε" in text for text in lines)
 
 
 def test_kinds_without_attention_tell_gradients_alone(recipe: TrainRecipe, tmp_path: Path) -> None:

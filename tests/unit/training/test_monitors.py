@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from crystalgui.core.cards import Card
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady, LogLine
 from crystalgui.core.models._base import Network
+from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store import monitors as kept
 from crystalgui.core.training import attention, monitors
+from crystalgui.core.training.attention import Gate, gate_of
 from crystalgui.core.training.gradients import alike, gradients, homogeneous, norm
-from crystalgui.core.training.monitors import Monitor, evenly, floor_of
+from crystalgui.core.training.monitors import Monitor, evenly
 
 CARD = Card(name="tiny", title="Tiny", tasks=("classification",), inputs="image", paper="",
             taps=("attention",))  # fmt: skip
@@ -89,12 +91,12 @@ def monitor(rows: int = 40, **more: Any) -> tuple[Monitor, Table, list[Event]]:
 class TestAttention:
     def test_numbers_of_the_spread(self) -> None:
         values = torch.tensor([[0.0, 0.2, 1.0], [0.0, 0.4, 1.0], [0.0, 0.9, 1.0]])
-        seen = attention.spread(values, ("a", "b", "c"), 4, "run", 0.1)
+        seen = attention.spread(values, ("a", "b", "c"), 4, "run", network="net")
         assert seen.mean == pytest.approx((0.0, 0.5, 1.0))
         assert seen.std[1] == pytest.approx(math.sqrt((0.09 + 0.01 + 0.16) / 3))
         assert seen.quantiles[1] == pytest.approx((0.22, 0.3, 0.4, 0.65, 0.85))
         assert seen.saturated == (True, False, True)
-        assert (seen.epoch, seen.samples, seen.floor, seen.run_id) == (4, 3, 0.1, "run")
+        assert (seen.epoch, seen.samples, seen.run_id, seen.network) == (4, 3, "run", "net")
 
     def test_constant_but_inside_is_not_saturated(self) -> None:
         values = torch.full((9, 2), 0.3)
@@ -103,17 +105,20 @@ class TestAttention:
         assert attention.stuck(mixed).tolist() == [False, False]
         assert attention.stuck(torch.ones(5, 1)).tolist() == [False]
 
-    def test_warning_names_new_layers_and_the_remedy(self) -> None:
-        values = torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.6, 1.0]])
-        seen = attention.spread(values, ("input", "x", "y"), 2)
-        text = attention.warning(seen)
-        assert "input (0), y (1)" in text
-        assert "eps" in text
-        rest = attention.warning(seen, frozenset({"input"}))
-        assert "input" not in rest
-        assert "eps" not in rest  # a floor does not help against 1
-        assert "learning rate" in rest
-        assert attention.warning(seen, frozenset({"input", "y"})) == ""
+    def test_resting_on_the_floor_is_saturated(self) -> None:
+        values = torch.tensor([[0.1, 0.1, 0.3, 1.0], [0.1, 0.5, 0.3, 1.0]])
+        seen = attention.spread(values, ("a", "b", "c", "d"), 1, gate=Gate(0.1))
+        assert seen.saturated == (True, False, False, True)
+        assert (seen.floor, seen.least, seen.most) == pytest.approx((0.1, 0.1, 1.0))
+
+    def test_a_softmax_shares_its_floor_out(self) -> None:
+        values = torch.tensor([[0.05, 0.05, 0.85, 0.05], [0.05, 0.06, 0.84, 0.05]])
+        layers = ("a", "b", "c", "d")
+        seen = attention.spread(values, layers, 1, gate=Gate(0.2, normalised=True))
+        assert (seen.least, seen.most) == pytest.approx((0.05, 0.85))
+        assert seen.saturated == (True, False, False, True)
+        always = attention.spread(values[:1], layers, 1, gate=Gate(0.2, normalised=True))
+        assert always.saturated == (True,) * 4
 
     def test_names_of_read_outs(self) -> None:
         network = Tiny(depth=2)
@@ -249,17 +254,40 @@ class TestMonitor:
         network.seen = 0
         list(watch.look(network, 1))
         assert network.seen == 60 + 20  # half a per cent of 4000 rows each
+        hasty, _, _ = monitor(8000, thorough=False)
+        network.seen = 0
+        list(hasty.look(network, 0))
+        assert network.seen == 60 + 20
 
     def test_saturation_is_said_once(self) -> None:
-        watch, _, _ = monitor()
+        watch, _, found = monitor()
         network = Tiny().eval()
         network.gate.weight.data.zero_()
         network.gate.bias.data = torch.tensor([-20.0, 0.3, 20.0, 0.0])
         lines = [e for e in watch.look(network, 2) if isinstance(e, LogLine)]
         assert len(lines) == 1
         assert lines[0].level == "warning"
-        assert "input (0), layer 2 (1)" in lines[0].text
+        assert lines[0].text.startswith("Layer 0 is shut and layer 2 is open for every sample")
         assert not [e for e in watch.look(network, 3) if isinstance(e, LogLine)]
+        again, _, _ = monitor(kept=lambda: found)  # a run that goes on has said it
+        assert not [e for e in again.look(network, 4) if isinstance(e, LogLine)]
+        network.gate.bias.data[1] = -20.0
+        (line,) = [e for e in again.look(network, 5) if isinstance(e, LogLine)]
+        seen = [e for e in found if isinstance(e, AttentionReady)]
+        assert again.seen is not None
+        same = saturation(again.seen, 5)
+        assert same is not None
+        assert line.text == same.sentence
+        assert line.text.startswith("Layers 0 and 1 are shut and layer 2 is open")
+        assert len(seen) == 2
+
+    def test_attention_that_is_no_number_is_not_told(self) -> None:
+        watch, _, found = monitor()
+        network = Tiny().eval()
+        network.gate.bias.data.fill_(math.nan)
+        list(watch.look(network, 1))
+        assert [type(e) for e in found] == [GradientsReady]
+        assert not watch.heard
 
     def test_fewer_rows_where_memory_runs_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         watch, _, _ = monitor()
@@ -293,8 +321,10 @@ class TestMonitor:
         assert evenly(torch.arange(101), 5).tolist() == [0, 25, 50, 75, 100]
 
     def test_floor(self) -> None:
-        assert floor_of({"floor": 0.05}) == 0.05
-        assert floor_of({"width": 3}) == 0.0
+        assert gate_of({"floor": 0.05}) == Gate(0.05)
+        assert gate_of({"floor": 0.1, "attention": "softmax"}) == Gate(0.1, normalised=True)
+        assert gate_of({"width": 3}) == Gate()
+        assert Gate(0.1).ends(5) == (0.1, 1.0)
 
 
 class TestKept:
@@ -342,3 +372,17 @@ class TestKept:
         kept.truncate(tmp_path, 1)
         assert [e.epoch for e in kept.read(tmp_path)] == [0, 0, 1, 1]
         kept.truncate(tmp_path / "none", 0)
+
+    def test_networks_of_a_sweep_by_themselves(self, tmp_path: Path) -> None:
+        for network in ("one", "two"):
+            for epoch in (0, 1, 2):
+                for event in self.events(epoch):
+                    kept.append(tmp_path, replace(event, network=network))
+        found = kept.read(tmp_path)
+        assert [e.network for e in found] == ["one"] * 6 + ["two"] * 6
+        assert [e.epoch for e in found[:6]] == [0, 0, 1, 1, 2, 2]
+        kept.truncate(tmp_path, 0, "two")
+        left = [(e.network, e.epoch) for e in kept.read(tmp_path)]
+        assert left[5:] == [("one", 2), ("two", 0), ("two", 0)]
+        kept.truncate(tmp_path, -1, "one")
+        assert {e.network for e in kept.read(tmp_path)} == {"two"}

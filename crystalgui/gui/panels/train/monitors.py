@@ -12,13 +12,14 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
+from crystalgui.core.reports.saturation import saturation
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.panels.quantities import count
 from crystalgui.gui.plots.attention import AttentionPlot, ceiling
 from crystalgui.gui.plots.gradients import GradientPlot, GradientView
 from crystalgui.gui.plots.history import LEAST, HistoryPlot
 from crystalgui.gui.plots.slice import ColourBar
-from crystalgui.gui.state.monitors import Monitors, gradient_verdict, saturation
+from crystalgui.gui.state.monitors import Monitors, gradient_verdict
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, LinkButton, Text
 
@@ -112,9 +113,7 @@ class AttentionCard(EvenCard):
         self._floor = found.floor if found is not None else 0.0
         self.raise_floor.setVisible(steer and self._floor > 0)
         if found is not None:
-            self.words.setText(found.title if self.raise_floor.isVisibleTo(self) else
-                               f"{found.title} {found.hint}")  # fmt: skip
-            self.words.setToolTip(found.hint)
+            self.words.setText(found.sentence)
             self.raise_floor.setText(f"Set ε = {self._floor:g}")
             self.raise_floor.setToolTip(found.hint)
 
