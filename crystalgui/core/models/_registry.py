@@ -22,6 +22,7 @@ NOT_FAMILIES = frozenset(
     {
         "answers",
         "architecture",
+        "blend",
         "catalogue",
         "devices",
         "diagram",

@@ -27,8 +27,9 @@ from crystalgui.core.messages import Answer, Device, Prediction
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import CrystalModel, GraphSpec, Network
+from crystalgui.core.models.blend import Part, blended
 from crystalgui.core.models.layers.elements import N_ELEMENTS
-from crystalgui.core.models.trained import Inference, find, read_card, read_model
+from crystalgui.core.models.trained import Inference, find, parts_of, read_card, read_model
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import COVALENT_RADIUS, SYMBOLS, formula
 
@@ -65,6 +66,11 @@ class Classifier:
         card, inference, networks = read_model(folder)
         return cls(card, inference, [_crystal(n).to(where) for n in networks], where)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What the model is made of; its networks follow one another."""
+        return parts_of(self.card, self.inference)
+
     @torch.no_grad()
     def members(self, records: Records, batches: Batches | None = None) -> Floats:
         """What every member says.
@@ -74,27 +80,48 @@ class Classifier:
         (members, m, classes) float64
             Probabilities; or (members, m, 1) values in the target's unit.
         """
-        spec = type(self.networks[0]).graph_spec(self.card.params)
         shared = batches if batches is not None else {}
-        if spec not in shared:
-            shared[spec] = collate(records, build(records, spec.cutoff, spec.kind), self.device)
-        outputs = torch.stack([network(shared[spec]).double() for network in self.networks])
+        found = []
+        for part, networks in zip(self.parts, self._networks(), strict=True):
+            spec = type(networks[0]).graph_spec(part.params)
+            if spec not in shared:
+                shared[spec] = collate(records, build(records, spec.cutoff, spec.kind), self.device)
+            for network in networks:
+                out = network(shared[spec]).double()
+                if self.card.task == "classification":
+                    out = (out / part.temperature).softmax(1)
+                else:
+                    out = out * self.inference.std + self.inference.mean
+                found.append(out)
+        return np.asarray(torch.stack(found).cpu().numpy(), np.float64)
+
+    def _networks(self) -> list[list[CrystalModel]]:
+        """Networks of each part."""
+        left = iter(self.networks)
+        return [list(itertools.islice(left, part.members)) for part in self.parts]
+
+    def together(self, members: Floats) -> Floats:
+        """The answer (m, k) of the whole from those of its members (members, m, k)."""
+        left = iter(members)
+        means = [np.mean(list(itertools.islice(left, part.members)), axis=0) for part in self.parts]
+        if not self.inference.parts:
+            return np.asarray(means[0])
         if self.card.task == "classification":
-            outputs = (outputs / self.inference.temperature).softmax(2)
-        else:
-            outputs = outputs * self.inference.std + self.inference.mean
-        return np.asarray(outputs.cpu().numpy(), np.float64)
+            return blended(means, self.inference.blend, "classification")
+        mean, std = self.inference.mean, self.inference.std
+        plain = [(values - mean) / std for values in means]
+        return np.asarray(blended(plain, self.inference.blend, "regression") * std + mean)
 
     def outputs(self, records: Records) -> Floats:
         """Probabilities (m, classes) float64, or values (m, 1) in the target's unit."""
-        return np.asarray(self.members(records).mean(0))
+        return self.together(self.members(records))
 
     def answers(self, records: Records, batches: Batches | None = None) -> list[Answer]:
         """One for each crystal."""
         members = self.members(records, batches)
         spread = members.std(0, ddof=1) if len(members) > 1 else np.full(members.shape[1:], np.nan)
-        pairs = zip(members.mean(0), spread, strict=True)
-        return [self._answer(mean, deviation) for mean, deviation in pairs]
+        pairs = zip(self.together(members), spread, strict=True)
+        return [self._answer(values, deviation) for values, deviation in pairs]
 
     def classify(self, items: Iterable[tuple[str, Crystal | Record]]) -> Iterator[Prediction]:
         """Predict named crystals with this model alone, in order."""

@@ -23,6 +23,7 @@ from crystalgui.core.errors import CrystalError, ModelError
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import Network
 from crystalgui.core.models._tensors import read_tensors, write_tensors
+from crystalgui.core.models.blend import Blend, Part
 from crystalgui.core.resources import models_folder
 
 FORMAT = 1
@@ -49,6 +50,10 @@ class Inference:
         Networks whose probabilities (or values) are averaged.
     shape : tuple of int
         Of one input, where the network must know it.
+    parts : tuple of Part
+        What an ensemble of several families is made of; empty for one family.
+    blend : Blend
+        How its parts make one answer.
     """
 
     temperature: float = 1.0
@@ -60,6 +65,20 @@ class Inference:
     members: int = 1
     shape: tuple[int, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    blend: Blend = field(default_factory=Blend)
+
+
+def parts_of(card: TrainedModel, inference: Inference) -> tuple[Part, ...]:
+    """What a model is made of: its parts, or itself as the only one."""
+    own = Part(
+        title=card.name,
+        family=card.family,
+        params=card.params,
+        members=inference.members,
+        temperature=inference.temperature,
+    )
+    return inference.parts or (own,)
 
 
 def coarse_classes(classes: tuple[str, ...]) -> dict[str, str]:
@@ -109,6 +128,11 @@ def read_card(folder: Path) -> tuple[TrainedModel, Inference]:
         inference = dict(plain["inference"])
         for name in ("elements", "space_groups", "shape"):
             inference[name] = tuple(inference.get(name, ()))
+        inference["parts"] = tuple(Part(**part) for part in inference.get("parts", ()))
+        blend = {**inference.get("blend", {})}
+        for name in ("weights", "bias"):
+            blend[name] = tuple(blend.get(name, ()))
+        inference["blend"] = Blend(**blend)
         return _sound(TrainedModel(**card), Inference(**inference))
     except OSError as error:
         raise ModelError(
@@ -133,6 +157,14 @@ def _sound(card: TrainedModel, inference: Inference) -> tuple[TrainedModel, Infe
         raise ValueError(f"temperature, mean or std is impossible: {numbers}")
     if not 1 <= inference.members <= MOST_MEMBERS:
         raise ValueError(f"{inference.members} members")
+    if parts := inference.parts:
+        if sum(part.members for part in parts) != inference.members:
+            raise ValueError("the members of its parts are not its members")
+        blend = inference.blend
+        own = (blend.temperature, *blend.weights, *blend.bias, *(p.temperature for p in parts))
+        whole = len(blend.weights) == len(parts) and len(blend.bias) in (0, len(card.classes) or 1)
+        if not whole or not all(math.isfinite(number) for number in own):
+            raise ValueError(f"its blend is impossible: {blend}")
     if card.task not in ("classification", "regression"):
         raise ValueError(f"task {card.task!r}")
     if card.task == "classification" and len(card.classes) < 2:
@@ -169,22 +201,27 @@ def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[Network]]:
             "Train the model again, with a smaller learning rate.",
             path=path,
         )
-    # Ranges are checked before anything is allocated.
-    params, _ = registry.settings(card.family, "", card.params)
-    networks = []
-    for i in range(inference.members):
-        network = registry.build(card.family, max(len(card.classes), 1), params, inference.shape)
-        own = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{i}.")}
-        try:
-            network.load_state_dict(own)
-        except RuntimeError as error:
-            raise ModelError(
-                "The weights do not fit the network that the card describes.",
-                "The checkpoint is of another model or version; train it again.",
-                str(error),
-                path=path,
-            ) from error
-        networks.append(network.eval())
+    networks: list[Network] = []
+    outputs = max(len(card.classes), 1)
+    for part in parts_of(card, inference):
+        # Ranges are checked before anything is allocated.
+        params, _ = registry.settings(part.family, "", part.params)
+        for _ in range(part.members):
+            network = registry.build(
+                part.family, max(len(card.classes), 1), params, inference.shape
+            )
+            start = f"{len(networks)}."
+            own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+            try:
+                network.load_state_dict(own)
+            except RuntimeError as error:
+                raise ModelError(
+                    "The weights do not fit the network that the card describes.",
+                    "The checkpoint is of another model or version; train it again.",
+                    str(error),
+                    path=path,
+                ) from error
+            networks.append(network.eval())
     return card, inference, networks
 
 
