@@ -207,9 +207,7 @@ def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[Network]]:
         # Ranges are checked before anything is allocated.
         params, _ = registry.settings(part.family, "", part.params)
         for _ in range(part.members):
-            network = registry.build(
-                part.family, max(len(card.classes), 1), params, inference.shape
-            )
+            network = registry.build(part.family, outputs, params, inference.shape)
             start = f"{len(networks)}."
             own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
             try:
