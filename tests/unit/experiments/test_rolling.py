@@ -16,6 +16,7 @@ from crystalgui.core.experiments import (
     rolling,
     rolling_cifar_bandwidth,
     rolling_cifar_collated,
+    rolling_cifar_comparators,
     rolling_cifar_extractor,
     rolling_cifar_hybrid,
     rolling_cifar_residual,
@@ -28,6 +29,7 @@ from crystalgui.core.experiments.results import Record, load_record, read_table
 from crystalgui.core.experiments.rolling import Size, mark, recipe_of
 from crystalgui.core.experiments.run import run_experiment
 from crystalgui.core.messages import ExperimentJob, ExperimentReady, SweepPoint
+from crystalgui.core.models import _registry as registry
 
 STUDIES = [
     module.STUDY
@@ -40,6 +42,7 @@ STUDIES = [
         rolling_cifar_hybrid,
         rolling_cifar_collated,
         rolling_cifar_sampling,
+        rolling_cifar_comparators,
     )
 ]
 TINY = Size(
@@ -80,7 +83,21 @@ def test_claims_name_networks_of_the_study(study: rolling.Study) -> None:
 def test_presets_say_how_many_networks_there_are() -> None:
     """As many as the captions of Figs. 15 to 19 say, with the networks that figures share."""
     many = [study.presets["paper"].partition(" ")[0] for study in STUDIES]
-    assert many == ["252", "504", "576", "864", "576", "864", "1,728", "1,152"]
+    assert many == ["252", "504", "576", "864", "576", "864", "1,728", "1,152", "960"]
+
+
+def test_comparators_are_as_large_as_extractors_or_as_published() -> None:
+    sizes: dict[str, list[int]] = {}
+    for preset, shape in (("quick", (3, 16, 16)), ("paper", (3, 32, 32))):
+        sizes[preset] = []
+        for network in rolling_cifar_comparators.networks(rolling.CIFAR_SIZES[preset]):
+            params, _ = registry.settings(network.model, network.preset, network.params)
+            built = registry.build(network.model, 10, params, shape)
+            assert built.symmetries == (("origin",) if network.title.endswith(SUM) else ())
+            sizes[preset].append(sum(p.numel() for p in built.parameters()))
+    extractors, others = sizes["quick"][:4], sizes["quick"][4:]
+    assert all(0.9 < b / a < 1.7 for a in extractors for b in others)
+    assert sizes["paper"][4:8] == [269722, 269722, 1019722, 1019722]
 
 
 def test_a_plain_difference_is_seen_and_noise_is_not() -> None:
