@@ -27,6 +27,22 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """Rows that a network cannot read, and the answer that they get instead.
+
+    Attributes
+    ----------
+    within : (n,) bool, on the device
+        Of the whole table, whether it can be read.
+    answer : (outputs,) float32, on the device
+        Log frequencies of the classes, or the standardised median of the training rows.
+    """
+
+    within: Tensor
+    answer: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """What a network does on some rows.
 
@@ -35,19 +51,29 @@ class Evaluation:
     values : dict
         ``loss`` and, for classification, ``accuracy``, ``balanced_accuracy``,
         ``f1``; for regression ``mae``, ``rmse``, ``r2`` in the target's unit.
+        Where some rows got the baseline's answer, the same once more with
+        ``_within`` for the rows that the network answered itself.
     counts : tuple of tuple of int
         Confusion matrix, rows = true class; empty for regression.
     outputs : (m, outputs) float32, on the CPU
+    within : (m,) bool, on the CPU
+        Rows that the network answered itself.
     """
 
     values: dict[str, float]
     counts: tuple[tuple[int, ...], ...]
     outputs: Tensor
+    within: Tensor
 
     @property
     def score(self) -> float:
         """Monitored value, larger is better."""
         return self.values["accuracy"] if "accuracy" in self.values else -self.values["mae"]
+
+    def probabilities(self, warmth: float) -> Tensor:
+        """(m, k) float64; the temperature is for what the network said itself."""
+        t = torch.where(self.within, warmth, 1.0).double()
+        return (self.outputs.double() / t[:, None]).softmax(1)
 
     def monitored(self, recipe: TrainRecipe) -> float:
         """What chooses the best epoch: classes count alike where training treats them so."""
@@ -63,6 +89,7 @@ def evaluate(
     task: Task,
     scale: Scale,
     batch_size: int = 512,
+    beyond: Beyond | None = None,
 ) -> Evaluation:
     """Run a network in evaluation mode over the rows ``index``.
 
@@ -73,13 +100,43 @@ def evaluate(
     index : (m,) int64, on the device
     target : (n,) int64 or float32, on the device
         Of the whole table; standardised for regression.
+    beyond : Beyond, optional
+        Rows that the network does not see.
     """
-    parts = [model(table.batch(rows)).float() for rows in batches(index, batch_size)]
-    outputs = torch.cat(parts)
-    wanted = target[index]
+    outputs = answered(model, table, index, batch_size, beyond)
+    inside = torch.ones_like(index, dtype=torch.bool)
+    if beyond is not None:
+        inside = beyond.within[index]
+    values, counts = _measured(outputs, target[index], task, scale)
+    if 0 < int(inside.sum()) < len(index):
+        own, _ = _measured(outputs[inside], target[index][inside], task, scale)
+        values |= {f"{name}_within": value for name, value in own.items()}
+    return Evaluation(values, counts, outputs.cpu(), inside.cpu())
+
+
+def answered(
+    model: Callable[[Any], Tensor],
+    table: Table,
+    index: Tensor,
+    batch_size: int = 512,
+    beyond: Beyond | None = None,
+) -> Tensor:
+    """(m, outputs) float32 of the rows ``index``; those beyond the limit get the default."""
+    if beyond is None:
+        return torch.cat([model(table.batch(rows)).float() for rows in batches(index, batch_size)])
+    inside = beyond.within[index]
+    outputs = beyond.answer.repeat(len(index), 1)
+    for places in batches(inside.nonzero()[:, 0], batch_size):
+        outputs[places] = model(table.batch(index[places])).float()
+    return outputs
+
+
+def _measured(
+    outputs: Tensor, wanted: Tensor, task: Task, scale: Scale
+) -> tuple[dict[str, float], tuple[tuple[int, ...], ...]]:
+    """Metrics, and confusion counts of a classification."""
     if task == "classification":
-        values, counts = classification(outputs, wanted)
-        return Evaluation(values, counts, outputs.cpu())
+        return classification(outputs, wanted)
     raw, true = outputs[:, 0] * scale.std + scale.mean, wanted * scale.std + scale.mean
     device = outputs.device
     values = {
@@ -88,7 +145,7 @@ def evaluate(
         "rmse": float(MeanSquaredError(squared=False).to(device)(raw, true)),
         "r2": float(R2Score().to(device)(raw, true)) if len(true) > 1 else float("nan"),
     }
-    return Evaluation(values, (), outputs.cpu())
+    return values, ()
 
 
 def classification(
@@ -139,6 +196,14 @@ def calibration_error(probabilities: Tensor, target: Tensor, bins: int = 15) -> 
     zeros = probabilities.new_zeros(bins)
     gap = zeros.index_add(0, place, confidence) - zeros.index_add(0, place, right)
     return float(gap.abs().sum() / len(target))
+
+
+def accuracy_of_surest(probabilities: Tensor, target: Tensor, share: float = 0.5) -> float:
+    """Accuracy on the share of the rows that (m, k) probabilities are surest of."""
+    confidence, guess = probabilities.max(1)
+    surest = confidence.argsort(descending=True, stable=True)
+    surest = surest[: max(1, round(share * len(target)))]
+    return float((guess[surest] == target[surest]).double().mean())
 
 
 def temperature(logits: Tensor, target: Tensor) -> float:

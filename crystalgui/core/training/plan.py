@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from crystalgui.core.cards import Scalar
+from crystalgui.core.cards import Scalar, Task
 from crystalgui.core.datasets.kinds import INPUTS, NOUNS, ROLLED, STACKABLE
 from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.datasets.splits import Split
-from crystalgui.core.errors import ModelError
+from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import DatasetSummary, TrainRecipe
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import CrystalModel, Network
-from crystalgui.core.training.inputs import Inputs, inputs_of
-from crystalgui.core.training.metrics import Scale
+from crystalgui.core.models._limits import SizeLimit, default_answer, size_limit
+from crystalgui.core.training.inputs import Crystals, Inputs, inputs_of
+from crystalgui.core.training.metrics import Beyond, Scale
 
 SYMMETRY = frozenset({"space group", "point group"})
 """Targets that a network may not be told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limited:
+    """Crystals that a network cannot read; training does without them.
+
+    Attributes
+    ----------
+    size : SizeLimit
+    within : (n,) bool
+        Of the whole data set, whether it can be read.
+    default : tuple of float
+        What the others are answered: frequencies of the classes, or the median.
+    left_out : int
+        Rows that training would have had.
+    """
+
+    size: SizeLimit
+    within: NDArray[np.bool_]
+    default: tuple[float, ...]
+    left_out: int
+
+    def beyond(self, device: torch.device, task: Task, scale: Scale) -> Beyond:
+        """The same on a device, as a network would say it."""
+        answer = torch.tensor(self.default, dtype=torch.float64)
+        if task == "classification":
+            answer = answer.clamp(min=1e-9).log()
+        else:
+            answer = (answer - scale.mean) / scale.std
+        within = torch.from_numpy(self.within).to(device)
+        return Beyond(within, answer.float().to(device))
+
+    def counted(self, rows: NDArray[np.int64]) -> int:
+        """How many of some rows are beyond the limit."""
+        return int((~self.within[rows]).sum())
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +72,7 @@ class Plan:
     model: Network
     device: torch.device
     scale: Scale
+    limited: Limited | None = None
 
     @property
     def size(self) -> int:
@@ -46,6 +85,12 @@ class Plan:
         if self.data.summary.task == "classification":
             return target.long()
         return ((target - self.scale.mean) / self.scale.std).float()
+
+    def beyond(self) -> Beyond | None:
+        """Rows that the network cannot read, on the device; None where it reads all."""
+        if self.limited is None:
+            return None
+        return self.limited.beyond(self.device, self.data.summary.task, self.scale)
 
     def precision(self) -> str:
         """Fabric's name of the precision; 16-mixed needs CUDA, else full precision is used."""
@@ -107,7 +152,7 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
     _unknown(summary, registry.family(recipe.model), params)
-    parts = data.split(recipe.split)
+    parts, limited = _limited(data, registry.family(recipe.model), params, data.split(recipe.split))
     device = devices.resolve(recipe.device)
     torch.manual_seed(recipe.seed)
     outputs = max(len(summary.classes), 1)
@@ -115,6 +160,28 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     devices.set_threads(recipe.threads, model_size(model))
     scale = Scale()
     if summary.task == "regression":
-        train = data.target[parts.train]
-        scale = Scale(float(train.mean()), max(float(train.std()), 1e-12))
-    return Plan(recipe, data, parts, params, model, device, scale)
+        # The same for every fold, so that networks of several folds can be averaged.
+        seen = data.target[np.sort(np.concatenate([parts.train, parts.validation]))]
+        scale = Scale(float(seen.mean()), max(float(seen.std()), 1e-12))
+    return Plan(recipe, data, parts, params, model, device, scale, limited)
+
+
+def _limited(
+    data: Inputs, family: type[Network], params: dict[str, Scalar], parts: Split
+) -> tuple[Split, Limited | None]:
+    """The split without training rows that the network cannot read, and what it cannot read."""
+    size = size_limit(family, params)
+    if size is None or not isinstance(data, Crystals):
+        return parts, None
+    within = size.within(data.dataset.records)
+    kept = parts.train[within[parts.train]]
+    if not len(kept) or not within[parts.validation].any():
+        raise DataError(
+            f"{family.card.title} reads crystals of at most {size}; there are none.",
+            "Choose another model or other features, or add smaller crystals.",
+            path=data.summary.folder,
+        )
+    target, task = data.target[parts.train], data.summary.task
+    default = default_answer(target, task, len(data.summary.classes))
+    left_out = len(parts.train) - len(kept)
+    return replace(parts, train=kept), Limited(size, within, default, left_out)

@@ -6,6 +6,7 @@ import math
 
 UNKNOWN = "–"
 METRIC_NAMES = {
+    "accuracy_surest_half": "accuracy on the half it is surest of",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "f1": "F1 (macro)",

@@ -136,6 +136,41 @@ def test_publishing_averages_seeds_and_is_not_repeated(
     assert read_card(out / "both")[0].metrics == card.metrics
 
 
+def test_an_ensemble_of_two_families_answers_as_it_was_tested(
+    tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    common = {"epochs": 2, "batch_size": 16, "split": {"validation": 0.2, "test": 0.2}}
+    sizes = {"cgnn": {"width": 8, "wide": 16, "depth": 1}, "majority": {}}
+    for name, params in sizes.items():
+        plain = {
+            "recipe": {"model": name, "params": params, "title": name, **common},
+            "publication": {"name": name, "title": name, "seeds": [0, 1]},
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(plain))
+    recipe = tmp_path / "both.json"
+    said = {"name": "both", "title": "Both", "licence": "none"}
+    ensemble = {"parts": [f"{name}.json" for name in sizes], "blend": "stack"}
+    recipe.write_text(json.dumps({"ensemble": ensemble, "publication": said}))
+    out = tmp_path / "out"
+    list(publish(recipe, *files, out))
+    card, inference, networks = read_model(out / "both")
+    assert [(p.title, p.members) for p in inference.parts] == [("cgnn", 2), ("majority", 2)]
+    assert len(networks) == 4
+    assert "2 of cgnn and 2 of majority" in card.split
+    assert {"calibration_error", "accuracy_surest_half"} <= set(card.metrics)
+    rows = [line.split(",") for line in (out / "both" / "test.csv").read_text().splitlines()[1:]]
+    every = crystals(50)
+    answers = Classifier.load(out / "both", "cpu").classify((r[0], every[int(r[0])]) for r in rows)
+    for answer, (_, _, prediction, probability) in zip(answers, rows, strict=True):
+        assert answer.prediction == prediction
+        assert answer.probability == pytest.approx(float(probability), abs=2e-3)
+        assert 0 < answer.first.spread < 1
+
+    recipe.write_text(json.dumps({"ensemble": {**ensemble, "blend": "mix"}, "publication": said}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        list(publish(recipe, *files, out))
+
+
 def test_publish_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "RECIPE DATA LABELS OUT" in capsys.readouterr().err
