@@ -105,6 +105,11 @@ class CrystalModel(Network):
         return 0
 
     @classmethod
+    def most_elements(cls, params: Mapping[str, Scalar]) -> int:
+        """Different elements of a crystal that it can read at most; 0: any."""
+        return 0
+
+    @classmethod
     def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
         """Whether it is told the space group, or graphs that give it away (orbits, sites).
 

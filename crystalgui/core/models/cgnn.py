@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
@@ -125,6 +125,15 @@ class Block(nn.Module):
                 "group (symmetry features, classification).",
             ),
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
+            Param(
+                name="largest",
+                label="Largest cell",
+                default=0,
+                unit="atoms",
+                minimum=0,
+                maximum=10000,
+                help="Larger cells get the answer of the baseline; 0: any cell is read.",
+            ),
         ),
         presets={
             "small": {"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05},
@@ -136,6 +145,7 @@ class Block(nn.Module):
                 "wide": 256,
                 "layers": 4,
                 "dropout": 0.0,
+                "largest": 40,
                 "epochs": 40,
                 "batch_size": 32,
                 "learning_rate": 3e-4,
@@ -143,6 +153,8 @@ class Block(nn.Module):
             },
         },
         symmetries=("permutation", "translation"),
+        invariances=dict.fromkeys(INVARIANCES, "exact"),
+        depends={"features=paper": dict.fromkeys(("rotation", "supercell", "cell choice"), "no")},
     )
 )  # fmt: skip
 class CrystalGraphNetwork(CrystalModel):
@@ -186,6 +198,11 @@ class CrystalGraphNetwork(CrystalModel):
         """Orbits for symmetry features, atoms for the paper's."""
         kind = params["features"]
         return GraphSpec("atoms" if kind == "paper" else "orbits", float(params["cutoff"]))
+
+    @classmethod
+    def most_atoms(cls, params: Mapping[str, Scalar]) -> int:
+        """As the card's parameter says; the paper's are 40."""
+        return int(params["largest"])
 
     @classmethod
     def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:

@@ -210,6 +210,11 @@ class NaiveNetwork(CrystalModel):
         return 0 if params["positions"] == "none" else MOST_ATOMS
 
     @classmethod
+    def most_elements(cls, params: Mapping[str, Scalar]) -> int:
+        """One for each bin; any number without positions."""
+        return 0 if params["positions"] == "none" else len(BINS)
+
+    @classmethod
     def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
         """As the parts of the global vector say."""
         return tells_symmetry(GLOBALS[str(params["globals"])])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.collate import Batch, collate
@@ -27,6 +28,7 @@ from crystalgui.core.messages import Answer, Device, Prediction
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import CrystalModel, GraphSpec, Network
+from crystalgui.core.models._limits import SizeLimit, size_limit
 from crystalgui.core.models.blend import Part, blended
 from crystalgui.core.models.layers.elements import N_ELEMENTS
 from crystalgui.core.models.trained import Inference, find, parts_of, read_card, read_model
@@ -36,8 +38,9 @@ from crystalgui.core.structures.elements import COVALENT_RADIUS, SYMBOLS, formul
 CHUNK = 128
 TOO_CLOSE = 0.6
 Floats = NDArray[np.float64]
-Batches = dict[GraphSpec, Batch]
-"""Batches of one table of crystals, by their graphs, so that models share them."""
+Batches = dict[tuple[GraphSpec, SizeLimit | None], Batch]
+"""Batches of one table of crystals, by their graphs and by the limit that some of them exceed,
+so that models share them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,17 +86,52 @@ class Classifier:
         shared = batches if batches is not None else {}
         found = []
         for part, networks in zip(self.parts, self._networks(), strict=True):
-            spec = type(networks[0]).graph_spec(part.params)
-            if spec not in shared:
-                shared[spec] = collate(records, build(records, spec.cutoff, spec.kind), self.device)
+            kind = type(networks[0])
+            spec, limit = kind.graph_spec(part.params), size_limit(kind, part.params)
+            inside = np.ones(len(records), np.bool_) if limit is None else limit.within(records)
+            key = spec, None if inside.all() else limit
+            if key not in shared and inside.any():
+                some = records if inside.all() else records.select(np.flatnonzero(inside))
+                graphs = build(some, spec.cutoff, spec.kind)
+                shared[key] = collate(some, graphs, self.device)
             for network in networks:
-                out = network(shared[spec]).double()
-                if self.card.task == "classification":
-                    out = (out / part.temperature).softmax(1)
-                else:
-                    out = out * self.inference.std + self.inference.mean
-                found.append(out)
-        return np.asarray(torch.stack(found).cpu().numpy(), np.float64)
+                values = np.tile(self._default(), (len(records), 1))
+                if inside.any():
+                    values[inside] = self._values(network(shared[key]), part)
+                found.append(values)
+        return np.stack(found)
+
+    def _values(self, out: Tensor, part: Part) -> Floats:
+        """Probabilities, or values in the target's unit, of what a network says."""
+        out = out.double()
+        if self.card.task == "classification":
+            out = (out / part.temperature).softmax(1)
+        else:
+            out = out * self.inference.std + self.inference.mean
+        return np.asarray(out.cpu().numpy(), np.float64)
+
+    def _default(self) -> Floats:
+        """(classes,) or (1,): the answer for crystals that a network cannot read."""
+        if self.inference.default:
+            return np.array(self.inference.default)
+        if self.card.task == "regression":
+            return np.array([self.inference.mean])
+        return np.full(len(self.card.classes), 1 / len(self.card.classes))
+
+    def limits(self) -> list[SizeLimit | None]:
+        """What each part can read; None for any crystal."""
+        networks = self._networks()
+        return [
+            size_limit(type(own[0]), part.params)
+            for part, own in zip(self.parts, networks, strict=True)
+        ]
+
+    def beyond(self, records: Records) -> NDArray[np.bool_]:
+        """(m,) bool, the crystals for which every part gives the baseline's answer."""
+        found = np.ones(len(records), np.bool_)
+        for limit in self.limits():
+            found &= ~limit.within(records) if limit is not None else False
+        return found
 
     def _networks(self) -> list[list[CrystalModel]]:
         """Networks of each part."""
@@ -120,8 +158,11 @@ class Classifier:
         """One for each crystal."""
         members = self.members(records, batches)
         spread = members.std(0, ddof=1) if len(members) > 1 else np.full(members.shape[1:], np.nan)
-        pairs = zip(self.together(members), spread, strict=True)
-        return [self._answer(values, deviation) for values, deviation in pairs]
+        pairs = zip(self.together(members), spread, self.beyond(records), strict=True)
+        return [
+            replace(self._answer(values, deviation), default=bool(beyond))
+            for values, deviation, beyond in pairs
+        ]
 
     def classify(self, items: Iterable[tuple[str, Crystal | Record]]) -> Iterator[Prediction]:
         """Predict named crystals with this model alone, in order."""
@@ -166,9 +207,21 @@ class Classifier:
             yield f"never seen in training: {', '.join(SYMBOLS[z] for z in new)}"
         if seen.space_groups and record.space_group not in seen.space_groups:
             yield f"space group {record.space_group} was never seen in training"
+        limits = [limit for limit in self.limits() if limit is not None]
+        if limits:
+            own = Records.stack([""], [record])
+            limits = [limit for limit in limits if not limit.within(own)[0]]
+        for limit in dict.fromkeys(limits):
+            yield f"beyond the model’s limit of {limit}: {self._instead(len(limits))}"
         atoms = crystal.n_atoms // record.cells
-        if seen.most_atoms and atoms > seen.most_atoms:
+        if seen.most_atoms and atoms > seen.most_atoms and not limits:
             yield f"{atoms} atoms a primitive cell; training had at most {seen.most_atoms}"
+
+    def _instead(self, beyond: int) -> str:
+        """What answers for a crystal that is beyond the limit of so many parts."""
+        if beyond == len(self.parts):
+            return "answer of the baseline"
+        return f"{beyond} of {len(self.parts)} members give the answer of the baseline"
 
 
 def rows(models: Sequence[Classifier], named: Iterable[Reading]) -> list[Prediction]:

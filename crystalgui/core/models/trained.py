@@ -50,6 +50,9 @@ class Inference:
         Networks whose probabilities (or values) are averaged.
     shape : tuple of int
         Of one input, where the network must know it.
+    default : tuple of float
+        Answer for crystals that a network cannot read: frequencies of the classes
+        in training, or the median target.
     parts : tuple of Part
         What an ensemble of several families is made of; empty for one family.
     blend : Blend
@@ -64,6 +67,7 @@ class Inference:
     most_atoms: int = 0
     members: int = 1
     shape: tuple[int, ...] = ()
+    default: tuple[float, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     blend: Blend = field(default_factory=Blend)
@@ -126,7 +130,7 @@ def read_card(folder: Path) -> tuple[TrainedModel, Inference]:
             )
         card = {**plain["card"], "folder": str(folder), "classes": tuple(plain["card"]["classes"])}
         inference = dict(plain["inference"])
-        for name in ("elements", "space_groups", "shape"):
+        for name in ("elements", "space_groups", "shape", "default"):
             inference[name] = tuple(inference.get(name, ()))
         inference["parts"] = tuple(Part(**part) for part in inference.get("parts", ()))
         blend = {**inference.get("blend", {})}
@@ -155,6 +159,10 @@ def _sound(card: TrainedModel, inference: Inference) -> tuple[TrainedModel, Infe
     numbers = (inference.temperature, inference.mean, inference.std)
     if not all(math.isfinite(number) for number in numbers) or inference.temperature <= 0:
         raise ValueError(f"temperature, mean or std is impossible: {numbers}")
+    if not all(math.isfinite(number) for number in inference.default) or (
+        len(inference.default) not in (0, max(len(card.classes), 1))
+    ):
+        raise ValueError(f"default answer {inference.default}")
     if not 1 <= inference.members <= MOST_MEMBERS:
         raise ValueError(f"{inference.members} members")
     if parts := inference.parts:

@@ -15,6 +15,7 @@ from crystalgui.core.datasets.dataset import safe_name
 from crystalgui.core.datasets.images.rolling import for_evaluation
 from crystalgui.core.datasets.kinds import NOUNS
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
+from crystalgui.core.models._limits import default_answer
 from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.models.diagram import network_diagram
 from crystalgui.core.models.trained import Inference, coarse_classes, write_model
@@ -36,22 +37,27 @@ def finish(project: Project, run: Run, prepared: Plan, fit: Fit) -> Generator[Ev
     test_rows = torch.from_numpy(prepared.parts.test).to(prepared.device)
     table = for_evaluation(fit.table, fit.recipe.seed, 0)
     results = {
-        part: metrics.evaluate(fit.network, table, rows, fit.target, fit.task, fit.scale)
+        part: metrics.evaluate(
+            fit.network, table, rows, fit.target, fit.task, fit.scale, beyond=fit.beyond
+        )
         for part, rows in (("validation", fit.validation), ("test", test_rows))
     }
     target = fit.target.cpu()
     values = {f"test/{k}": v for k, v in results["test"].values.items()}
     warmth = 1.0
     if fit.task == "classification":
-        warmth = metrics.temperature(results["validation"].outputs, target[fit.validation.cpu()])
+        seen = results["validation"]
+        own = target[fit.validation.cpu()][seen.within]
+        warmth = metrics.temperature(seen.outputs[seen.within], own)
         coarse = coarse_classes(fit.classes)
         if coarse:
-            values["test/coarse_accuracy"] = metrics.coarse_accuracy(
-                (results["test"].outputs.double() / warmth).softmax(1),
-                target[prepared.parts.test],
-                fit.classes,
-                coarse,
-            )
+            test, p = results["test"], results["test"].probabilities(warmth)
+            true = target[prepared.parts.test]
+            values["test/coarse_accuracy"] = metrics.coarse_accuracy(p, true, fit.classes, coarse)
+            if not test.within.all():
+                values["test/coarse_accuracy_within"] = metrics.coarse_accuracy(
+                    p[test.within], true[test.within], fit.classes, coarse
+                )
     run.append_metrics(values)
     yield EpochMetrics(run_id=run.id, epoch=fit.state.epoch, values=values)
     if results["test"].counts:
@@ -100,12 +106,14 @@ def export(
         parameters=prepared.size * len(members),
         params=dict(prepared.params),
         coarse=coarse_classes(summary.classes),
-        notes=f"Run {run.id}, best epoch {epoch} by validation.{_rolled(recipe.rolling)}",
+        notes=f"Run {run.id}, best epoch {epoch} by validation.{_rolled(recipe.rolling)}"
+        f"{_penalised(prepared)}",
     )
     inference = Inference(
         temperature=warmth,
         mean=prepared.scale.mean,
         std=prepared.scale.std,
+        default=default_of(prepared),
         versions=versions(),
         **prepared.data.seen(parts.train),
     )
@@ -122,3 +130,24 @@ def export(
 def _rolled(chi: int) -> str:
     """What a reader of the numbers must know of rolling."""
     return f" Trained and tested with samples rolled by up to {chi} points." if chi else ""
+
+
+def _penalised(prepared: Plan) -> str:
+    """What a reader of the numbers must know of crystals that were too large."""
+    if prepared.limited is None:
+        return ""
+    test = prepared.parts.test
+    return (
+        f" Reads at most {prepared.limited.size}: {prepared.limited.counted(test):,} of "
+        f"{len(test):,} test crystals are beyond it and count with the baseline’s answer; "
+        "numbers “within” are without them."
+    )
+
+
+def default_of(prepared: Plan) -> tuple[float, ...]:
+    """The answer that needs no input, of the training rows."""
+    if prepared.limited is not None:
+        return prepared.limited.default
+    summary = prepared.data.summary
+    target = prepared.data.target[prepared.parts.train]
+    return default_answer(target, summary.task, len(summary.classes))

@@ -35,7 +35,7 @@ from crystalgui.core.models._base import Network
 from crystalgui.core.training.checkpoint import State
 from crystalgui.core.training.costs import Loss, balanced
 from crystalgui.core.training.inputs import Table
-from crystalgui.core.training.metrics import Evaluation, Scale, evaluate
+from crystalgui.core.training.metrics import Beyond, Evaluation, Scale, evaluate
 from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, rate
 
@@ -85,6 +85,7 @@ class Fit:
     record: Callable[[dict[str, float], bool], None]
     keep: Callable[[ConfusionReady], None] = lambda table: None
     monitor: Monitor | None = None
+    beyond: Beyond | None = None
 
     def network(self, batch: Any) -> Tensor:
         """(b, outputs) float32 in the run's precision."""
@@ -135,7 +136,10 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         state.epoch += 1
         with _weights(fit):
             table = for_evaluation(fit.table, recipe.seed, state.epoch)
-            result = evaluate(fit.heard, table, fit.validation, fit.target, fit.task, fit.scale)
+            result = evaluate(
+                fit.heard, table, fit.validation, fit.target, fit.task, fit.scale,
+                beyond=fit.beyond,
+            )  # fmt: skip
             seen = _look(fit)
         score = result.monitored(recipe)
         best = score > state.best

@@ -122,10 +122,22 @@ def _said(run: Run, prepared: Plan) -> LogLine:
     text = (
         f"{prepared.size:,} parameters; {sizes} {NOUNS[data.summary.kind]} to train, validate and "
         f"test; {shared(data, prepared.parts)} {data.shared} on both sides; "
-        f"{torch.get_num_threads()} threads on {prepared.device}."
+        f"{torch.get_num_threads()} threads on {prepared.device}.{_left_out(prepared)}"
     )
     run.log(text)
     return LogLine(text=text)
+
+
+def _left_out(prepared: Plan) -> str:
+    """What of the data the network cannot read."""
+    limited, parts = prepared.limited, prepared.parts
+    if limited is None:
+        return ""
+    return (
+        f" It reads at most {limited.size}: {limited.left_out:,} crystals are left out of "
+        f"training; {limited.counted(parts.validation):,} to validate and "
+        f"{limited.counted(parts.test):,} to test count with the baseline’s answer."
+    )
 
 
 def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
@@ -157,8 +169,10 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
         run.append_metrics(values, best=best)
 
     loss = cost_of(recipe, summary.task, target[rows[0]], len(summary.classes))
+    beyond = prepared.beyond()
+    read = rows[1] if beyond is None else rows[1][beyond.within[rows[1]]]
     monitor = Monitor(
-        table, target, loss, rows[0], rows[1], run.id, run.append_monitor,
+        table, target, loss, rows[0], read, run.id, run.append_monitor,
         gate_of(prepared.params), kept=run.monitors,
     )  # fmt: skip
     return Fit(
@@ -182,6 +196,7 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
         record=record,
         keep=run.append_confusion,
         monitor=monitor,
+        beyond=beyond,
     )
 
 
@@ -201,7 +216,9 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     prepared = plan(recipe)
     device, data = prepared.device, prepared.data
     many = len(data.target)
-    some = np.random.default_rng(0).permutation(many)[: max(SAMPLE, 2 * recipe.batch_size)]
+    limited = prepared.limited
+    read = np.arange(many) if limited is None else np.flatnonzero(limited.within)
+    some = np.random.default_rng(0).permutation(read)[: max(SAMPLE, 2 * recipe.batch_size)]
     some = np.sort(some).astype(np.int64)
     table = data.sample(prepared.model, prepared.params, device, some)
     table = rolled(table, recipe.rolling)

@@ -60,4 +60,6 @@ def real(number: float, digits: int = 4) -> str:
 def metric_name(key: str) -> str:
     """``"val/mae"`` -> ``"mean absolute error"``."""
     name = key.rpartition("/")[2]
-    return METRIC_NAMES.get(name, name.replace("_", " "))
+    own = name.removesuffix("_within")
+    said = METRIC_NAMES.get(own, own.replace("_", " "))
+    return said if own == name else f"{said}, within the size limit"
