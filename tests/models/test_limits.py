@@ -55,7 +55,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_a_limit_counts_atoms_and_elements() -> None:
     records = table(10)
     atoms = np.diff(records.offsets)
-    kinds = np.array([len(key) for key in records.keys()]  # noqa: SIM118)
+    kinds = np.array([*map(len, records.keys())])
     assert (SizeLimit(3, 0, False).within(records) == (atoms <= 3)).all()
     assert (SizeLimit(0, 2, False).within(records) == (kinds <= 2)).all()
     assert (SizeLimit(5, 2, False).within(records) == (atoms <= 5) & (kinds <= 2)).all()
