@@ -83,10 +83,10 @@ def ways(page: TrainPanel) -> list[str]:
 def test_families_and_splits_fit_the_kind_of_data(page: TrainPanel) -> None:
     setup = page.setup
     for name, family, kinds, together in (
-        ("tqc", "cgnn", ["composition", "random"], False),
+        ("tqc", "cgnn", ["composition", "element", "prototype", "random"], False),
         ("bitei", "dense", ["given", "random"], True),
         ("zones", "zone", ["given", "family", "random"], False),
-        ("tqc", "cgnn", ["composition", "random"], False),
+        ("tqc", "cgnn", ["composition", "element", "prototype", "random"], False),
     ):
         choose(page, name)
         assert offered(page) == ["broken", family]

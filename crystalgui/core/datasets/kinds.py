@@ -12,7 +12,7 @@ NOUNS = {
 }
 """What its rows are called."""
 SPLITS = {
-    "crystals": ("composition", "random"),
+    "crystals": ("composition", "element", "prototype", "random"),
     "hoppings": ("given", "random"),
     "zones": ("given", "family", "random"),
     "images": ("given", "random"),

@@ -11,6 +11,7 @@ the crystal is shifted by half a diagonal), these do not.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -31,11 +32,17 @@ def prototypes(records: Records) -> list[str]:
     -------
     list of str, length m
     """
-    names = [_sites(records, first, atoms) for first, atoms in _orbits(records)]
-    return [
-        f"{_formula(found)}_{group}_" + "_".join(sites for _, sites in found)
-        for found, group in zip(names, records.space_group.tolist(), strict=True)
-    ]
+    species, site = records.species.tolist(), records.site.tolist()
+    names = []
+    for first, atoms, cells, group in zip(
+        *_orbits(records), records.cells.tolist(), records.space_group.tolist(), strict=True
+    ):
+        of_element: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        for atom, number in zip(first, atoms, strict=True):
+            of_element[species[atom]].append((max(1, round(number / cells)), site[atom]))
+        found = sorted(_sites(sites) for sites in of_element.values())
+        names.append(f"{_formula(found)}_{group}_" + "_".join(text for _, text in found))
+    return names
 
 
 def commonest(names: list[str], most: int | None = None) -> tuple[str, ...]:
@@ -52,7 +59,7 @@ def contained(records: Records) -> list[str]:
     return [SYMBOLS[int(number)] for number in pairs % 128]
 
 
-def _orbits(records: Records) -> list[tuple[list[int], list[int]]]:
+def _orbits(records: Records) -> tuple[list[list[int]], list[list[int]]]:
     """For each crystal: its first atom on each orbit, and how many are on it."""
     sizes = np.diff(records.offsets)
     crystal = np.repeat(np.arange(len(records)), sizes)
@@ -60,30 +67,22 @@ def _orbits(records: Records) -> list[tuple[list[int], list[int]]]:
     _, first, atoms = np.unique(
         crystal * widest + records.orbit.astype(np.int64), return_index=True, return_counts=True
     )
-    ends = np.searchsorted(crystal[first], np.arange(len(records) + 1))
-    return [(first[a:b].tolist(), atoms[a:b].tolist()) for a, b in itertools.pairwise(ends)]
+    ends = np.searchsorted(crystal[first], np.arange(len(records) + 1)).tolist()
+    parts = list(itertools.pairwise(ends))
+    flat, many = first.tolist(), atoms.tolist()
+    return [flat[a:b] for a, b in parts], [many[a:b] for a, b in parts]
 
 
-def _sites(records: Records, first: list[int], atoms: list[int]) -> list[tuple[int, str]]:
-    """Atoms in a primitive cell and the sites of each element of a crystal, sorted."""
-    cells = int(records.cells[np.searchsorted(records.offsets, first[0], side="right") - 1])
-    of_element: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for atom, number in zip(first, atoms, strict=True):
-        multiplicity = max(1, round(number / cells))
-        of_element[int(records.species[atom])].append((multiplicity, int(records.site[atom])))
-    return sorted(
-        (
-            sum(multiplicity for multiplicity, _ in sites),
-            "+".join(f"{n}:{POINT_GROUPS[site]}" for n, site in sorted(sites)),
-        )
-        for sites in of_element.values()
-    )
+def _sites(sites: list[tuple[int, int]]) -> tuple[int, str]:
+    """Atoms of an element in a primitive cell, and where they are."""
+    text = "+".join(f"{number}:{POINT_GROUPS[site]}" for number, site in sorted(sites))
+    return sum(number for number, _ in sites), text
 
 
 def _formula(found: list[tuple[int, str]]) -> str:
     """Formula without names: ``ABC3``."""
     counts = [atoms for atoms, _ in found]
-    divisor = int(np.gcd.reduce(counts))
+    divisor = math.gcd(*counts)
     return "".join(
         f"{_letter(i)}{count // divisor if count > divisor else ''}"
         for i, count in enumerate(counts)

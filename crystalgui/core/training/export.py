@@ -14,6 +14,8 @@ from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.dataset import safe_name
 from crystalgui.core.datasets.images.rolling import for_evaluation
 from crystalgui.core.datasets.kinds import NOUNS
+from crystalgui.core.datasets.splits import said
+from crystalgui.core.datasets.targets import unit_of
 from crystalgui.core.messages import EpochMetrics, Event, LogLine
 from crystalgui.core.models._limits import default_answer
 from crystalgui.core.models._tensors import read_tensors
@@ -85,7 +87,6 @@ def export(
     nouns = NOUNS[summary.kind]
     name = safe_name(f"{recipe.title or f'{recipe.model}-{summary.name}'}-{run.id[-6:]}")
     spec = recipe.split
-    left_out = f" {spec.left_out} left out" if spec.kind == "family" else ""
     sizes = " / ".join(f"{n:,}" for n in parts.sizes)
     card = TrainedModel(
         name=name,
@@ -94,13 +95,15 @@ def export(
         folder="",
         task=summary.task,
         target=summary.target,
+        unit=unit_of(summary.target),
         classes=summary.classes,
         metrics={
             k.removeprefix("test/").replace("coarse_accuracy", "accuracy_coarse"): v
             for k, v in values.items()
         },
         data=prepared.data.described(),
-        split=f"{spec.kind}{left_out}, seed {spec.seed}: {sizes} {nouns} to train, validate, test",
+        split=f"{said(spec, summary.kind)}, seed {spec.seed}: {sizes} {nouns} to train, validate, "
+        "test",
         seed=recipe.seed,
         date=time.strftime("%Y-%m-%d"),
         parameters=prepared.size * len(members),

@@ -26,7 +26,16 @@ from crystalgui.core.datasets.hamiltonians.tables import HoppingTable, ZoneTable
 from crystalgui.core.datasets.hamiltonians.zone_dataset import ZoneDataset
 from crystalgui.core.datasets.images.dataset import ImageDataset, fingerprints
 from crystalgui.core.datasets.images.tables import ImageTable
-from crystalgui.core.datasets.splits import Split, leakage, split, split_family, split_given
+from crystalgui.core.datasets.prototypes import prototypes
+from crystalgui.core.datasets.splits import (
+    Split,
+    familiar,
+    leakage,
+    split,
+    split_crystals,
+    split_family,
+    split_given,
+)
 from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import DatasetSummary, Event, Progress, SplitSpec
 from crystalgui.core.models._base import CrystalModel, GraphSpec, Network
@@ -149,9 +158,9 @@ class Crystals:
             )
 
     def split(self, spec: SplitSpec) -> Split:
-        """By composition or at random."""
+        """By composition, element or prototype, or at random."""
         _allowed(self.summary, spec)
-        return split(spec, self.dataset.records.keys(), self.dataset.classes)
+        return split_crystals(spec, self.dataset.records, self.dataset.classes)
 
     def keys(self) -> list[Hashable]:
         """Reduced formulas."""
@@ -364,6 +373,23 @@ class _Some:
 def shared(data: Inputs, parts: Split) -> int:
     """How many of what must not be on both sides are."""
     return leakage(parts, data.keys())
+
+
+def known_prototypes(data: Inputs, parts: Split) -> float:
+    """Share of the test crystals whose prototype is trained on; NaN for other data."""
+    if not isinstance(data, Crystals):
+        return float("nan")
+    return familiar(parts, prototypes(data.dataset.records))
+
+
+def checked(data: Inputs, parts: Split) -> str:
+    """What is on both sides of a split, and how many rows are on none, in words."""
+    text = f"{shared(data, parts)} {data.shared} on both sides"
+    known = known_prototypes(data, parts)
+    if known == known:
+        text += f"; {known:.1%} of the test crystals have a prototype that is trained on"
+    unused = len(data.target) - sum(parts.sizes)
+    return f"{text}; {unused:,} rows are not used" if unused else text
 
 
 def _allowed(summary: DatasetSummary, spec: SplitSpec) -> None:

@@ -19,7 +19,8 @@ from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import load_summary, safe_name
 from crystalgui.core.datasets.images.rolling import rolled
-from crystalgui.core.datasets.kinds import NOUNS, SPLITS
+from crystalgui.core.datasets.kinds import NOUNS
+from crystalgui.core.datasets.splits import way_for
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     DatasetReady,
@@ -42,7 +43,7 @@ from crystalgui.core.training import checkpoint
 from crystalgui.core.training.attention import gate_of
 from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.export import BEST, finish
-from crystalgui.core.training.inputs import Table, shared
+from crystalgui.core.training.inputs import Table, checked, known_prototypes, shared
 from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, optimiser
@@ -121,7 +122,7 @@ def _said(run: Run, prepared: Plan) -> LogLine:
     sizes, data = " / ".join(f"{n:,}" for n in prepared.parts.sizes), prepared.data
     text = (
         f"{prepared.size:,} parameters; {sizes} {NOUNS[data.summary.kind]} to train, validate and "
-        f"test; {shared(data, prepared.parts)} {data.shared} on both sides; "
+        f"test; {checked(data, prepared.parts)}; "
         f"{torch.get_num_threads()} threads on {prepared.device}.{_left_out(prepared)}"
     )
     run.log(text)
@@ -254,6 +255,7 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         device=str(device),
         sizes=prepared.parts.sizes,
         leakage=shared(data, prepared.parts),
+        prototypes=known_prototypes(data, prepared.parts),
     )  # fmt: skip
 
 
@@ -282,7 +284,9 @@ def train_from_files(
 
     wishes = dict(overrides or {})
     if labels is None:
-        wishes.setdefault("split.kind", SPLITS["images"][0])
+        wishes.setdefault("split.kind", way_for("images"))
+    elif wishes.get("split.left_out"):
+        wishes.setdefault("split.kind", way_for("crystals", str(wishes["split.left_out"])))
     devices.resolve(make_recipe(model, Path(), preset, epochs, seed, wishes).device)
     folder: Path | None = None
     job = ImportJob(project=out, source=data, labels=labels, name=safe_name(data.stem))
@@ -312,8 +316,7 @@ def train_on(
 
     summary = load_summary(dataset)
     wishes = dict(overrides or {})
-    kind = "family" if wishes.get("split.left_out") else SPLITS[summary.kind][0]
-    wishes.setdefault("split.kind", kind)
+    wishes.setdefault("split.kind", way_for(summary.kind, str(wishes.get("split.left_out", ""))))
     recipe = make_recipe(model, dataset.absolute(), preset, epochs, seed, wishes)
     plan(recipe)  # what cannot be trained is refused before a project is made
     with Project.open(out) as project:

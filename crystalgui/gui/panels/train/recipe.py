@@ -172,16 +172,19 @@ SPLIT = (
         name="kind",
         label="Split by",
         default="composition",
-        choices=("composition", "random", "given", "family"),
-        help="What may not be on both sides. Composition: a reduced formula. Given: the data set "
-        "names its test rows. Family: one family of Hamiltonians is tested on alone.",
+        choices=("composition", "element", "prototype", "random", "given", "family"),
+        help="What may not be on both sides. Composition: a reduced formula. Element: all "
+        "crystals that hold one element are tested on. Prototype: space group, sites and formula "
+        "without names; one is tested on, or each stays on one side. Random: only to compare "
+        "with published numbers. Given: the data set names its test rows. Family: one family of "
+        "Hamiltonians is tested on alone.",
     ),
     Param(
         name="left_out",
-        label="Family left out",
+        label="Left out",
         default="",
         choices=("",),
-        help="Only tested on; training sees the other families.",
+        help="Only tested on; training sees the others.",
     ),
     Param(
         name="validation",
@@ -208,7 +211,25 @@ SPLIT = (
         help="Same seed, same split.",
     ),
 )
+LEFT_OUT = ("family", "element", "prototype")
+"""Splits that test on something that is left out of training."""
 RECIPE_KEYS = tuple(p.name for p in (*TRAINING, *MORE))
+
+
+def can_leave_out(dataset: DatasetSummary | None, way: str) -> list[tuple[str, str]]:
+    """What can be left out of a data set, as pairs of value and words."""
+    if dataset is None:
+        return []
+    if way == "prototype":
+        return [("", "none: each on one side"), *((name, name) for name in dataset.prototypes)]
+    names = {"family": dataset.families, "element": dataset.elements}.get(way, ())
+    return [(name, name) for name in names]
+
+
+def draws_test(split: Mapping[str, Any]) -> bool:
+    """Whether the test rows are a share of all."""
+    way = split["kind"]
+    return way in ("composition", "random") or (way == "prototype" and not split.get("left_out"))
 
 
 def training_baseline(card: Card | None, preset: str) -> dict[str, Scalar]:
@@ -239,7 +260,7 @@ def make_recipe(
         validation=float(split["validation"]),
         test=float(split["test"]),
         seed=int(split["split_seed"]),
-        left_out=str(split.get("left_out", "")) if split["kind"] == "family" else "",
+        left_out=str(split.get("left_out", "")) if split["kind"] in LEFT_OUT else "",
     )
     return TrainRecipe(
         model=card.name,
@@ -267,9 +288,11 @@ def problem(dataset: DatasetSummary | None, card: Card | None, split: Mapping[st
     if dataset.task == "classification" and sum(n > 0 for n in dataset.counts) < 2:
         return "This data set has only one class; nothing can be learnt from it."
     noun = NOUNS[dataset.kind]
-    if split["kind"] == "family" and split.get("left_out", "") not in dataset.families:
-        return "Choose the family to leave out."
-    drawn = float(split["test"]) if split["kind"] in ("composition", "random") else 0.0
+    way = str(split["kind"])
+    offered = {name for name, _ in can_leave_out(dataset, way)}
+    if way in LEFT_OUT and split.get("left_out", "") not in offered:
+        return f"Choose the {way} to leave out."
+    drawn = float(split["test"]) if draws_test(split) else 0.0
     if float(split["validation"]) + drawn >= 0.95:
         return f"Validation and test leave no {noun} for training."
     if float(split["validation"]) <= 0:

@@ -30,6 +30,8 @@ TWO_COLUMNS = 720
 PRECISIONS = (("32", "32 bit"), ("bf16-mixed", "bfloat16, mixed"), ("16-mixed", "float16, mixed"))
 WAYS = {
     "composition": "composition",
+    "element": "element, one left out",
+    "prototype": "prototype",
     "random": "row, at random",
     "given": "the data set",
     "family": "family, one left out",
@@ -47,7 +49,16 @@ SAID = {
         "Every reduced formula stays on one side. Estimate counts and checks it.",
         "muted",
     ),
-    "random": ("Formulas may occur on both sides: test results will look too good.", "warn"),
+    "random": (
+        "Formulas may occur on both sides: test results will look too good. Only to compare with "
+        "published numbers.",
+        "warn",
+    ),
+    "element": ("No training row holds the element. Estimate counts and checks it.", "muted"),
+    "prototype": (
+        "No training row has a prototype or a formula of the test. Estimate counts and checks it.",
+        "muted",
+    ),
     "given": ("The data set names its test rows. Estimate counts and checks them.", "muted"),
     "family": ("The family is in no training row. Estimate counts and checks it.", "muted"),
 }
@@ -71,6 +82,7 @@ class SetupView(QWidget):
         self._kind = "crystals"
         self._estimate: EstimateReady | None = None
         self._estimated: TrainRecipe | None = None
+        self._left_out: list[tuple[str, str]] = []
         self.data = DataCard()
         self.network = NetworkCard()
         self.network.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
@@ -257,8 +269,6 @@ class SetupView(QWidget):
             self.training.set_value("replicas", 1)
         if kind not in ROLLED:
             self.training.set_value("rolling", 0)
-        families = data.families if data is not None else ()
-        self.split.set_choices("left_out", [(name, name) for name in families] or [("", "")])
         if kind != self._kind:
             self._kind = kind
             self.split.set_choices("kind", _ways(kind))
@@ -267,7 +277,15 @@ class SetupView(QWidget):
             for name in ("validation", "test", "split_seed"):
                 self.split.set_value(name, chosen[name])
             self._offer()
+        self._offer_left_out(str(self.split.value("kind")))
         self._changed()
+
+    def _offer_left_out(self, way: str) -> None:
+        """Offer what this way of dividing can leave out, and keep the choice where it can."""
+        choices = recipes.can_leave_out(self.data.current, way) or [("", "")]
+        if choices != self._left_out:
+            self._left_out = choices
+            self.split.set_choices("left_out", choices)
 
     def _model_chosen(self, _index: int = 0) -> None:
         card = self.card
@@ -304,6 +322,7 @@ class SetupView(QWidget):
         spec = recipe.split
         values = {"kind": spec.kind, "validation": spec.validation, "test": spec.test,
                   "left_out": spec.left_out}  # fmt: skip
+        self._offer_left_out(spec.kind)
         for name, value in (*values.items(), ("split_seed", spec.seed)):
             self.split.set_value(name, value)
         self._changed()
@@ -340,11 +359,12 @@ class SetupView(QWidget):
         return self._estimate if recipe == self._estimated else None
 
     def _changed(self, _name: str = "") -> None:
+        way = str(self.split.value("kind"))
+        self._offer_left_out(way)
         why = recipes.problem(self.data.current, self.card, self.split.values())
         recipe = self.recipe()
-        way = self.split.value("kind")
-        self.split.set_shown("left_out", way == "family")
-        self.split.set_shown("test", way in ("composition", "random"))
+        self.split.set_shown("left_out", way in recipes.LEFT_OUT)
+        self.split.set_shown("test", recipes.draws_test(self.split.values()))
         self.training.set_shown("replicas", self._kind in STACKABLE)
         self.training.set_shown("rolling", self._kind in ROLLED)
         self.data.pictures.set_rolling(int(self.training.value("rolling")))
@@ -372,6 +392,8 @@ class SetupView(QWidget):
             if clean
             else f"{answer.leakage:,} {what} are on both sides: test results will look too good."
         )
+        if math.isfinite(answer.prototypes):
+            check += f" {answer.prototypes:.0%} of the test crystals have a known prototype."
         self._leakage.setText(f"{train} training, {val} validation, {test} test. {check}")
         self._leakage.set_role("good" if clean else "warn")
 
