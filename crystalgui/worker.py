@@ -24,6 +24,7 @@ from crystalgui.core.messages import (
     EstimateJob,
     Event,
     ExperimentJob,
+    ExplainJob,
     Failed,
     ImportJob,
     InvarianceJob,
@@ -67,6 +68,7 @@ HANDLERS: Handlers = {
     PhaseAnswerJob: "crystalgui.core.models.answers:answer",
     ExperimentJob: "crystalgui.core.experiments.run:run_experiment",
     InvarianceJob: "crystalgui.core.training.invariance:invariance",
+    ExplainJob: "crystalgui.core.models.explain:explain",
 }
 ORPHAN_SECONDS = 5.0
 LOG = logging.getLogger(__name__)

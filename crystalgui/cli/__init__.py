@@ -15,6 +15,7 @@ import typer
 from crystalgui.cli import experiments, files, learning, machine
 from crystalgui.cli.datasets import dataset
 from crystalgui.cli.design import design, phases
+from crystalgui.cli.explain import explain
 from crystalgui.cli.invariance import invariance
 from crystalgui.cli.network import network
 from crystalgui.cli.sweeps import sweep
@@ -40,6 +41,7 @@ for _command in (
     design,
     dataset,
     learning.classify,
+    explain,
     learning.train,
     sweep,
     invariance,

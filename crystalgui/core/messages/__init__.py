@@ -7,6 +7,8 @@ empty), and events of unknown jobs are dropped.
 """
 
 from crystalgui.core.messages.events import (
+    AtomPair,
+    AttentionMap,
     AttentionReady,
     BottleneckPoint,
     CatalogueReady,
@@ -20,6 +22,7 @@ from crystalgui.core.messages.events import (
     EstimateReady,
     Event,
     ExperimentReady,
+    ExplainReady,
     Failed,
     GradientsReady,
     InvariancePoint,
@@ -33,6 +36,7 @@ from crystalgui.core.messages.events import (
     Progress,
     ReportWritten,
     RunCreated,
+    Saliency,
     Started,
     StepMetrics,
     Stopped,
@@ -46,6 +50,7 @@ from crystalgui.core.messages.jobs import (
     DesignJob,
     EstimateJob,
     ExperimentJob,
+    ExplainJob,
     ImportJob,
     InvarianceJob,
     Job,
@@ -76,6 +81,8 @@ from crystalgui.core.messages.values import (
 __all__ = [
     "REPORT_SECTIONS",
     "Answer",
+    "AtomPair",
+    "AttentionMap",
     "AttentionReady",
     "BottleneckJob",
     "BottleneckPoint",
@@ -98,6 +105,8 @@ __all__ = [
     "Event",
     "ExperimentJob",
     "ExperimentReady",
+    "ExplainJob",
+    "ExplainReady",
     "Failed",
     "GradientsReady",
     "HamiltonianSource",
@@ -123,6 +132,7 @@ __all__ = [
     "ReportJob",
     "ReportWritten",
     "RunCreated",
+    "Saliency",
     "SplitSpec",
     "Started",
     "StepMetrics",

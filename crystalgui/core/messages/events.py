@@ -320,6 +320,147 @@ class ExperimentReady(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AtomPair:
+    """How much one atom looks at another, in one head of one layer.
+
+    ``start`` looks at ``end`` (atoms of the file's cell) with ``weight``;
+    ``distance`` in Angstrom is that of the nearest images of ``end``, and
+    ``images`` are all of them, as whole cells to add to its coordinates.
+    Attention does not tell images of an atom apart: the weight is of all.
+    """
+
+    start: int
+    end: int
+    weight: float
+    distance: float
+    images: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AttentionMap:
+    """Who looks at whom in one head of one layer; nothing is averaged.
+
+    Attributes
+    ----------
+    layer : str
+        E.g. ``"layer 1"``, ``"pooling"``.
+    head : int
+        From 1.
+    queries, keys : {"atoms", "seeds", "points"}
+        What looks, and at what. Seeds pool the crystal, points induce.
+    matrix : (q, k) float32
+        Rows sum to 1. Where queries or keys are atoms, it has one row or column for
+        each token: `ExplainReady.over_atoms` gives it for the atoms of the cell.
+        Empty, (0, 0), where a large crystal has too many numbers to be sent.
+    entropy : (q,) float64
+        Of each row in nats, counted over atoms of the cell: 0 looks at one, ``most`` at
+        all alike.
+    mean : float
+        Mean of the entropy over the atoms of the cell, or over seeds or points.
+    most : float
+    lost : float
+        Mean share that falls on padding; 0 for masked networks.
+    pairs : tuple of AtomPair
+        The strongest between different atoms, where atoms look at atoms.
+    """
+
+    layer: str
+    head: int
+    queries: Literal["atoms", "seeds", "points"]
+    keys: Literal["atoms", "seeds", "points"]
+    matrix: Floats
+    entropy: Floats
+    mean: float
+    most: float
+    lost: float = 0.0
+    pairs: tuple[AtomPair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Saliency:
+    """How the answer is shared among the atoms of the file's cell.
+
+    What is shared is ``answer - reference``: the logarithm of the probability
+    of the class asked about (nats), or the value in the unit of the target.
+    ``values`` (n,) of the atoms add up to ``total``.
+
+    ``"occlusion"``: Shapley values (Lundberg, Lee 2017): elements are replaced
+    by others, orbit by orbit in random orders; ``reference`` is the mean
+    answer with all replaced, ``error`` (n,) the standard error of a value, and
+    the sum is exact.  ``"gradient"``: integrated gradients (Sundararajan, Taly,
+    Yan 2017) by the vectors of the atoms, from zero to their own;
+    ``reference`` is the answer when they are zero and all else is as it is,
+    and the sum is as exact as the quadrature.
+    """
+
+    method: Literal["occlusion", "gradient"]
+    by: Literal["orbits", "elements", "atoms"]
+    values: Floats
+    error: Floats
+    answer: float
+    reference: float
+    total: float
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExplainReady(Event):
+    """What the answer of a model for one crystal rests on.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        The row of the Classify page.
+    asked : str
+        Class whose probability is explained; empty for values.
+    unit : str
+        Of the saliency: ``"nat"``, or the unit of the target.
+    lattice : (3, 3) float64, Angstrom, rows
+    frac : (n, 3) float64
+    species : (n,) int64
+        The cell of the file; every atom index below counts these.
+    token : (n,) int64
+        Row and column of each atom in matrices between atoms: orbits share one.
+    saliency : Saliency
+    attention : tuple of AttentionMap
+        Of network ``member`` alone, layer by layer and head by head; empty for models
+        without attention.
+    member, members : int
+        Which network's attention it is (from 0), of how many.
+    warnings : tuple of str
+    """
+
+    prediction: Prediction
+    asked: str
+    unit: str
+    lattice: Floats
+    frac: Floats
+    species: NDArray[np.int64]
+    token: NDArray[np.int64]
+    saliency: Saliency
+    attention: tuple[AttentionMap, ...] = ()
+    member: int = 0
+    members: int = 1
+    warnings: tuple[str, ...] = ()
+
+    def over_atoms(self, shown: AttentionMap) -> Floats:
+        """The matrix of a map with a row or column for each atom of the cell.
+
+        An atom looks as its orbit does, and what falls on an orbit is shared
+        by its atoms, so rows still sum to 1.
+        """
+        matrix = shown.matrix
+        if not matrix.size:
+            return matrix
+        if shown.queries == "atoms":
+            matrix = matrix[self.token]
+        if shown.keys == "atoms":
+            alike = (self.token[:, None] == self.token).sum(0)
+            matrix = matrix[:, self.token] / alike
+        return matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done(Event):
     """Outcome: everything was done."""
 

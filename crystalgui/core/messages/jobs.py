@@ -361,3 +361,31 @@ class ExperimentJob(Job):
     def title(self) -> str:
         """What the job list shows."""
         return f"Experiment {self.name} ({self.preset})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainJob(Job):
+    """Ask a trained model what its answer for one crystal rests on; answers `ExplainReady`.
+
+    ``path`` is a structure file, or a folder or zip of which ``entry`` names
+    one.  ``method`` is how the answer is shared among the atoms and ``by``
+    what is replaced at once; ``asked`` is the class whose probability is
+    explained, the predicted one without.  ``member`` is the network whose
+    attention is shown.  ``seed`` is of the replacements.
+    """
+
+    path: Path
+    model: str
+    entry: str = ""
+    method: Literal["occlusion", "gradient"] = "occlusion"
+    by: Literal["orbits", "elements"] = "orbits"
+    asked: str = ""
+    member: int = 0
+    seed: int = 0
+    device: Device = "auto"
+    project: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"What {self.model} knows of {self.entry or self.path.name}"

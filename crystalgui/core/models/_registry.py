@@ -24,10 +24,13 @@ NOT_FAMILIES = frozenset(
         "architecture",
         "blend",
         "catalogue",
+        "cluster",
         "devices",
         "diagram",
+        "explain",
         "layers",
         "predict",
+        "saliency",
         "screening",
         "trained",
     }
