@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PySide6.QtGui import QUndoStack
 
 from crystalgui.core.messages import CatalogueReady, DatasetReady, Event
-from crystalgui.core.settings import Settings, default_project
+from crystalgui.core.settings import Settings, default_project, settings_file
+from crystalgui.engine.writer import Writer
 from crystalgui.gui.state.jobs import JobsState
 from crystalgui.gui.state.project import ProjectState
 from crystalgui.gui.state.selection import SelectionState
@@ -55,6 +56,7 @@ class Session:
     lane: Lane
     settings: Settings
     notify: Notify
+    writer: Writer
     undo: QUndoStack = field(default_factory=QUndoStack)
 
     def update_settings(self, **changes: Any) -> None:
@@ -63,13 +65,12 @@ class Session:
         self.save_settings()
 
     def save_settings(self) -> None:
-        """Write the settings."""
-        from crystalgui.core.errors import CrystalError
+        """Write the settings, soon: the window does not wait for the disk."""
+        self.writer.put(settings_file(), self.settings.save)
 
-        try:
-            self.settings.save()
-        except CrystalError as error:
-            self.notify.error(error)
+    def flush(self) -> None:
+        """Wait until everything that was saved is on the disk."""
+        self.writer.flush()
 
 
 def create_session(
@@ -98,8 +99,10 @@ def create_session(
         lane=lane,
         settings=settings,
         notify=notify,
+        writer=Writer(),
         undo=undo,
     )
+    session.writer.failed.connect(notify.error)
     project._tolerance = lambda: session.settings.symmetry_tolerance
 
     def take(event: Event) -> None:

@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
     QLayout,
     QLayoutItem,
     QMenu,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -432,6 +433,26 @@ class Dot(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colour(self._ink))
         painter.drawEllipse(QRectF(1, 1, 8, 8))
+
+
+class ProgressBar(QProgressBar):
+    """A bar that waits for the next paint of the window.
+
+    Qt's own repaints within `setValue`: with a style sheet 32 ms each time.
+    """
+
+    def setValue(self, value: int) -> None:
+        """Show this much at the next paint."""
+        self.setUpdatesEnabled(False)  # what would be repainted now ...
+        super().setValue(value)
+        self.setUpdatesEnabled(True)  # ... is only marked
+
+    def setRange(self, minimum: int, maximum: int) -> None:
+        """Show these limits at the next paint."""
+        if (minimum, maximum) != (self.minimum(), self.maximum()):
+            self.setUpdatesEnabled(False)
+            super().setRange(minimum, maximum)
+            self.setUpdatesEnabled(True)
 
 
 class PrimaryButton(QPushButton):

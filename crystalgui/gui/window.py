@@ -557,6 +557,7 @@ class MainWindow(QMainWindow):
         self.palette_popup.dismiss()
         self.save_layout()
         super().closeEvent(event)
+        self.session.flush()
         self.closed.emit()
 
     def _ask_leave(self, count: int, title: str) -> None:

@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QProgressBar,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -35,7 +34,14 @@ from crystalgui.engine.heartbeat import Heartbeat
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.jobs import JobRow, JobsState
 from crystalgui.gui.theme import SPACE, colour, font, theme
-from crystalgui.gui.widgets import Chip, ElidedLabel, LinkButton, copy_action, copy_text
+from crystalgui.gui.widgets import (
+    Chip,
+    ElidedLabel,
+    LinkButton,
+    ProgressBar,
+    copy_action,
+    copy_text,
+)
 
 Index = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
@@ -76,7 +82,7 @@ class StatusLine(QWidget):
         row.setSpacing(SPACE[1] + 2)
         self.title = ElidedLabel("", self)
         self.title.setFont(font("strong"))
-        self.bar = QProgressBar(self)
+        self.bar = ProgressBar(self)
         self.bar.setFixedWidth(190)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the running job")

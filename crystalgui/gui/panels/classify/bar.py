@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.gui.panels.classify.model_card import ModelCardPopover
@@ -14,7 +14,7 @@ from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, ElidedLabel, PlainButton, PrimaryButton
+from crystalgui.gui.widgets import Card, Chip, ElidedLabel, PlainButton, PrimaryButton, ProgressBar
 
 STRUCTURES = (
     "Structures (*.vasp *.poscar *.POSCAR POSCAR* CONTCAR* *.cif *.xyz *.gz *.zip);;All files (*)"
@@ -73,7 +73,7 @@ class ClassifyBar(Card):
         self.cancel.setObjectName("cancelClassify")
         line.addWidget(self.cancel)
         box.addLayout(line)
-        self._bar = QProgressBar()
+        self._bar = ProgressBar()
         self._bar.setTextVisible(False)
         box.addWidget(self._bar)
         self._progress.hide()

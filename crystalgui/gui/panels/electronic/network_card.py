@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -28,7 +27,16 @@ from crystalgui.core.messages import HamiltonianSource, PhaseAnswer, PhaseAnswer
 from crystalgui.gui.panels.electronic.certificate_card import Pill
 from crystalgui.gui.state.phase_answer import PhaseAnswerState
 from crystalgui.gui.theme import SPACE, font, phase_colour
-from crystalgui.gui.widgets import Card, Chip, Dot, FlowLayout, LinkButton, ProbabilityBars, Text
+from crystalgui.gui.widgets import (
+    Card,
+    Chip,
+    Dot,
+    FlowLayout,
+    LinkButton,
+    ProbabilityBars,
+    ProgressBar,
+    Text,
+)
 
 if TYPE_CHECKING:
     from crystalgui.core.cards import TrainedModel
@@ -158,7 +166,7 @@ class NetworkCard(Card):
             flow.addWidget(widget)
         self.method.currentIndexChanged.connect(self._choice_changed)
         self.models.currentIndexChanged.connect(self._choice_changed)
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("The network is being asked")
         self.words = Text(NOTHING, "muted")

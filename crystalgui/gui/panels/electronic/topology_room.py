@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QSplitter,
     QStackedLayout,
     QWidget,
@@ -34,7 +33,7 @@ from crystalgui.gui.panels.electronic.certificate_card import CertificateCard, n
 from crystalgui.gui.panels.electronic.flow_card import FlowCard
 from crystalgui.gui.panels.electronic.network_card import NetworkCard
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, Text
+from crystalgui.gui.widgets import Chip, EmptyState, FlowLayout, ProgressBar, Text
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
@@ -127,7 +126,7 @@ class TopologyRoom(QWidget):
         self.network.evidence.connect(self.evidence)
         self.network.k_chosen.connect(self._choose_k)
         self.network.filled.connect(self._share)
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("The certificate is being computed")
         self.error = Text("", "bad")

@@ -6,7 +6,7 @@ import math
 from typing import cast
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QProgressBar, QWidget
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QWidget
 
 from crystalgui.core.cards import ExperimentCard
 from crystalgui.core.experiments.results import Standing, time_words
@@ -20,6 +20,7 @@ from crystalgui.gui.widgets import (
     ElidedLabel,
     PlainButton,
     PrimaryButton,
+    ProgressBar,
     Text,
     small_print,
 )
@@ -90,7 +91,7 @@ class RunCard(Card):
         row = QHBoxLayout(self.live)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE[2])
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedWidth(220)
         self.bar.setAccessibleName("Progress of the experiment")

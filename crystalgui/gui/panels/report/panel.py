@@ -17,7 +17,6 @@ from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QProgressBar,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -39,7 +38,7 @@ from crystalgui.gui.panels.welcome import example_crystals
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, EmptyState, PlainButton, PrimaryButton, Text
+from crystalgui.gui.widgets import Card, EmptyState, PlainButton, PrimaryButton, ProgressBar, Text
 
 WAIT_MS = 350  # after the last change, before the pages are set again
 MOST_PAGES = 60
@@ -129,7 +128,7 @@ class ReportPanel(QWidget):
 
     def _preview_card(self) -> Card:
         self.card = Card("Preview", "")
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the report")
         self.bar.setFixedWidth(160)

@@ -9,7 +9,6 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
-    QProgressBar,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -30,7 +29,15 @@ from crystalgui.gui.theme import (
     phase_colour,
     theme,
 )
-from crystalgui.gui.widgets import Card, Chip, ElidedLabel, KeyValues, PlainButton, Text
+from crystalgui.gui.widgets import (
+    Card,
+    Chip,
+    ElidedLabel,
+    KeyValues,
+    PlainButton,
+    ProgressBar,
+    Text,
+)
 
 MOST_PROBLEMS = 500
 
@@ -192,7 +199,7 @@ class DataCard(Card):
         cancel.clicked.connect(self.import_cancelled)
         line.addWidget(cancel)
         box.addLayout(line)
-        self._bar = QProgressBar()
+        self._bar = ProgressBar()
         self._bar.setTextVisible(False)
         box.addWidget(self._bar)
         self._import.hide()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar
+from PySide6.QtWidgets import QHBoxLayout
 
 from crystalgui.gui.panels.quantities import count, duration
 from crystalgui.gui.panels.train.data import ClassBalance
@@ -16,6 +16,7 @@ from crystalgui.gui.widgets import (
     LinkButton,
     PlainButton,
     PrimaryButton,
+    ProgressBar,
     SectionTitle,
     Text,
 )
@@ -52,7 +53,7 @@ class MakingStep(Card):
         self._shares_title = SectionTitle("Phases so far")
         self.balance = ClassBalance()
         self.apart = Text("", "muted")
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setTextVisible(False)
         self.words = Text("", "muted")
         for widget in (self._shares_title, self.balance, self.apart, self.bar, self.words):
