@@ -202,7 +202,7 @@ class CrystalGraphNetwork(CrystalModel):
     @classmethod
     def most_atoms(cls, params: Mapping[str, Scalar]) -> int:
         """As the card's parameter says; the paper's are 40."""
-        return int(params["largest"])
+        return int(params.get("largest", 0))  # cards from before it have none
 
     @classmethod
     def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
