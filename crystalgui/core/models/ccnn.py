@@ -7,7 +7,16 @@ cube through a network of their own, convolutions shrink it, and the global
 features join again before the answer (row N14).
 
 The ``paper`` preset has the sizes of the authors' code.  It is told the space
-group, unless its global features are those of the lattice alone.
+group, unless its global features are those of the cell alone.
+
+The ``small`` preset is asked for what a convolution can see of symmetry.  It
+works in the Niggli-reduced cell, on a torus without a rim, with band-limited
+densities (an ideal anti-aliasing filter): the density of each learnt channel
+is convolved with itself, which is translation-invariant exactly and goes on to
+ordinary convolutions, and the density of all atoms with its own images under
+every operation of the lattice (`layers.coincidence`).  Nothing is told of the
+space group and no tolerance is set; which coincidences make which group is
+learnt.  Without own images it is a plain convolution network.
 """
 
 from __future__ import annotations
@@ -22,20 +31,26 @@ from crystalgui.core.cards import Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
+from crystalgui.core.models.layers.coincidence import Coincidence, SymmetryReading, closeness
 from crystalgui.core.models.layers.convolution import Convolution
 from crystalgui.core.models.layers.encodings import (
     GLOBALS,
     ElementEncoding,
     GlobalVector,
+    broken_by,
     globals_param,
+    of_globals,
     tells_symmetry,
 )
+from crystalgui.core.models.layers.graph import scatter_sum
 from crystalgui.core.models.layers.mlp import MLP
 from crystalgui.core.models.layers.voxels import voxels
 
 _RIM = 2
 _FIRST = 300
 _CUBE_CHANNELS = 2
+_METRIC = 27
+_READING = 6
 
 
 class PublishedPipeline(nn.Module):
@@ -77,6 +92,78 @@ class PublishedPipeline(nn.Module):
         return torch.cat([out, self.late(known)], 1)
 
 
+class TorusPipeline(nn.Module):
+    """Self-convolutions of densities in the reduced cell.
+
+    Parameters
+    ----------
+    features : int
+        Of an element.
+    points : int
+        Voxels along each axis of the torus, a multiple of 4 that holds all waves.
+    width, wide : int
+    images : bool
+        Whether own images are looked at, too.
+    """
+
+    channels = 8
+
+    def __init__(self, features: int, points: int, width: int, wide: int, images: bool) -> None:
+        super().__init__()
+        self.points, self.coincidence = points, Coincidence()
+        self.write = nn.Linear(features, self.channels)
+        self.pipeline = nn.Sequential(
+            Convolution(self.channels, width, 3, 3, stride=2),
+            nn.LeakyReLU(),
+            Convolution(width, 2 * width, 3, 3, stride=2),
+            nn.LeakyReLU(),
+        )
+        self.kinds = MLP(features, wide // 2, wide // 2)
+        self.cell = MLP(_METRIC, wide, wide // 2)
+        self.reading = SymmetryReading(_READING * width) if images else None
+        self.size = 4 * width + 2 * (wide // 2) + (self.reading.size if self.reading else 0)
+
+    def forward(self, batch: Batch, atoms: Tensor) -> Tensor:
+        """(b, size) of atoms (n, features)."""
+        images = self.coincidence(batch)
+        metric, frac = self.coincidence.reduced(batch, images.change)
+        number = scatter_sum(torch.ones_like(frac[:, :1]), batch.graph, batch.size)
+        written = self.write(atoms)
+        factors = self.coincidence.factors(batch, frac, torch.complex(written, 0 * written))
+        power = factors.abs().square() / number[:, :, None]
+        grid = self.coincidence.grid(power.flatten(0, 1).to(factors.dtype), self.points)
+        grid = grid.view(batch.size, self.channels, *grid.shape[1:]) / power.shape[2]
+        seen = self.pipeline(grid)
+        kinds = scatter_sum(nn.functional.leaky_relu(self.kinds(atoms)), batch.graph, batch.size)
+        parts = [
+            seen.mean((2, 3, 4)),
+            seen[:, :, 0, 0, 0],
+            kinds / number,
+            self.cell(cell_features(metric, number)),
+        ]
+        if self.reading is not None:
+            parts.append(self.reading(images))
+        return torch.cat(parts, 1)
+
+
+def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
+    """(b, 27) of metrics (b, 3, 3) and numbers of atoms (b, 1): lengths, angles, what is equal."""
+    length = metric.diagonal(dim1=1, dim2=2).sqrt()
+    a, b, c = length[:, :1], length[:, 1:2], length[:, 2:]
+    cosines = (metric / (length[:, :, None] * length[:, None, :]))[:, (1, 0, 0), (2, 2, 1)]
+    volume = torch.linalg.det(metric).clamp(min=1e-12).sqrt()[:, None]
+    special = metric.new_tensor([0.0, 0.5, -0.5, -1 / 3])
+    off = torch.cat([1 - a / b, 1 - b / c, (cosines[:, :, None] - special).flatten(1)], 1)
+    return torch.cat(
+        [
+            length.log() - 1.5, a / b, b / c, a / c, cosines, atoms.log() - 2,
+            (volume / atoms).log() - 3, (atoms % 2 == 0), (atoms % 3 == 0),
+            closeness(off.abs()),
+        ],
+        1,
+    )  # fmt: skip
+
+
 @register(
     Card(
         name="ccnn",
@@ -88,25 +175,44 @@ class PublishedPipeline(nn.Module):
         rows=("N14",),
         summary=(
             "The atoms are written into a cube by their fractional coordinates and convolved. "
-            "The cell joins as channels of the cube and once more before the answer."
+            "The small preset convolves the density with itself and with its images under the "
+            "operations of the reduced lattice, and learns the symmetry from how they coincide."
         ),
         params=(
-            globals_param("cell", tuple(name for name in GLOBALS if name != "none")),
-            Param(name="voxels", label="Voxels", default=42, minimum=6, maximum=64,
-                  help="Along each axis of the cube; an odd number is taken as the next lower."),
-            Param(name="width", label="Channels", default=32, minimum=2, maximum=128,
-                  help="Of the first convolutions; the next have three and six times as many."),
+            Param(
+                name="pipeline",
+                label="Pipeline",
+                default="torus",
+                choices=("torus", "published"),
+                help="torus: self-convolutions in the Niggli-reduced cell, wherever the origin; "
+                "published: voxels of the cell as given, with a rim of periodic images.",
+            ),
+            Param(name="images", label="Own images", default=True,
+                  help="Whether a crystal is compared with its images under the operations of "
+                  "its lattice (torus)."),
+            globals_param("composition", tuple(name for name in GLOBALS if name != "none")),
+            Param(name="voxels", label="Voxels", default=12, minimum=6, maximum=64,
+                  help="Along each axis of the cube, rounded to what the pipeline can use."),
+            Param(name="width", label="Channels", default=16, minimum=2, maximum=128,
+                  help="Of the first convolutions; later ones have more."),
             Param(name="wide", label="Head", default=128, minimum=4, maximum=2048,
-                  help="Width of the global features at the end; the head begins twice as wide."),
-            Param(name="dropout", label="Dropout", default=0.0, minimum=0.0, maximum=0.9),
+                  help="Width of what is known beside the voxels; the head begins twice as wide."),
+            Param(name="dropout", label="Dropout", default=0.1, minimum=0.0, maximum=0.9),
         ),
         presets={
-            "small": {"voxels": 18, "epochs": 20, "batch_size": 64, "learning_rate": 1e-3},
+            "small": {
+                "epochs": 15,
+                "batch_size": 128,
+                "learning_rate": 2e-3,
+                "weight_decay": 0.02,
+            },
             "paper": {
+                "pipeline": "published",
                 "globals": "paper",
                 "voxels": 42,
                 "width": 90,
                 "wide": 512,
+                "dropout": 0.0,
                 "epochs": 20,
                 "batch_size": 32,
                 "learning_rate": 3e-4,
@@ -114,6 +220,11 @@ class PublishedPipeline(nn.Module):
             },
         },
         symmetries=("permutation",),
+        invariances={"translation": "exact", "rotation": "exact", "cell choice": "approximate"},
+        depends={
+            "pipeline=published": {"translation": "no", "rotation": "no", "cell choice": "no"},
+            **of_globals(),
+        },
     )
 )  # fmt: skip
 class CrystalConvolutionNetwork(CrystalModel):
@@ -122,11 +233,22 @@ class CrystalConvolutionNetwork(CrystalModel):
     def __init__(self, outputs: int, **params: Any) -> None:
         super().__init__(outputs)
         points, width, wide = (int(params[k]) for k in ("voxels", "width", "wide"))
-        self.elements = ElementEncoding("left-step")
-        self.globals = GlobalVector(GLOBALS[params["globals"]])
-        channels = self.elements.size + 1  # and where there is any atom
-        self.body = PublishedPipeline(points // 2 * 2, width, wide, channels, self.globals.size)
-        sizes = (self.body.size, 2 * wide, wide, max(wide // 2, 2))
+        self.published = params["pipeline"] == "published"
+        self.elements = ElementEncoding("left-step" if self.published else "left-step+")
+        parts = GLOBALS[params["globals"]]
+        self.globals, self.told = GlobalVector(parts), broken_by(parts)
+        size = self.globals.size
+        self.body: PublishedPipeline | TorusPipeline
+        if self.published:
+            channels = self.elements.size + 1  # and where there is any atom
+            self.body = PublishedPipeline(points // 2 * 2, width, wide, channels, size)
+            sizes: tuple[int, ...] = (self.body.size, 2 * wide, wide, max(wide // 2, 2))
+        else:
+            points = max(points // 4 * 4, 8)
+            images = bool(params["images"])
+            self.body = TorusPipeline(self.elements.size, points, width, wide, images)
+            self.early = MLP(size, wide, wide)
+            sizes = (self.body.size + wide, 2 * wide, 2 * wide)
         self.head = MLP(*sizes, self.outputs, dropout=float(params["dropout"]))
 
     @classmethod
@@ -139,9 +261,22 @@ class CrystalConvolutionNetwork(CrystalModel):
         """Only when it is told the space group."""
         return tells_symmetry(GLOBALS[str(params["globals"])])
 
+    @property
+    def symmetries(self) -> tuple[str, ...]:
+        """On the torus neither origin nor orientation matters, if the global vector agrees."""
+        if self.published:
+            return self.card.symmetries
+        kept = [name for name in ("translation", "rotation") if name not in self.told]
+        return (*self.card.symmetries, *kept)
+
     def forward(self, batch: Batch) -> Tensor:
         """(b, outputs)."""
         atoms = self.elements(batch.species).to(batch.frac.dtype)
-        atoms = torch.cat([atoms, torch.ones_like(atoms[:, :1])], 1)
-        out: Tensor = self.head(self.body(batch, atoms, self.globals(batch)))
+        known = self.globals(batch)
+        if isinstance(self.body, PublishedPipeline):
+            atoms = torch.cat([atoms, torch.ones_like(atoms[:, :1])], 1)
+            seen = self.body(batch, atoms, known)
+        else:
+            seen = torch.cat([self.body(batch, atoms), self.early(known)], 1)
+        out: Tensor = self.head(seen)
         return out
