@@ -84,9 +84,25 @@ def window(qtbot: QtBot, session: Session) -> Iterator[MainWindow]:
     QApplication.processEvents()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _swept() -> None:
+    """What the modules before left to the collector is collected once for all tests of one."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[None]:
-    """Fail on windows, timers and threads that a test leaves behind, and on Qt warnings."""
+def _nothing_left(
+    _swept: None, request: pytest.FixtureRequest, qapp: QApplication
+) -> Iterator[None]:
+    """Fail on windows, timers and threads that a test leaves behind, and on Qt warnings.
+
+    What was there before the test is frozen: looking through all objects of the process
+    would take most of the time of a small test.
+    """
+    gc.collect()
+    gc.freeze()
     before = {id(w) for w in QApplication.topLevelWidgets()}
     capture = request.getfixturevalue("qtlog")
     yield
@@ -98,9 +114,10 @@ def _nothing_left(request: pytest.FixtureRequest, qapp: QApplication) -> Iterato
     for widget in leaked:
         widget.close()
     assert not names, f"windows left open: {names}"
-    threads = [o for o in gc.get_objects() if isinstance(o, QThread) and _running(o)]
+    made = gc.get_objects()
+    threads = [o for o in made if isinstance(o, QThread) and _running(o)]
     assert not threads, f"threads left running: {[t.objectName() for t in threads]}"
-    timers = [o for o in gc.get_objects() if isinstance(o, QTimer) and _active(o)]
+    timers = [o for o in made if isinstance(o, QTimer) and _active(o)]
     assert not timers, f"timers left running: {[_owner(t) for t in timers]}"
     warnings = [
         r.message.strip()
