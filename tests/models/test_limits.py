@@ -13,7 +13,7 @@ import torch
 from crystalgui.core.datasets.dataset import Dataset
 from crystalgui.core.datasets.records import Record, Records, describe
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import LogLine, TrainJob
+from crystalgui.core.messages import LogLine, RunCreated, TrainJob
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._limits import SizeLimit, default_answer, size_limit
 from crystalgui.core.models.predict import Classifier, rows
@@ -21,6 +21,7 @@ from crystalgui.core.models.trained import read_card
 from crystalgui.core.store.project import Project
 from crystalgui.core.structures.cells import supercell
 from crystalgui.core.training import metrics
+from crystalgui.core.training.ensemble import Source, combine
 from crystalgui.core.training.plan import plan
 from crystalgui.core.training.recipes import make_recipe
 from crystalgui.core.training.session import train
@@ -137,6 +138,35 @@ def test_answers_of_the_baseline_are_flagged(trained) -> None:  # type: ignore[n
     (alone,) = rows([classifier], named[:1])
     assert alone.first.probability == pytest.approx(found[0].first.probability, nan_ok=True)
     assert alone.first.value == pytest.approx(found[0].first.value, nan_ok=True)
+
+
+def test_an_ensemble_asks_only_who_can_read_a_crystal(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data", 60)
+    small = {"features": "paper", "largest": LARGEST, "width": 8, "wide": 8, "layers": 2}
+    sources = []
+    for name, model, params in (("small", "cgnn", small), ("any", "majority", {})):
+        recipe = make_recipe(model, tmp_path / "data", "small", 1, 0, {**params, "device": "cpu"})
+        run = ""
+        with Project.open(tmp_path) as project:
+            project.register_dataset(data.summary)
+        for event in train(TrainJob(project=tmp_path, recipe=recipe)):
+            run = event.run_id if isinstance(event, RunCreated) else run
+        sources.append(Source(name, recipe, (run,)))
+    test = plan(sources[0].recipe).parts.test
+    inside = sizes(data)[test] <= LARGEST
+    right = {}
+    for name, own in (("one", sources[:1]), ("two", sources)):
+        card = combine(tmp_path, {"name": name, "title": name}, own, "vote")
+        classifier = Classifier.load(card.folder, "cpu")
+        records = data.records.select(test)
+        right[name] = classifier.outputs(records).argmax(1) == data.target[test]
+        assert card.metrics["accuracy"] == pytest.approx(right[name].mean())
+        assert (classifier.beyond(records) == (~inside if name == "one" else False)).all()
+        assert ("accuracy_within" in card.metrics) == (name == "one")
+        (row,) = rows([classifier], [("large", describe(crystals(4)[3]))])
+        instead = {"one": "answer", "two": "1 of 2 members give the answer"}[name]
+        assert any(f"limit of 3 atoms: {instead} of the baseline" in w for w in row.warnings)
+        assert row.first.default == (name == "one")
 
 
 def test_temperature_is_for_what_the_network_said() -> None:

@@ -29,6 +29,7 @@ from crystalgui.core.models.trained import Inference, coarse_classes, read_model
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
+from crystalgui.core.training.export import default_of
 from crystalgui.core.training.inputs import Crystals, Inputs, Table, Zones
 from crystalgui.core.training.plan import Plan, plan
 
@@ -66,13 +67,16 @@ class _Part:
             known = {run: _model(opened, run) for run in source.runs}
             recipes = {run: opened.run(run).recipe for run in source.runs}
         self.members: list[_Member] = []
+        defaults = []
         for run, folder in known.items():
             self.prepared = plan(recipes[run])
+            defaults.append(default_of(self.prepared))
             card, inference, networks = read_model(folder)
             network = _halved(networks[0]).to(self.prepared.device).eval()
             self.members.append(_Member(card, inference, network, self.prepared.parts.validation))
         self.test = self.prepared.parts.test
         self._table = _table(self.prepared)
+        self.default: Floats = np.mean(defaults, axis=0)
         self.warmth = 1.0
         if self.task == "classification":
             logs = [np.log(m.inference.temperature) for m in self.members]
@@ -85,7 +89,16 @@ class _Part:
 
     @torch.no_grad()
     def answers(self, member: _Member, rows: Rows) -> Floats:
-        """(m, k) probabilities, or (m, 1) values in the unit of the target."""
+        """(m, k) probabilities, or (m, 1) values in the unit of the target.
+
+        Crystals that the network cannot read get the answer of the baseline.
+        """
+        inside = self.within(rows)
+        if not inside.all():
+            found: Floats = np.tile(self.default, (len(rows), 1))
+            if inside.any():
+                found[inside] = self.answers(member, rows[inside])
+            return found
         index = torch.from_numpy(rows).to(self.prepared.device)
         table = self._table
         out = torch.cat(
@@ -94,6 +107,11 @@ class _Part:
         if self.task == "classification":
             return np.asarray((out / self.warmth).softmax(1).numpy())
         return np.asarray((out * member.inference.std + member.inference.mean).numpy())
+
+    def within(self, rows: Rows) -> NDArray[np.bool_]:
+        """(m,) bool, whether the networks can read each crystal."""
+        limited = self.prepared.limited
+        return np.ones(len(rows), np.bool_) if limited is None else limited.within[rows]
 
     def mean(self, rows: Rows) -> Floats:
         """The average of all members."""
@@ -128,10 +146,18 @@ def combine(
             "The parts of the ensemble do not keep the same rows apart for the test.",
             "Give all their recipes the same split.",
         )
+    default = np.mean([part.default for part in parts], axis=0)
+    for part in parts:
+        part.default = default
     blend = _fitted(parts, kind) if len(parts) > 1 else Blend()
     answer = _answer(parts, [part.mean(first.test) for part in parts], blend)
     true = first.prepared.data.target[first.test]
-    values = _measured(answer, true, first.members[0].card.classes)
+    classes = first.members[0].card.classes
+    values = _measured(answer, true, classes)
+    read = np.any([part.within(first.test) for part in parts], axis=0)
+    if not read.all():
+        own = _measured(answer[read], true[read], classes)
+        values |= {f"{name}_within": value for name, value in own.items()}
     for key in ("validation_accuracy", "validation_mae"):
         known = [m.card.metrics[key] for p in parts for m in p.members if key in m.card.metrics]
         if known and len(parts) == 1:
@@ -234,6 +260,7 @@ def _inference(parts: Sequence[_Part], blend: Blend) -> Inference:
         elements=tuple(sorted({z for i in seen for z in i.elements})),
         space_groups=tuple(sorted({n for i in seen for n in i.space_groups})),
         most_atoms=max(i.most_atoms for i in seen),
+        default=tuple(parts[0].default.tolist()),
     )
     if len(parts) == 1:
         return whole
