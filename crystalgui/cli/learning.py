@@ -11,8 +11,10 @@ import typer
 
 from crystalgui.cli.terminal import (
     UNCHECKED,
+    DeriveOption,
     DeviceOption,
     Files,
+    PurifyOption,
     check_targets,
     device_named,
     existing,
@@ -46,6 +48,9 @@ def classify(
     csv: Annotated[Path | None, typer.Option(help="Where to write the table.", **UNCHECKED)] = None,
     pdf: Annotated[Path | None, typer.Option(help="Where to write a report.", **UNCHECKED)] = None,
     device: DeviceOption = "auto",
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler whose workers do it, tcp://…")
+    ] = "",
 ) -> int:
     """Predict classes and properties of crystals.
 
@@ -55,7 +60,7 @@ def classify(
         existing(path, "file or folder")
     check_targets(csv, pdf)
     models = tuple(model or [_shipped()])
-    rows = _predict(paths, models, device, csv)
+    rows = _predict(paths, models, device, csv, scheduler)
     good = [r for r in rows if not r.error]
     if not good:
         why = f" {rows[0].file}: {rows[0].error}" if rows else ""
@@ -80,13 +85,23 @@ def classify(
 
 
 def _predict(
-    paths: Sequence[Path], models: tuple[str, ...], device: str, csv: Path | None = None
+    paths: Sequence[Path],
+    models: tuple[str, ...],
+    device: str,
+    csv: Path | None = None,
+    scheduler: str = "",
 ) -> list[Prediction]:
     """Rows of all files, in their order."""
     from crystalgui.core.models.screening import classify as predict
 
     rows: list[Prediction] = []
-    job = ClassifyJob(paths=tuple(paths), models=models, device=device_named(device), out=csv)
+    job = ClassifyJob(
+        paths=tuple(paths),
+        models=models,
+        device=device_named(device),
+        out=csv,
+        scheduler=scheduler,
+    )
 
     def take(event: Event) -> None:
         if isinstance(event, Predicted):
@@ -126,6 +141,8 @@ def train(
     preset: Annotated[str, typer.Option(help="small, paper, …")] = "small",
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and split.")] = 0,
+    derive: DeriveOption = "",
+    purify: PurifyOption = False,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")
     ] = None,
@@ -142,12 +159,19 @@ def train(
         raise FileError("This is not a folder.", "Choose another folder with --out.", path=out)
     if dataset is not None and data is None and labels is None:
         existing(dataset, "folder")
+        if derive or purify:
+            raise DataError(
+                "A data set that is made already is neither derived nor purified.",
+                "Make it anew: crystalgui dataset crystals STRUCTURES LABELS --out DIR --purify.",
+            )
         events = train_on(dataset, model, out, preset, epochs, seed, overrides)
     elif dataset is None and data is not None and (labels is not None or is_images(data)):
         existing(data, "folder or zip")
         if labels is not None:
             existing(labels)
-        events = train_from_files(data, labels, model, out, preset, epochs, seed, overrides)
+        events = train_from_files(
+            data, labels, model, out, preset, epochs, seed, overrides, derive=derive, purify=purify
+        )
     else:
         raise DataError(
             "It is not clear what to train on.",

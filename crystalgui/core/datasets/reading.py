@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from typing import TypeVar
 
 from crystalgui.core.datasets.records import Record, describe
 from crystalgui.core.errors import CrystalError
 from crystalgui.core.processes import end_with_parent
 from crystalgui.core.structures.crystal import Crystal
 
+T = TypeVar("T")
 Entry = tuple[str, Callable[[], Crystal]]
 Reading = tuple[str, Record | str]
 CHUNK = 48
@@ -88,12 +90,23 @@ def _read_all(chunk: list[Entry]) -> list[Reading]:
     return [_read(entry) for entry in chunk]
 
 
+def parsed(entry: Entry) -> tuple[str, Crystal | str]:
+    """A structure without its symmetry, or the reason why it cannot be used."""
+    name, read = entry
+    return name, _tried(read)
+
+
 def _read(entry: Entry) -> Reading:
     name, read = entry
+    return name, _tried(lambda: describe(read()))
+
+
+def _tried(read: Callable[[], T]) -> T | str:
+    """What is read, or why it cannot be."""
     try:
-        return name, describe(read())
+        return read()
     except CrystalError as error:
         line = f" (line {error.line})" if error.line is not None else ""
-        return name, f"{error.title}{line} {error.hint}".strip()
+        return f"{error.title}{line} {error.hint}".strip()
     except Exception as error:  # noqa: BLE001  (one bad file must not end an import)
-        return name, f"It cannot be read ({type(error).__name__}: {error})."
+        return f"It cannot be read ({type(error).__name__}: {error})."

@@ -25,6 +25,7 @@ from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.reading import Entry, read_records
 from crystalgui.core.errors import DataError, ResourceError
 from crystalgui.core.messages import ClassifyJob, Event, LogLine, Predicted, Prediction, Progress
+from crystalgui.core.models import cluster
 from crystalgui.core.models.predict import CHUNK, Classifier, rows
 from crystalgui.core.models.trained import WEIGHTS
 from crystalgui.core.reports.csv import cells, columns, lines, prediction
@@ -64,25 +65,37 @@ def classify(job: ClassifyJob) -> Generator[Event, None, None]:
         if journal.begun:
             yield LogLine(text=f"{len(journal.begun):,} crystals were classified before.")
             yield Predicted(rows=tuple(journal.begun))
-        yield from _answered(models, entries[len(journal.begun) :], journal, len(entries))
+        left = entries[len(journal.begun) :]
+        if job.scheduler:
+            yield Progress(done=0, text=f"Connecting to {job.scheduler}")
+            chunks = cluster.answered(job.scheduler, models, left, CHUNK)
+        else:
+            chunks = _here(models, left, 1 if len(entries) < FEW else CHUNK)
+        yield from _answered(chunks, journal, len(entries))
         journal.finish()
 
 
-def _answered(
-    models: Sequence[Classifier], entries: list[Entry], journal: Journal, total: int
-) -> Generator[Event, None, None]:
-    """Rows of the entries that are left, chunk by chunk."""
-    began, done = time.monotonic(), 0
-    size = 1 if total < FEW else CHUNK
+def _here(
+    models: Sequence[Classifier], entries: list[Entry], size: int
+) -> Iterator[list[Prediction]]:
+    """Rows of chunks of ``size`` files, answered on this machine."""
     found = read_records(entries)
     while chunk := list(itertools.islice(found, size)):
-        answered = rows(models, chunk)
+        yield rows(models, chunk)
+
+
+def _answered(
+    chunks: Iterator[list[Prediction]], journal: Journal, total: int
+) -> Generator[Event, None, None]:
+    """Keep and show rows as they come."""
+    began, before = time.monotonic(), len(journal.begun)
+    done = before
+    for answered in chunks:
         journal.append(answered)
         yield Predicted(rows=tuple(answered))
-        done += len(chunk)
-        eta = (time.monotonic() - began) / done * (len(entries) - done)
-        before = total - len(entries)
-        yield Progress(done=before + done, total=total, text="Classifying", eta=eta)
+        done += len(answered)
+        eta = (time.monotonic() - began) / (done - before) * (total - done)
+        yield Progress(done=done, total=total, text="Classifying", eta=eta)
 
 
 class Journal:
