@@ -19,6 +19,20 @@ Files = Annotated[
     list[Path], typer.Argument(metavar="PATH...", help="Files, folders or zips.", **UNCHECKED)
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+DeriveOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TARGET",
+        help="Another target that follows: tqc3 of tqc, metal of a band gap, space-group or "
+        "point-group of the structures.",
+    ),
+]
+PurifyOption = Annotated[
+    bool,
+    typer.Option(
+        "--purify", help="Merge doubles, drop contradictions, 60 atoms or more, and list them."
+    ),
+]
 
 
 def fail(text: str) -> int:

@@ -70,16 +70,8 @@ def import_dataset(job: ImportJob) -> Generator[Event, None, None]:
         return
     with Project.open(job.project) as project:
         folder = project.datasets_folder / safe_name(job.name)
-    summary = yield from import_crystals(
-        job.source,
-        job.labels,
-        job.name,
-        folder,
-        Wishes(derive=job.derive, purify=job.purify, atoms=job.atoms),
-    )
-    with Project.open(job.project) as project:
-        project.register_dataset(summary)
-    yield DatasetReady(summary=summary)
+    wishes = Wishes(derive=job.derive, purify=job.purify, atoms=job.atoms)
+    yield from import_into_folder(job.source, job.labels, job.name, folder, job.project, wishes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +83,15 @@ class Wishes:
     atoms: int = ATOMS
 
 
-def import_crystals(
-    source: Path, table: Path, name: str, folder: Path, wishes: Wishes | None = None
-) -> Generator[Event, None, DatasetSummary]:
-    """Read crystals and labels into a data set in ``folder``; returns its summary.
+def import_into_folder(
+    source: Path,
+    table: Path,
+    name: str,
+    folder: Path,
+    project: Path | None = None,
+    wishes: Wishes | None = None,
+) -> Generator[Event, None, None]:
+    """Read crystals and labels into a data set; yields progress and at last `DatasetReady`.
 
     Parameters
     ----------
@@ -102,6 +99,10 @@ def import_crystals(
         Folder or zip of structure files.
     table : Path
         CSV ``id,label``.
+    folder : Path
+        Of the data set.
+    project : Path, optional
+        That remembers it.
     wishes : Wishes, optional
 
     Raises
@@ -109,7 +110,19 @@ def import_crystals(
     DataError
         When labels or structures cannot be used.
     """
-    wishes = wishes or Wishes()
+    from crystalgui.core.store.project import Project
+
+    summary = yield from _imported(source, table, name, folder, wishes or Wishes())
+    if project is not None:
+        with Project.open(project) as opened:
+            opened.register_dataset(summary)
+    yield DatasetReady(summary=summary)
+
+
+def _imported(
+    source: Path, table: Path, name: str, folder: Path, wishes: Wishes
+) -> Generator[Event, None, DatasetSummary]:
+    """Write the data set; returns its summary."""
     labels = read_labels(table)
     yield Progress(done=0, text="Looking at the files")
     entries = _entries(source)

@@ -268,6 +268,9 @@ def train_from_files(
     epochs: int | None = None,
     seed: int = 0,
     overrides: Mapping[str, Scalar] | None = None,
+    *,
+    derive: str = "",
+    purify: bool = False,
 ) -> Iterator[Event]:
     """Import files and train on them; ``out`` becomes a project and a model folder.
 
@@ -278,6 +281,8 @@ def train_from_files(
     overrides : mapping
         Parameters of the model, or fields of `TrainRecipe` such as
         ``learning_rate``; ``split.seed`` and the like reach the split.
+    derive, purify
+        What becomes of the labels, as in `ImportJob`.
     """
     from crystalgui.core.datasets.importer import import_dataset
     from crystalgui.core.training.recipes import make_recipe
@@ -289,7 +294,14 @@ def train_from_files(
         wishes.setdefault("split.kind", way_for("crystals", str(wishes["split.left_out"])))
     devices.resolve(make_recipe(model, Path(), preset, epochs, seed, wishes).device)
     folder: Path | None = None
-    job = ImportJob(project=out, source=data, labels=labels, name=safe_name(data.stem))
+    job = ImportJob(
+        project=out,
+        source=data,
+        labels=labels,
+        name=safe_name(data.stem),
+        derive=derive,
+        purify=purify,
+    )
     for event in import_dataset(job):
         if isinstance(event, DatasetReady):
             folder = event.summary.folder
