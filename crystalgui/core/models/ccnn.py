@@ -9,14 +9,14 @@ features join again before the answer (row N14).
 The ``paper`` preset has the sizes of the authors' code.  It is told the space
 group, unless its global features are those of the cell alone.
 
-The ``small`` preset is asked for what a convolution can see of symmetry.  It
-works in the Niggli-reduced cell, on a torus without a rim, with band-limited
+The other presets look for what a convolution can see of symmetry.  They
+work in the Niggli-reduced cell, on a torus without a rim, with band-limited
 densities (an ideal anti-aliasing filter): the density of each learnt channel
 is convolved with itself, which is translation-invariant exactly and goes on to
-ordinary convolutions, and the density of all atoms with its own images under
-every operation of the lattice (`layers.coincidence`).  Nothing is told of the
-space group and no tolerance is set; which coincidences make which group is
-learnt.  Without own images it is a plain convolution network.
+ordinary convolutions.  ``small`` is told the symmetry.  ``blind`` is not: the
+density of all atoms is convolved with its own images, too, under every
+operation of the lattice (`layers.coincidence`).  No tolerance is set; which
+coincidences make which space group is learnt.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from crystalgui.core.cards import Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.layers.coincidence import Coincidence, SymmetryReading, closeness
@@ -44,6 +45,7 @@ from crystalgui.core.models.layers.encodings import (
 )
 from crystalgui.core.models.layers.graph import scatter_sum
 from crystalgui.core.models.layers.mlp import MLP
+from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
 
 _RIM = 2
@@ -125,8 +127,9 @@ class TorusPipeline(nn.Module):
 
     def forward(self, batch: Batch, atoms: Tensor) -> Tensor:
         """(b, size) of atoms (n, features)."""
-        images = self.coincidence(batch)
-        metric, frac = self.coincidence.reduced(batch, images.change)
+        images = self.coincidence(batch) if self.reading is not None else None
+        change = niggli(batch.lattice) if images is None else images.change
+        metric, frac = self.coincidence.reduced(batch, change)
         number = scatter_sum(torch.ones_like(frac[:, :1]), batch.graph, batch.size)
         written = self.write(atoms)
         factors = self.coincidence.factors(batch, frac, torch.complex(written, 0 * written))
@@ -141,7 +144,7 @@ class TorusPipeline(nn.Module):
             kinds / number,
             self.cell(cell_features(metric, number)),
         ]
-        if self.reading is not None:
+        if self.reading is not None and images is not None:
             parts.append(self.reading(images))
         return torch.cat(parts, 1)
 
@@ -175,8 +178,8 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
         rows=("N14",),
         summary=(
             "The atoms are written into a cube by their fractional coordinates and convolved. "
-            "The small preset convolves the density with itself and with its images under the "
-            "operations of the reduced lattice, and learns the symmetry from how they coincide."
+            "The blind preset is told nothing of the symmetry: it convolves the density with its "
+            "images under the operations of the reduced lattice and learns what coincides."
         ),
         params=(
             Param(
@@ -190,7 +193,7 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
             Param(name="images", label="Own images", default=True,
                   help="Whether a crystal is compared with its images under the operations of "
                   "its lattice (torus)."),
-            globals_param("composition", tuple(name for name in GLOBALS if name != "none")),
+            globals_param("none"),
             Param(name="voxels", label="Voxels", default=12, minimum=6, maximum=64,
                   help="Along each axis of the cube, rounded to what the pipeline can use."),
             Param(name="width", label="Channels", default=16, minimum=2, maximum=128,
@@ -201,6 +204,15 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
         ),
         presets={
             "small": {
+                "globals": "symmetry",
+                "images": False,
+                "dropout": 0.3,
+                "epochs": 20,
+                "batch_size": 128,
+                "learning_rate": 1e-3,
+                "weight_decay": 0.05,
+            },
+            "blind": {
                 "epochs": 15,
                 "batch_size": 128,
                 "learning_rate": 2e-3,
@@ -240,6 +252,11 @@ class CrystalConvolutionNetwork(CrystalModel):
         size = self.globals.size
         self.body: PublishedPipeline | TorusPipeline
         if self.published:
+            if not size:
+                raise ModelError(
+                    "The published pipeline writes the global vector into its cube.",
+                    "Choose another global vector than none.",
+                )
             channels = self.elements.size + 1  # and where there is any atom
             self.body = PublishedPipeline(points // 2 * 2, width, wide, channels, size)
             sizes: tuple[int, ...] = (self.body.size, 2 * wide, wide, max(wide // 2, 2))
@@ -247,8 +264,8 @@ class CrystalConvolutionNetwork(CrystalModel):
             points = max(points // 4 * 4, 8)
             images = bool(params["images"])
             self.body = TorusPipeline(self.elements.size, points, width, wide, images)
-            self.early = MLP(size, wide, wide)
-            sizes = (self.body.size + wide, 2 * wide, 2 * wide)
+            self.early = MLP(size, wide, wide) if size else None
+            sizes = (self.body.size + (wide if size else 0), 2 * wide, 2 * wide)
         self.head = MLP(*sizes, self.outputs, dropout=float(params["dropout"]))
 
     @classmethod
@@ -277,6 +294,8 @@ class CrystalConvolutionNetwork(CrystalModel):
             atoms = torch.cat([atoms, torch.ones_like(atoms[:, :1])], 1)
             seen = self.body(batch, atoms, known)
         else:
-            seen = torch.cat([self.body(batch, atoms), self.early(known)], 1)
+            seen = self.body(batch, atoms)
+            if self.early is not None:
+                seen = torch.cat([seen, self.early(known)], 1)
         out: Tensor = self.head(seen)
         return out

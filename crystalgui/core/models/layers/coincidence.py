@@ -91,6 +91,17 @@ def operations() -> Tensor:
     return found[finite & ~(found == eye).all((1, 2))]
 
 
+@functools.cache
+def _turned(most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices h (k, 3), and for each operation where W^T h is among them (w, k) and whether."""
+    index = torch.tensor(list(itertools.product(range(-most, most + 1), repeat=3)))
+    turned = index @ operations()
+    inside = (turned.abs() <= most).all(2)
+    edge = 2 * most + 1
+    place = ((turned + most) * torch.tensor([edge * edge, edge, 1])).sum(2)
+    return index, place.clamp(0, edge**3 - 1), inside
+
+
 class Coincidence(nn.Module):
     """Structure factors and images of crystals in their reduced cells.
 
@@ -105,17 +116,13 @@ class Coincidence(nn.Module):
     def __init__(self, most: int = 3, points: int = 10) -> None:
         super().__init__()
         self.most, self.points = most, points
-        index = torch.tensor(list(itertools.product(range(-most, most + 1), repeat=3)))
-        turned = index @ operations()  # W^T h, for every operation
-        inside = (turned.abs() <= most).all(2)
-        edge = 2 * most + 1
-        place = ((turned + most) * torch.tensor([edge * edge, edge, 1])).sum(2)
+        index, place, inside = _turned(most)
         self.index: Tensor
         self.place: Tensor
         self.inside: Tensor
         self.operations: Tensor
         self.register_buffer("index", index, persistent=False)
-        self.register_buffer("place", place.clamp(0, edge**3 - 1), persistent=False)
+        self.register_buffer("place", place, persistent=False)
         self.register_buffer("inside", inside, persistent=False)
         self.register_buffer("operations", operations(), persistent=False)
         self._memory: dict[bytes, tuple[Tensor, Tensor, Tensor]] = {}
