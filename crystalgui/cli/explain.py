@@ -81,9 +81,10 @@ def _say(ready: ExplainReady) -> None:
     row, shared = ready.prediction, ready.saliency
     what = f"log probability of {ready.asked}" if ready.asked else "value"
     print(f"{row.file}: {row.formula}, {row.space_group}: {row.prediction}", file=sys.stderr)
+    others = "other elements" if shared.method == "occlusion" else "no atom vectors"
     print(
-        f"{what} {shared.answer:.4f} = {shared.reference:.4f} without the atoms "
-        f"+ {shared.total:.4f} of the atoms, in {ready.unit or 'its unit'}",
+        f"{what}: {shared.answer:.4f} {ready.unit}; with {others} {shared.reference:.4f}; "
+        f"the atoms give {shared.total:.4f}",
         file=sys.stderr,
     )
     for warning in ready.warnings:

@@ -126,6 +126,8 @@ def explanation(
         yield Progress(done=0, text="Following gradients")
         saliency = gradient(question)
     else:
+        if any(limit is not None and limit.elements for limit in classifier.limits()):
+            by = "elements"  # replaced orbit by orbit, they could be too many for the network
         group = record.crystal.species if by == "elements" else record.orbit
         _, groups = np.unique(group, return_inverse=True)
         saliency = yield from occlusion(question, groups.reshape(-1).astype(np.int64), seed, by)

@@ -35,7 +35,7 @@ Ints = NDArray[np.int64]
 ASKED, FEWEST, MOST = 480, 4, 32
 """Crystals to ask in one explanation, and orders of replacement at least and at most."""
 CHUNK = 128
-NODES = 24
+NODES = 48
 """Points of the Gauss-Legendre quadrature along the path of the gradients."""
 TINY = 1e-12
 
@@ -174,6 +174,7 @@ def gradient(question: Question) -> Saliency:
             hook.remove()
     per_node = scaled.shares(answers[:-2] @ torch.from_numpy(weights / 2).to(answers))
     share = per_node.reshape(len(path), -1).sum(0)
+    reference, answer = answers[-2:].tolist()
     # A node of an orbit stands for all its atoms.
     values = (share / np.bincount(token))[token]
     return Saliency(
@@ -181,8 +182,8 @@ def gradient(question: Question) -> Saliency:
         by="orbits" if len(share) < len(token) else "atoms",
         values=values,
         error=np.zeros(len(token)),
-        answer=float(answers[-1]),
-        reference=float(answers[-2]),
+        answer=answer,
+        reference=reference,
         total=float(values.sum()),
         samples=NODES,
     )
