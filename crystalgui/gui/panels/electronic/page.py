@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.electronic.bands_room import BandsRoom, spread
+from crystalgui.gui.panels.electronic.certificate_card import node_colour
 from crystalgui.gui.panels.electronic.gaps_card import GapsCard
 from crystalgui.gui.panels.electronic.rooms import Rooms
 from crystalgui.gui.panels.electronic.zone_card import ZoneCard
@@ -358,7 +359,6 @@ class ElectronicPanel(QWidget):
         if view is None:
             return
         from crystalgui.core.physics.brillouin import fold
-        from crystalgui.gui.panels.electronic.certificate_card import node_colour
 
         marks: list[tuple[str, np.ndarray, str]] = []
         filling = self._filling

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.errors import CrystalError, FileError
+from crystalgui.gui.panels.electronic.certificate_card import node_colour
 from crystalgui.gui.theme import SPACE, class_colour, colour, font, theme
 from crystalgui.gui.widgets import Card, Chip, Text, small_print
 
@@ -233,8 +234,6 @@ class ZoneCard(Card):
         )
 
     def _show_nodes(self, found: ZoneNodes) -> None:
-        from crystalgui.gui.panels.electronic.certificate_card import node_colour
-
         self._found = found
         if self.view is not None:
             self.view.set_nodes(
@@ -347,8 +346,6 @@ class ZoneCard(Card):
 
     def _describe(self) -> None:
         """The key of colours, and what was found."""
-        from crystalgui.gui.panels.electronic.certificate_card import node_colour
-
         items: list[tuple[str, str]] = []
         words = []
         if self._found is not None:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -70,7 +70,6 @@ class TrainPanel(QWidget):
         self._wanted_data = ""
         self.banner = Banner()
         self.setup = SetupView()
-        self.live = LiveView(session.monitors, session.lane)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -78,7 +77,7 @@ class TrainPanel(QWidget):
         layout.addWidget(self.banner)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.setup)
-        self.stack.addWidget(self.live)
+        self._live: LiveView | None = None
         self._phase_data: PhaseDataPage | None = None
         self._invariance: InvariancePage | None = None
         layout.addWidget(self.stack, 1)
@@ -86,9 +85,7 @@ class TrainPanel(QWidget):
         self._take_catalogue()
         self._take_datasets()
         self._offer_interrupted()
-        shown = session.runs.live or session.runs.watched
-        if shown is not None:
-            self.show_run(shown)
+        QTimer.singleShot(0, self, self._show_watched)  # the page first, then its curves
 
     def _head(self) -> QWidget:
         head = QWidget()
@@ -140,11 +137,6 @@ class TrainPanel(QWidget):
         self.setup.data.explore_asked.connect(self.explore_phase_data)
         self.setup.estimate_asked.connect(self.estimate)
         self.setup.train_asked.connect(self.train)
-        self.live.stop_asked.connect(runs.stop_after_epoch)
-        self.live.cancel_asked.connect(runs.cancel)
-        self.live.resume_asked.connect(self.resume)
-        self.live.cell_clicked.connect(self.cell_chosen)
-        self.live.floor_asked.connect(self.set_floor)
         self.setup.network.failed.connect(session.notify.error)
         session.monitors.changed.connect(self._inside_changed)
 
@@ -238,6 +230,20 @@ class TrainPanel(QWidget):
             )
 
     @property
+    def live(self) -> LiveView:
+        """Curves of the run that is watched, built when there is one."""
+        if self._live is None:
+            self._live = live = LiveView(self._session.monitors, self._session.lane)
+            self.stack.addWidget(live)
+            runs = self._session.runs
+            live.stop_asked.connect(runs.stop_after_epoch)
+            live.cancel_asked.connect(runs.cancel)
+            live.resume_asked.connect(self.resume)
+            live.cell_clicked.connect(self.cell_chosen)
+            live.floor_asked.connect(self.set_floor)
+        return self._live
+
+    @property
     def phase_data(self) -> PhaseDataPage:
         """Flow and views of data sets of Hamiltonians, built when first wanted."""
         if self._phase_data is None:
@@ -260,6 +266,11 @@ class TrainPanel(QWidget):
         return self._invariance
 
     def _room(self, page: int) -> QWidget:
+        """A room, built when it is first shown."""
+        if page == 0:
+            return self.setup
+        if page == 1:
+            return self.live
         return self.phase_data if page == 2 else self.invariance
 
     def show_invariance(self) -> None:
@@ -315,11 +326,15 @@ class TrainPanel(QWidget):
         self.live_chip.setChecked(True)
         self._title.setText(view.title)
 
+    def _show_watched(self) -> None:
+        shown = self._session.runs.live or self._session.runs.watched
+        if shown is not None and (self._live is None or self._live.run is not shown):
+            self.show_run(shown)
+
     def _turn(self, page: int) -> None:
-        shown: QWidget = (self.setup, self.live)[page] if page < 2 else self._room(page)
-        self.stack.setCurrentWidget(shown)
-        run = self.live.run
-        self._title.setText(run.title if page == 1 and run is not None else "")
+        self.stack.setCurrentWidget(self._room(page))
+        run = self.live.run if page == 1 else None
+        self._title.setText(run.title if run is not None else "")
 
     # -------------------------------------------------------------- answers
 
@@ -349,16 +364,18 @@ class TrainPanel(QWidget):
                 self._say_failure(recipe, row, train=False)
 
     def _run_changed(self, view: RunView) -> None:
-        if view is self.live.run:
-            self.live.mark()
+        if self._live is not None and view is self._live.run:
+            self._live.mark()
 
     def _inside_changed(self, run_id: str) -> None:
-        if self.live.run is not None and run_id == self.live.run.run_id:
-            self.live.mark()
+        live = self._live
+        if live is not None and live.run is not None and run_id == live.run.run_id:
+            live.mark()
 
     def _confusion_changed(self, view: RunView) -> None:
-        if view is self.live.run and self.live.isVisible():
-            self.live.mark_confusion()
+        live = self._live
+        if live is not None and view is live.run and live.isVisible():
+            live.mark_confusion()
 
     def _run_ended(self, view: RunView) -> None:
         row = self._session.jobs.row(view.job_id)

@@ -30,6 +30,12 @@ class _Body(QWidget):
         return False
 
 
+def _share(card: Card, least: int) -> None:
+    """Rows share the height; below this they scroll."""
+    card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+    card.setMinimumHeight(least)
+
+
 class LiveView(QWidget):
     """Cards about one run; drawn by the frame clock, at most 30 times a second.
 
@@ -59,21 +65,18 @@ class LiveView(QWidget):
         self.run: RunView | None = None
         self.estimate: EstimateReady | None = None
         self._readings = monitors
+        self._lane = lane
+        self._inside: MonitorCards | None = None
         self.loss, self.metric = LossCard(), MetricCard()
         self.confusion, self.run_card = ConfusionCard(), RunCard()
-        self.inside = MonitorCards(lane, parent=self)
         self._front: Card = self.loss
         for shrinking, least in (
             (self.loss, 180),
             (self.metric, 180),
             (self.confusion, 210),
-            (self.inside.attention, 220),
-            (self.inside.history, 220),
-            (self.inside.gradients, 220),
             (self.run_card, 250),
-        ):  # rows share the height; below this they scroll
-            shrinking.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-            shrinking.setMinimumHeight(least)
+        ):
+            _share(shrinking, least)
         for card, other, word in (
             (self.loss, self.metric, "metric"),
             (self.metric, self.loss, "loss"),
@@ -106,7 +109,18 @@ class LiveView(QWidget):
         card.stop_asked.connect(lambda: self.stop_asked.emit(self.run))
         card.cancel_asked.connect(lambda: self.cancel_asked.emit(self.run))
         card.resume_asked.connect(lambda: self.resume_asked.emit(self.run))
-        self.inside.floor_asked.connect(lambda floor: self.floor_asked.emit(self.run, floor))
+
+    @property
+    def inside(self) -> MonitorCards:
+        """Attention, gradients and their history, built for the first run that tells of them."""
+        if self._inside is None:
+            self._inside = inside = MonitorCards(self._lane, parent=self)
+            for card in (inside.attention, inside.history, inside.gradients):
+                _share(card, 220)
+                card.setParent(self)
+                card.hide()
+            inside.floor_asked.connect(lambda floor: self.floor_asked.emit(self.run, floor))
+        return self._inside
 
     # ------------------------------------------------------------ arrangement
 
@@ -119,25 +133,24 @@ class LiveView(QWidget):
 
     def _arrange(self) -> None:
         """Two rows, or three when the network can be looked into."""
-        found, inside = self.monitors, self.inside
-        crowded = bool(found)
+        found = self.monitors
         rows: list[tuple[Card, Card]] = [(self.loss, self.confusion)]
+        left: Card = self.metric
         if found.attention:
-            rows.append((inside.attention, inside.history))
-            left: Card = inside.gradients if found.gradients else self.metric
-            crowded = left is not self.metric
+            rows.append((self.inside.attention, self.inside.history))
+            left = self.inside.gradients if found.gradients else self.metric
         elif found.gradients:
-            rows.append((inside.gradients, inside.history))
-            left, crowded = self.metric, False
-        else:
-            left = self.metric
+            rows.append((self.inside.gradients, self.inside.history))
+        crowded = left is not self.metric
         rows.append((left, self.run_card))
         if tuple(rows) == self._rows:
             return
         self._rows = tuple(rows)
         shown = {card for row in rows for card in row}
-        every = (self.loss, self.metric, self.confusion, self.run_card)
-        for card in (*every, inside.attention, inside.history, inside.gradients):
+        every: list[Card] = [self.loss, self.metric, self.confusion, self.run_card]
+        if self._inside is not None:
+            every += [self._inside.attention, self._inside.history, self._inside.gradients]
+        for card in every:
             self._grid.removeWidget(card)
             card.setVisible(card in shown)
         for line in range(3):
