@@ -14,6 +14,7 @@ from crystalgui.core.cards import Card, Param
 from crystalgui.core.datasets.images.dataset import ImageDataset
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import (
+    AttentionReady,
     DatasetSummary,
     Done,
     ErrorInfo,
@@ -303,3 +304,50 @@ def test_a_real_sweep_fills_in(qtbot: QtBot, session: Session, tmp_path: Path) -
     qtbot.waitUntil(lambda: run.stored is not None)
     assert run.stored is not None
     assert run.stored.sweep == recipe
+
+
+# ------------------------------------------------------------------ its inside
+
+INSIDE = tuple(f"torus, χ = {chi}, repeat 1" for chi in (0, 2))
+
+
+def _look(network: str, epoch: int, first: float) -> AttentionReady:
+    return AttentionReady(
+        run_id="", network=network, epoch=epoch, layers=("0 input", "1 conv"), mean=(first, 0.5),
+        std=(0.1, 0.1), quantiles=((0.1, 0.2, 0.3, 0.4, 0.5),) * 2, saturated=(False, False),
+        samples=40,
+    )  # fmt: skip
+
+
+def test_the_inside_of_a_network_of_a_sweep_is_chosen(
+    qtbot: QtBot, page: RunsPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    run = session.runs.runs[0]
+    with Project.open(session.project.folder) as project:
+        for epoch in (0, 1):
+            project.run(run.run_id).append_monitor(_look(INSIDE[0], epoch, 0.2 + epoch / 10))
+    page.sweep.inside.click()
+    details = page.details
+    attention = details.inside.attention
+    qtbot.waitUntil(lambda: attention.isVisibleTo(details))
+    assert details.networks.currentText() == INSIDE[0]
+    assert details.inside.history.plot.values.shape == (2, 2)
+    page.resume()
+    qtbot.waitUntil(lambda: bool(engine.jobs))
+    engine.send(Started(title="Sweep"), RunCreated(run_id=run.run_id, folder=run.folder))
+    live = (replace(_look(INSIDE[1], epoch, 0.8), run_id=run.run_id) for epoch in (0, 1, 2))
+    engine.send(*live)
+    qtbot.waitUntil(lambda: attention.title == "Attention, epoch 2")  # the newest is followed
+    assert details.networks.currentText() == INSIDE[1]
+    assert details.networks.count() == 2
+    details.networks.activated.emit(0)
+    assert attention.title == "Attention, epoch 1"
+    assert details.inside.history.plot.values[0].tolist() == pytest.approx([0.2, 0.3])
+    engine.send(replace(_look(INSIDE[1], 3, 0.8), run_id=run.run_id))
+    qtbot.waitUntil(lambda: len(session.monitors.of(run.run_id, INSIDE[1]).attention) == 4)
+    assert attention.title == "Attention, epoch 1"
+    assert details.networks.currentText() == INSIDE[0]
+    details.networks.activated.emit(1)
+    assert attention.title == "Attention, epoch 3"
+    assert details.text().startswith("Status")

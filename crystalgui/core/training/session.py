@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from crystalgui.core import errors, stopping
+from crystalgui.core import stopping
 from crystalgui.core.cards import Scalar
 from crystalgui.core.datasets.collate import batches
 from crystalgui.core.datasets.dataset import load_summary, safe_name
@@ -31,7 +31,6 @@ from crystalgui.core.messages import (
     LogLine,
     Progress,
     RunCreated,
-    Stopped,
     TrainJob,
     TrainRecipe,
 )
@@ -44,6 +43,7 @@ from crystalgui.core.training.attention import gate_of
 from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.export import BEST, finish
 from crystalgui.core.training.inputs import Table, checked, known_prototypes, shared
+from crystalgui.core.training.lifecycle import lived
 from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, optimiser
@@ -65,30 +65,19 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
     CrystalError
         Bad recipe, data or checkpoint, NaN loss, no memory.
     """
-    project = Project.open(job.project)
-    run: Run | None = None
-    try:
-        prepared = None if job.run_id else plan(job.recipe)
-        begun = project.create_run(job.recipe) if prepared else project.run(job.run_id)
-        begun.set_status("running")
-        run = begun
-        yield RunCreated(run_id=run.id, folder=run.folder)
-        prepared = prepared or plan(run.recipe)
-        finished = yield from _train(project, run, prepared, stop)
-        run.set_status("done" if finished else "stopped")
-        if not finished:
-            yield Stopped(run_id=run.id)
-    except (GeneratorExit, KeyboardInterrupt, errors.Stopped):
-        if run is not None:
-            run.set_status("stopped")
-        raise
-    except BaseException as error:
-        if run is not None:
-            run.log(f"failed: {error}")
-            run.set_status("failed")
-        raise
-    finally:
-        project.close()
+    prepared: Plan | None = None
+
+    def begin(project: Project) -> Run:
+        nonlocal prepared
+        if job.run_id:
+            return project.run(job.run_id)
+        prepared = plan(job.recipe)
+        return project.create_run(job.recipe)
+
+    def work(project: Project, run: Run) -> Generator[Event, None, bool]:
+        return (yield from _train(project, run, prepared or plan(run.recipe), stop))
+
+    yield from lived(job.project, begin, work)
 
 
 def _train(

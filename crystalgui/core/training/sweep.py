@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgui.core import errors
 from crystalgui.core.datasets.kinds import NOUNS, ROLLED, STACKABLE
 from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.errors import DataError, ModelError
@@ -37,7 +36,6 @@ from crystalgui.core.messages import (
     LogLine,
     Progress,
     RunCreated,
-    Stopped,
     SweepJob,
     SweepNetwork,
     SweepPoint,
@@ -59,6 +57,7 @@ from crystalgui.core.training import replicas
 from crystalgui.core.training.attention import Gate, gate_of
 from crystalgui.core.training.grouping import group_of
 from crystalgui.core.training.inputs import Table
+from crystalgui.core.training.lifecycle import lived
 from crystalgui.core.training.loop import Flag
 from crystalgui.core.training.plan import Plan, plan
 from crystalgui.core.training.stack import Task
@@ -396,24 +395,25 @@ def sweep(job: SweepJob, stop: Flag | None = None) -> Generator[Event, None, Non
     CrystalError
         Bad recipe or data, a run that is no sweep, no memory.
     """
-    project = Project.open(job.project)
-    run: Run | None = None
-    try:
-        dataset = None if job.run_id else load(job.recipe.base.dataset)
-        if dataset is not None:
-            check(job.recipe, dataset)
-        begun = project.run(job.run_id) if job.run_id else project.create_sweep(job.recipe)
-        recipe = sweep_recipe(begun)
-        begun.set_status("running")
-        run = begun
-        yield RunCreated(run_id=run.id, folder=run.folder)
-        dataset = dataset or load(recipe.base.dataset)
-        _same_data(run, dataset)
+    dataset: AnyDataset | None = None
+
+    def begin(project: Project) -> Run:
+        nonlocal dataset
+        if job.run_id:
+            return project.run(job.run_id)
+        dataset = load(job.recipe.base.dataset)
+        check(job.recipe, dataset)
+        return project.create_sweep(job.recipe)
+
+    def work(_project: Project, run: Run) -> Generator[Event, None, bool]:
+        recipe = sweep_recipe(run)
+        data = dataset or load(recipe.base.dataset)
+        _same_data(run, data)
         done, keep = _kept(run, recipe)
         yield _said(run, recipe)
         ready = yield from sweep_points(
             recipe,
-            dataset,
+            data,
             done=done,
             keep=keep,
             stop=stop,
@@ -421,21 +421,9 @@ def sweep(job: SweepJob, stop: Flag | None = None) -> Generator[Event, None, Non
             checkpoint=run.file(CHECKPOINT),
             watch=_watch(run),
         )
-        finished = len(ready) == recipe.size
-        run.set_status("done" if finished else "stopped")
-        if not finished:
-            yield Stopped(run_id=run.id)
-    except (GeneratorExit, KeyboardInterrupt, errors.Stopped):
-        if run is not None:
-            run.set_status("stopped")
-        raise
-    except BaseException as error:
-        if run is not None:
-            run.log(f"failed: {error}")
-            run.set_status("failed")
-        raise
-    finally:
-        project.close()
+        return len(ready) == recipe.size
+
+    yield from lived(job.project, begin, work)
 
 
 def sweep_into(

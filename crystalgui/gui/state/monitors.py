@@ -167,7 +167,7 @@ def full_name(names: Sequence[str], place: int) -> str:
 
 
 class MonitorsState(QObject):
-    """`Monitors` of every run that was seen in this session.
+    """`Monitors` of every run that was seen in this session; of a sweep, of several networks.
 
     Signals
     -------
@@ -179,7 +179,7 @@ class MonitorsState(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runs: dict[str, Monitors] = {}
+        self._runs: dict[str, dict[str, Monitors]] = {}
         self._read: set[str] = set()
         self._lane: Lane | None = None
 
@@ -188,14 +188,20 @@ class MonitorsState(QObject):
         jobs.event.connect(self.handle)
         self._lane = lane
 
-    def of(self, run_id: str) -> Monitors:
-        """Readings of a run; empty when there are none."""
-        return self._runs.setdefault(run_id, Monitors()) if run_id else Monitors()
+    def of(self, run_id: str, network: str = "") -> Monitors:
+        """Readings of a run, or of a network of a sweep; empty when there are none."""
+        if not run_id:
+            return Monitors()
+        return self._runs.setdefault(run_id, {}).setdefault(network, Monitors())
+
+    def networks(self, run_id: str) -> tuple[str, ...]:
+        """Networks of a run that were looked into, oldest first; one without a name is its own."""
+        return tuple(name for name, found in self._runs.get(run_id, {}).items() if found)
 
     def handle(self, event: Event) -> None:
         """Take an event of a job."""
         if isinstance(event, AttentionReady | GradientsReady):
-            self.of(event.run_id).add(event)
+            self.of(event.run_id, event.network).add(event)
             self.changed.emit(event.run_id)
 
     def load(self, run_id: str, folder: Path | None) -> None:
@@ -206,10 +212,17 @@ class MonitorsState(QObject):
 
         def answered(kept: list[Reading]) -> None:
             if kept:
-                self.of(run_id).fill(kept)
+                self._fill(run_id, kept)
                 self.changed.emit(run_id)
 
         self._lane.run(read_monitors, folder, run_id, on_answer=answered, owner=self)
+
+    def _fill(self, run_id: str, kept: list[Reading]) -> None:
+        """Put what the store kept before what came live."""
+        live = self._runs.pop(run_id, {})
+        for name in dict.fromkeys((*(reading.network for reading in kept), *live)):
+            found = self._runs.setdefault(run_id, {}).setdefault(name, live.get(name, Monitors()))
+            found.fill(reading for reading in kept if reading.network == name)
 
 
 def read_monitors(folder: Path, run_id: str) -> list[Reading]:

@@ -22,6 +22,10 @@ from crystalgui.core.messages import (
     RunCreated,
     SplitSpec,
     StepMetrics,
+    SweepJob,
+    SweepNetwork,
+    SweepPoint,
+    SweepRecipe,
     TrainJob,
     TrainRecipe,
 )
@@ -30,6 +34,8 @@ from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import FILE, Monitored
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import loop
+from crystalgui.core.training import sweep as sweeps
+from crystalgui.core.training.grouping import Group
 from crystalgui.core.training.session import LAST, train
 
 T = TypeVar("T", bound=Event)
@@ -198,3 +204,59 @@ def test_kinds_without_attention_tell_gradients_alone(recipe: TrainRecipe, tmp_p
     events = list(train(TrainJob(project=tmp_path, recipe=plain)))
     assert not of(events, AttentionReady)
     assert [e.epoch for e in of(events, GradientsReady)] == [0, 1]
+
+
+# ------------------------------------------------------------------ sweeps
+
+
+@pytest.fixture
+def swept(recipe: TrainRecipe, monkeypatch: pytest.MonkeyPatch) -> SweepRecipe:
+    """A network with attention at two degrees of rolling, one after the other."""
+    monkeypatch.setattr(sweeps, "group_of", lambda task, wanted: Group(1, 1))
+    free = SweepNetwork(title="free", model="extractor", params=recipe.params)
+    base = replace(recipe, model="", params={}, ema=0.0, batch_size=40, epochs=2)
+    return SweepRecipe(title="lines", base=base, networks=(free,), rollings=(0, 2), repeats=1)
+
+
+NAMES = ("free, χ = 0, repeat 1", "free, χ = 2, repeat 1")
+
+
+def test_the_first_network_of_every_group_of_a_sweep(swept: SweepRecipe, tmp_path: Path) -> None:
+    events = list(sweeps.sweep(SweepJob(project=tmp_path, recipe=swept)))
+    attention = of(events, AttentionReady)
+    assert [(e.network, e.epoch) for e in attention] == [(n, k) for n in NAMES for k in (0, 1, 2)]
+    assert [(e.network, e.epoch) for e in of(events, GradientsReady)] == [
+        (e.network, e.epoch) for e in attention
+    ]
+    assert all(e.layers == READ and e.floor == e.least == 0.1 for e in attention)
+    assert attention[0].mean != attention[2].mean
+    run_id = of(events, RunCreated)[0].run_id
+    with Project.open(tmp_path) as project:
+        assert of(project.run(run_id).monitors(), AttentionReady) == attention
+    blind = list(sweeps.sweep_points(swept))  # looking changes nothing
+    assert not of(blind, AttentionReady)
+    assert [(p.rolling, p.cost) for p in of(blind, SweepPoint)] == [
+        (p.rolling, p.cost) for p in of(events, SweepPoint)
+    ]
+
+
+def test_a_killed_sweep_keeps_each_epoch_once(swept: SweepRecipe, tmp_path: Path) -> None:
+    straight = list(sweeps.sweep(SweepJob(project=tmp_path / "a", recipe=swept)))
+    events: list[Event] = []
+    generator = sweeps.sweep(SweepJob(project=tmp_path / "b", recipe=swept))
+    for event in generator:
+        events.append(event)
+        if isinstance(event, AttentionReady) and (event.network, event.epoch) == (NAMES[1], 1):
+            generator.close()
+            break
+    run_id = of(events, RunCreated)[0].run_id
+    with Project.open(tmp_path / "b") as project:  # as if killed between the look and the save
+        run = project.run(run_id)
+        last = next(e for e in reversed(run.monitors()) if isinstance(e, AttentionReady))
+        run.append_monitor(replace(last, epoch=2, samples=1))
+    list(sweeps.sweep(SweepJob(project=tmp_path / "b", recipe=swept, run_id=run_id)))
+    with Project.open(tmp_path / "b") as project:
+        kept = without_ids(project.run(run_id).monitors())
+    with Project.open(tmp_path / "a") as project:
+        whole = project.run(of(straight, RunCreated)[0].run_id).monitors()
+    assert kept == without_ids(whole)

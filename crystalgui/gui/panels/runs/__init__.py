@@ -182,6 +182,7 @@ class RunsPanel(QWidget):
         self.rename_button.clicked.connect(lambda: self._edit(TITLE))
         self.bin_button.clicked.connect(self.bin_or_restore)
         self.details.closed.connect(self.details.hide)
+        self.sweep.inside.clicked.connect(self.show_details)
         for key, act in (
             (QKeySequence.StandardKey.Copy, self.copy),
             (QKeySequence.StandardKey.Delete, self.bin_or_restore),
@@ -266,13 +267,13 @@ class RunsPanel(QWidget):
     def _detail(self, run: RunView) -> None:
         monitors = self._session.monitors
         self.details.show_run(run)
-        self.details.show_monitors(monitors.of(run.run_id), run)
+        self.details.show_inside(monitors, run)
         monitors.load(run.run_id, run.folder)
 
     def _inside_changed(self, run_id: str) -> None:
         chosen = self.selected()[:1]
         if self.details.isVisible() and chosen and chosen[0].run_id == run_id:
-            self.details.show_monitors(self._session.monitors.of(run_id), chosen[0])
+            self.details.show_inside(self._session.monitors, chosen[0])
 
     def bin_or_restore(self) -> None:
         """Delete to the bin, or bring back from it."""

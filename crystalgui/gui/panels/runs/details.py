@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import SweepRecipe, TrainRecipe
 from crystalgui.gui.panels.quantities import duration, metric_name, real
 from crystalgui.gui.panels.train.monitors import MonitorCards
-from crystalgui.gui.state.monitors import Monitors
+from crystalgui.gui.state.monitors import Monitors, MonitorsState
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_text
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
     from crystalgui.engine.lane import Lane
 
 NARROW, WIDE = 320, 420
+RESULTS, SETTINGS = ("Run", "Best epoch", "Test"), ("Recipe", "Model", "Split")
+MOST = 24
+"""Networks of a sweep that are listed at once."""
 HIDDEN = ("dataset", "params", "split", "title", "model", "preset")
 
 
 class DetailsCard(Card):
     """Recipe, metrics and place of one run, and what it kept of its inside.
+
+    Of a sweep the inside is that of the network that is chosen; the newest one
+    is followed.
 
     Signals
     -------
@@ -48,24 +55,39 @@ class DetailsCard(Card):
         column.setContentsMargins(0, 0, SPACE[1], 0)
         self._tables: dict[str, KeyValues] = {}
         self._titles: dict[str, SectionTitle] = {}
-        for name in ("Run", "Best epoch", "Test", "Recipe", "Model", "Split"):
-            self._titles[name] = SectionTitle(name)
-            column.addWidget(self._titles[name])
-            self._tables[name] = KeyValues()
-            column.addWidget(self._tables[name])
+        self._add_tables(column, RESULTS)
+        self.networks = QComboBox()
+        self.networks.setAccessibleName("Network of the sweep")
+        self.networks.setToolTip("The first network of every group that is trained together")
+        self.networks.setMaxVisibleItems(MOST)
+        self.networks.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.networks.activated.connect(self._choose)
+        column.addWidget(self.networks)
         self.inside = MonitorCards(lane, steer=False, parent=self)
         self._parts = (self.inside.attention, self.inside.history, self.inside.gradients)
         for part in self._parts:
             part.setProperty("card", False)  # no frame within a frame
             part.setFixedHeight(250)
             column.addWidget(part)
-        self.show_monitors(Monitors())
+        self._readings: MonitorsState | None = None
+        self._run: RunView | None = None
+        self._chosen = ""
+        self._show(Monitors())
+        self._add_tables(column, SETTINGS)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         self.body.addWidget(scroll, 1)
+
+    def _add_tables(self, column: QVBoxLayout, names: tuple[str, ...]) -> None:
+        """A heading and a table of each name."""
+        for name in names:
+            self._titles[name] = SectionTitle(name)
+            column.addWidget(self._titles[name])
+            self._tables[name] = KeyValues()
+            column.addWidget(self._tables[name])
 
     def show_run(self, run: RunView) -> None:
         """Show this run."""
@@ -74,14 +96,36 @@ class DetailsCard(Card):
             self._tables[name].set_rows(rows)
             self._titles[name].setVisible(bool(rows))
 
-    def show_monitors(self, monitors: Monitors, run: RunView | None = None) -> None:
+    def show_inside(self, readings: MonitorsState, run: RunView) -> None:
         """Show what the run kept of its inside; nothing when it kept nothing."""
+        if run is not self._run:
+            self._chosen = ""
+        self._readings, self._run = readings, run
+        names = readings.networks(run.run_id)
+        name = self._chosen if self._chosen in names else (names[-1] if names else "")
+        known = tuple(self.networks.itemText(i) for i in range(self.networks.count()))
+        if known != names:
+            self.networks.clear()
+            self.networks.addItems(names)
+        self.networks.setCurrentIndex(names.index(name) if names else -1)
+        self._show(readings.of(run.run_id, name), name)
+
+    def _choose(self, place: int) -> None:
+        """Look at a network; the newest one is followed."""
+        self._chosen = self.networks.itemText(place) if place < self.networks.count() - 1 else ""
+        if self._readings is not None and self._run is not None:
+            self.show_inside(self._readings, self._run)
+
+    def _show(self, monitors: Monitors, network: str = "") -> None:
+        """Show these readings, and which of several networks they are of."""
         there = bool(monitors.attention), bool(monitors), bool(monitors.gradients)
         for part, shown in zip(self._parts, there, strict=True):
             part.setVisible(shown)
+        self.networks.setVisible(bool(network))
         self.setMinimumWidth(NARROW if not monitors else WIDE)
-        if monitors and run is not None:
-            self.inside.show_run(monitors, run.recipe.epochs, run.run_id)
+        if monitors and self._run is not None:
+            origin = "-".join([self._run.run_id, *re.findall(r"\w+", network)])
+            self.inside.show_run(monitors, self._run.recipe.epochs, origin)
 
     def text(self) -> str:
         """All rows as TSV."""

@@ -63,6 +63,9 @@ class SweepCard(Card):
             views.addButton(chip)
             self.tools.addWidget(chip)
             self.chips[quantity] = chip
+        self.inside = Chip("inside", tooltip="Attention and gradients of its networks")
+        self.inside.setObjectName("sweepInside")
+        self.tools.addWidget(self.inside)
         self.export = ExportChip(self, (self.plot,), "sweep", self.table, session.lane)
         self.report = Chip("report", tooltip="Write tables and the figure of every group")
         self.report.clicked.connect(self.ask_report)
