@@ -11,12 +11,16 @@ Cartesian, so it is *not* invariant under rotations.  The ``small`` preset
 works on orbits of equivalent atoms with distances only, which is invariant,
 and adds what symmetry-based classification is made of: site symmetries with
 multiplicities, and the electron count of the primitive cell modulo the
-fillings that space groups allow.
+fillings that space groups allow.  The ``geometry`` features are told nothing
+of the symmetry (nor of primitive cells), so that it can be asked for: all
+atoms, distances, edge vectors along the Cartesian axes and along those of the
+cell, and the cell itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,17 +38,22 @@ from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
 
 _LEFT_STEP = 25
+_DIRECTIONS = 12
+_CELL = ("cell waves", "lengths", "angles", "handedness", "volume", "atoms")
 
 
 class Block(nn.Module):
-    """One graph-network block: edges, nodes, global; each with a skip.
+    """One graph-network block: edges, nodes, global; each with a skip, or without (row N25).
 
     The first layer of each update is split by its inputs, so that products
     with node and global vectors are made once a node, not once an edge.
     """
 
-    def __init__(self, width: int, wide: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, wide: int, layers: int, dropout: float, skips: bool = True
+    ) -> None:
         super().__init__()
+        self.skips = skips
         self.source = nn.Linear(width, width)
         self.target = nn.Linear(width, width, bias=False)
         self.context = nn.Linear(wide, width, bias=False)
@@ -67,13 +76,23 @@ class Block(nn.Module):
         x, y, z = self.norms[0](h), self.norms[1](e), self.norms[2](g)
         per_node = self.target(x) + take(self.context(z), batch.graph)
         message = take(self.source(x), batch.src) + take(per_node, batch.dst) + self.kernel(y)
-        e = e + self.edge(nn.functional.leaky_relu(message))
+        e = self._onto(e, self.edge(nn.functional.leaky_relu(message)))
         felt = scatter_sum(e * count, batch.dst, len(h))
         joined = self.own(torch.cat([x, felt], 1)) + take(self.own_context(z), batch.graph)
-        h = h + self.node(nn.functional.leaky_relu(joined))
+        h = self._onto(h, self.node(nn.functional.leaky_relu(joined)))
         pooled = scatter_sum(torch.cat([h, felt], 1) * share, batch.graph, batch.size)
-        g = g + self.whole(torch.cat([z, pooled], 1))
+        g = self._onto(g, self.whole(torch.cat([z, pooled], 1)))
         return h, e, g
+
+    def _onto(self, old: Tensor, update: Tensor) -> Tensor:
+        return old + update if self.skips else update
+
+
+def _globals(features: str) -> GlobalVector | SymmetryGlobals:
+    """The global vector that belongs to a kind of features."""
+    if features == "symmetry":
+        return SymmetryGlobals()
+    return GlobalVector(GLOBALS["paper"] if features == "paper" else _CELL)
 
 
 @register(
@@ -94,9 +113,10 @@ class Block(nn.Module):
                 name="features",
                 label="Features",
                 default="symmetry",
-                choices=("symmetry", "paper"),
+                choices=("symmetry", "paper", "geometry"),
                 help="symmetry: orbits, distances, site symmetries, electron counts (invariant); "
-                "paper: all atoms, Cartesian edge vectors, cell and space group only.",
+                "paper: all atoms, Cartesian edge vectors, cell and space group only; geometry: "
+                "all atoms, distances, edge vectors and the cell, nothing of the symmetry.",
             ),
             Param(
                 name="cutoff",
@@ -125,6 +145,8 @@ class Block(nn.Module):
                 "group (symmetry features, classification).",
             ),
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
+            Param(name="skips", label="Skips", default=True,
+                  help="Whether each update is added to what it updates (off: an ablation)."),
             Param(
                 name="largest",
                 label="Largest cell",
@@ -137,6 +159,16 @@ class Block(nn.Module):
         ),
         presets={
             "small": {"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05},
+            "blind": {
+                "features": "geometry",
+                "cutoff": 4.0,
+                "depth": 2,
+                "dropout": 0.1,
+                "epochs": 20,
+                "batch_size": 128,
+                "learning_rate": 1e-3,
+                "weight_decay": 0.02,
+            },
             "paper": {
                 "features": "paper",
                 "cutoff": 4.0,
@@ -154,7 +186,10 @@ class Block(nn.Module):
         },
         symmetries=("permutation", "translation"),
         invariances=dict.fromkeys(INVARIANCES, "exact"),
-        depends={"features=paper": dict.fromkeys(("rotation", "supercell", "cell choice"), "no")},
+        depends={
+            f"features={kind}": dict.fromkeys(("rotation", "supercell", "cell choice"), "no")
+            for kind in ("paper", "geometry")
+        },
     )
 )  # fmt: skip
 class CrystalGraphNetwork(CrystalModel):
@@ -163,6 +198,7 @@ class CrystalGraphNetwork(CrystalModel):
     def __init__(self, outputs: int, **params: Any) -> None:
         super().__init__(outputs)
         self.paper = params["features"] == "paper"
+        self.geometry = params["features"] == "geometry"
         width, wide, layers = int(params["width"]), int(params["wide"]), int(params["layers"])
         dropout = float(params["dropout"])
         self.elements: Tensor
@@ -173,7 +209,7 @@ class CrystalGraphNetwork(CrystalModel):
         self.relatives: Tensor
         self.register_buffer("relatives", relatives(), persistent=False)
         self.substitution = 0.0 if self.paper or outputs == 1 else float(params["substitution"])
-        self.globals = GlobalVector(GLOBALS["paper"]) if self.paper else SymmetryGlobals()
+        self.globals = _globals(str(params["features"]))
         n_atom = self.elements.shape[1]
         if self.paper:
             self.embed_node: nn.Module = MLP(n_atom, width, width)
@@ -181,23 +217,27 @@ class CrystalGraphNetwork(CrystalModel):
             self.embed_global: nn.Module = MLP(self.globals.size, wide, wide)
             sizes: tuple[int, ...] = (wide, 512, 256, 128)
         else:
-            n_atom += N_ELEMENTS + len(POINT_GROUPS) + 3
+            n_atom += N_ELEMENTS if self.geometry else N_ELEMENTS + len(POINT_GROUPS) + 3
+            n_edge = int(params["gaussians"]) + (_DIRECTIONS if self.geometry else 0)
             self.radial = Gaussians(int(params["gaussians"]), float(params["cutoff"]))
             self.embed_node = MLP(n_atom, width, width)
-            self.embed_edge = nn.Linear(int(params["gaussians"]), width)
+            self.embed_edge = nn.Linear(n_edge, width)
             self.embed_global = MLP(self.globals.size, wide, wide, dropout=dropout)
             sizes = (wide + 2 * width, wide, wide // 2)
         self.blocks = nn.ModuleList(
-            [Block(width, wide, layers, dropout) for _ in range(int(params["depth"]))]
+            [
+                Block(width, wide, layers, dropout, bool(params.get("skips", True)))
+                for _ in range(int(params["depth"]))
+            ]
         )
         self.norm = nn.LayerNorm(sizes[0])
         self.head = MLP(*sizes, self.outputs, dropout=dropout)
 
     @classmethod
     def graph_spec(cls, params: Mapping[str, Scalar]) -> GraphSpec:
-        """Orbits for symmetry features, atoms for the paper's."""
+        """Orbits for symmetry features, atoms for the others."""
         kind = params["features"]
-        return GraphSpec("atoms" if kind == "paper" else "orbits", float(params["cutoff"]))
+        return GraphSpec("orbits" if kind == "symmetry" else "atoms", float(params["cutoff"]))
 
     @classmethod
     def most_atoms(cls, params: Mapping[str, Scalar]) -> int:
@@ -206,8 +246,8 @@ class CrystalGraphNetwork(CrystalModel):
 
     @classmethod
     def knows_symmetry(cls, params: Mapping[str, Scalar]) -> bool:
-        """Both kinds of features have the space group."""
-        return True
+        """All but the geometry have the space group."""
+        return params["features"] != "geometry"
 
     def encoder(self) -> nn.Module:
         """What gives each node its vector."""
@@ -216,7 +256,7 @@ class CrystalGraphNetwork(CrystalModel):
     @property
     def symmetries(self) -> tuple[str, ...]:
         """Distances alone are invariant under rotations, Cartesian edges are not."""
-        if self.paper:
+        if self.paper or self.geometry:
             return self.card.symmetries
         return (*self.card.symmetries, "rotation", "supercell")
 
@@ -225,6 +265,8 @@ class CrystalGraphNetwork(CrystalModel):
         if self.paper:
             return known
         one_hot = nn.functional.one_hot
+        if self.geometry:
+            return torch.cat([known, one_hot(batch.species, N_ELEMENTS).to(known.dtype)], 1)
         weight = batch.weight[:, None]
         share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         parts = [
@@ -236,17 +278,30 @@ class CrystalGraphNetwork(CrystalModel):
         ]
         return torch.cat([known, *(p.to(known.dtype) for p in parts)], 1)
 
+    def _edges(self, batch: Batch) -> Tensor:
+        if self.paper:
+            return torch.cat([batch.distance[:, None], batch.vector], 1)
+        radial: Tensor = self.radial(batch.distance)
+        if not self.geometry:
+            return radial
+        inverse = torch.linalg.inv(batch.lattice)
+        along = torch.einsum("ei,eij->ej", batch.vector, inverse[batch.graph[batch.dst]])
+        waves = 2 * torch.pi * along
+        unit = batch.vector / batch.distance[:, None]
+        return torch.cat([radial, unit, along, waves.sin(), waves.cos()], 1)
+
     def forward(self, batch: Batch) -> Tensor:
         """(b, outputs)."""
         if self.training and self.substitution > 0:
             batch = substituted(batch, self.relatives, self.substitution)
+        if self.geometry:  # the weights tell how many primitive cells there are
+            batch = replace(
+                batch, weight=torch.ones_like(batch.weight), cells=torch.ones_like(batch.cells)
+            )
         weight = batch.weight[:, None]
         share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         h = self.embed_node(self._nodes(batch))
-        if self.paper:
-            e = self.embed_edge(torch.cat([batch.distance[:, None], batch.vector], 1))
-        else:
-            e = self.embed_edge(self.radial(batch.distance))
+        e = self.embed_edge(self._edges(batch))
         g = self.embed_global(self.globals(batch))
         count = batch.count[:, None]
         degree = scatter_sum(count, batch.dst, len(h)).clamp(min=1)
