@@ -30,7 +30,8 @@ CASES = [
     if OF_ONE_KIND.get(preset.split("-")[0], inputs) == inputs
 ]
 TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0,
-                           "kernels": 12, "neurons": 20, "basis": 8, "voxels": 8}  # fmt: skip
+                           "kernels": 12, "neurons": 20, "basis": 8, "voxels": 8,
+                           "leaf": 0.0, "rate": 0.5}  # fmt: skip
 
 
 def settings(name: str, preset: str) -> dict[str, Scalar]:
@@ -109,6 +110,12 @@ class TestContract:
         if model.constant:
             target = torch.ones(8, dtype=torch.long)
             model.start(target)
+        if model.grows:
+            for _ in range(10):
+                *_, (_, out) = model.grow(lambda: [batch], target, 0)
+            torch.testing.assert_close(model.eval()(batch), out, rtol=0, atol=1e-5)
+            assert (out.argmax(1) == target).all()
+            return
         optimiser, steps = torch.optim.Adam(model.parameters(), lr=3e-3), 0
         for _ in range(150):
             loss = torch.nn.functional.cross_entropy(model(batch), target)

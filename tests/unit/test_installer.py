@@ -211,6 +211,7 @@ def test_the_locks_are_what_the_project_asks_for(monkeypatch: pytest.MonkeyPatch
 
 MODULES = {"PySide6-Essentials": "PySide6", "SQLAlchemy": "sqlalchemy", "pillow": "PIL"}
 MODULES |= {"vtk": "vtkmodules", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+MODULES |= {"xgboost-cpu": "xgboost"}
 # Comes with PySide6.
 ALONG = {"shiboken6"}
 # Imported by a name in a string, and where.

@@ -8,7 +8,7 @@ zone.  ``Card.inputs`` names the kind; everything else is common.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -52,6 +52,8 @@ class Network(nn.Module, ABC):
 
     card: ClassVar[Card]
     constant: ClassVar[bool] = False
+    grows: ClassVar[bool] = False
+    """Whether it fits itself, by `grow`, where others are trained by gradients."""
 
     def __init__(self, outputs: int, *, shape: tuple[int, ...] = (), **params: Any) -> None:
         super().__init__()
@@ -86,6 +88,34 @@ class Network(nn.Module, ABC):
 
         What is learnt must be kept in buffers, so that a checkpoint answers alone.
         """
+
+    def grow(
+        self,
+        batches: Callable[[], Iterable[Any]],
+        targets: Tensor,
+        seed: int,
+        weights: Tensor | None = None,
+    ) -> Iterator[tuple[float, Tensor]]:
+        """One epoch of a family that `grows`; it changes buffers and no parameter.
+
+        Parameters
+        ----------
+        batches : callable
+            Makes the batches of the training rows, always in the same order.
+        targets : (k,) int64 or float32
+            Classes, or standardised values.
+        seed : int
+        weights : (k,) float32, optional
+            Of the rows.
+
+        Yields
+        ------
+        share : float
+            Of the epoch that is done.
+        outputs : (k, outputs) float32
+            For the training rows, after each step.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is trained by gradients")
 
 
 class CrystalModel(Network):

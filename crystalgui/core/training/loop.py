@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,13 +33,14 @@ from crystalgui.core.messages import (
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import Network
 from crystalgui.core.training.checkpoint import State
-from crystalgui.core.training.costs import Loss, balanced
+from crystalgui.core.training.costs import Loss, balanced, class_weights
 from crystalgui.core.training.inputs import Table
 from crystalgui.core.training.metrics import Beyond, Evaluation, Scale, evaluate
 from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, rate
 
 STEP_SECONDS = 0.05
+LOOK = 512
 
 
 class Flag(Protocol):
@@ -193,6 +194,8 @@ def order(seed: int, epoch: int, rows: Tensor) -> Tensor:
 
 def _epoch(fit: Fit) -> Generator[Event, None, dict[str, float]]:
     """One pass over the training rows; returns its running metrics."""
+    if fit.model.grows:
+        return (yield from _growth(fit))
     fit.model.train()
     total = torch.zeros(2, device=fit.train.device)
     seen, began = 0, time.monotonic()
@@ -225,6 +228,45 @@ def _epoch(fit: Fit) -> Generator[Event, None, dict[str, float]]:
     name = "accuracy" if fit.task == "classification" else "mae"
     speed = seen / max(time.monotonic() - began, 1e-9)
     return {"train/loss": loss, f"train/{name}": score, "rows_per_second": speed}
+
+
+def _growth(fit: Fit) -> Generator[Event, None, dict[str, float]]:
+    """The same of a family that fits itself, from all rows at once."""
+    recipe, target, began = fit.recipe, fit.target[fit.train], time.monotonic()
+    weights = None
+    if recipe.class_weights and fit.task == "classification":
+        weights = class_weights(target, len(fit.classes))[target]
+
+    def seen() -> Iterator[Any]:
+        return (fit.table.batch(rows) for rows in batches(fit.train, LOOK))
+
+    loss, out, first, before = math.nan, None, fit.state.step, began
+    for share, out in fit.model.grow(seen, target, recipe.seed, weights):
+        fit.state.step += 1
+        now = time.monotonic()
+        loss = float(fit.loss(out, target))
+        _guard(fit, loss)
+        yield StepMetrics(
+            run_id=fit.run_id,
+            step=fit.state.step,
+            epoch=fit.state.epoch + share,
+            loss=loss,
+            samples_per_second=len(target) / max(now - before, 1e-9),
+            memory_bytes=devices.memory_in_use(fit.table.device),
+        )
+        before = now
+    if out is None:
+        return {}
+    speed = (fit.state.step - first) * len(target) / max(time.monotonic() - began, 1e-9)
+    name = "accuracy" if fit.task == "classification" else "mae"
+    return {"train/loss": loss, f"train/{name}": _score(fit, out, target), "rows_per_second": speed}
+
+
+def _score(fit: Fit, out: Tensor, target: Tensor) -> float:
+    """Accuracy, or the mean error in the target's unit."""
+    if fit.task == "classification":
+        return float((out.argmax(1) == target).float().mean())
+    return float((out[:, 0] - target).abs().mean()) * fit.scale.std
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,10 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
+        self.decay = 0.0 if getattr(model, "grows", False) else decay  # trees have no average
         self.updates = 0
         self.weights: dict[str, Tensor] = {}
-        if decay > 0:
+        if self.decay > 0:
             self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @torch.no_grad()

@@ -144,6 +144,11 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
             f"{recipe.replicas} replicas of {card.title} cannot be trained together.",
             "Replicas are for networks that classify hoppings or images; train others one by one.",
         )
+    if registry.family(recipe.model).grows and (recipe.resample or recipe.cost != "cross-entropy"):
+        raise ModelError(
+            f"{card.title} minimises cross-entropy over all rows.",
+            "Use class weights where rare classes matter.",
+        )
     if recipe.rolling < 0 or (recipe.rolling and summary.kind not in ROLLED):
         raise ModelError(
             f"{NOUNS[summary.kind].capitalize()} cannot be rolled by {recipe.rolling} points.",
