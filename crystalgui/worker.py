@@ -16,6 +16,7 @@ import threading
 from multiprocessing.connection import Connection
 
 from crystalgui.core.messages import (
+    AtomicLimitJob,
     BottleneckJob,
     CatalogueJob,
     ClassifyJob,
@@ -35,6 +36,7 @@ from crystalgui.core.messages import (
     PhaseDataJob,
     PhaseMapJob,
     ReportJob,
+    SimilarJob,
     SweepJob,
     TrainJob,
 )
@@ -69,6 +71,8 @@ HANDLERS: Handlers = {
     ExperimentJob: "crystalgui.core.experiments.run:run_experiment",
     InvarianceJob: "crystalgui.core.training.invariance:invariance",
     ExplainJob: "crystalgui.core.models.explain:explain",
+    AtomicLimitJob: "crystalgui.core.models.atomic_limit:atomic_limit",
+    SimilarJob: "crystalgui.core.models.similar:similar",
 }
 ORPHAN_SECONDS = 5.0
 LOG = logging.getLogger(__name__)

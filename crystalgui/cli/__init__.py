@@ -17,6 +17,7 @@ from crystalgui.cli.datasets import dataset
 from crystalgui.cli.design import design, phases
 from crystalgui.cli.explain import explain
 from crystalgui.cli.invariance import invariance
+from crystalgui.cli.knowledge import atomic_limit, similar
 from crystalgui.cli.network import network
 from crystalgui.cli.sweeps import sweep
 from crystalgui.cli.terminal import fail, log_file, sentence
@@ -42,6 +43,8 @@ for _command in (
     dataset,
     learning.classify,
     explain,
+    atomic_limit,
+    similar,
     learning.train,
     sweep,
     invariance,

@@ -48,6 +48,9 @@ def classify(
     csv: Annotated[Path | None, typer.Option(help="Where to write the table.", **UNCHECKED)] = None,
     pdf: Annotated[Path | None, typer.Option(help="Where to write a report.", **UNCHECKED)] = None,
     device: DeviceOption = "auto",
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler whose workers do it, tcp://…")
+    ] = "",
 ) -> int:
     """Predict classes and properties of crystals.
 
@@ -57,7 +60,7 @@ def classify(
         existing(path, "file or folder")
     check_targets(csv, pdf)
     models = tuple(model or [_shipped()])
-    rows = _predict(paths, models, device, csv)
+    rows = _predict(paths, models, device, csv, scheduler)
     good = [r for r in rows if not r.error]
     if not good:
         why = f" {rows[0].file}: {rows[0].error}" if rows else ""
@@ -82,13 +85,23 @@ def classify(
 
 
 def _predict(
-    paths: Sequence[Path], models: tuple[str, ...], device: str, csv: Path | None = None
+    paths: Sequence[Path],
+    models: tuple[str, ...],
+    device: str,
+    csv: Path | None = None,
+    scheduler: str = "",
 ) -> list[Prediction]:
     """Rows of all files, in their order."""
     from crystalgui.core.models.screening import classify as predict
 
     rows: list[Prediction] = []
-    job = ClassifyJob(paths=tuple(paths), models=models, device=device_named(device), out=csv)
+    job = ClassifyJob(
+        paths=tuple(paths),
+        models=models,
+        device=device_named(device),
+        out=csv,
+        scheduler=scheduler,
+    )
 
     def take(event: Event) -> None:
         if isinstance(event, Predicted):

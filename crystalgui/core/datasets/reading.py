@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from crystalgui.core.datasets.records import Record, describe
-from crystalgui.core.errors import CrystalError
+from crystalgui.core.errors import CrystalError, DataError
 from crystalgui.core.processes import end_with_parent
 from crystalgui.core.structures.crystal import Crystal
 
@@ -88,6 +89,31 @@ def _quiet() -> None:
 
 def _read_all(chunk: list[Entry]) -> list[Reading]:
     return [_read(entry) for entry in chunk]
+
+
+def named(path: Path, entry: str = "") -> Entry:
+    """The one structure of a file, or the one called ``entry`` of a folder or zip.
+
+    Raises
+    ------
+    DataError
+        When there is none, or none of that name, or several without a name.
+    """
+    from crystalgui.core.structures.files import collect
+
+    entries = dict(collect([path]))
+    if entry in entries:
+        return entry, entries[entry]
+    if entry or not entries:
+        what = f"called {entry!r} " if entry else ""
+        raise DataError(f"There is no structure {what}here.", "Choose a structure file.", path=path)
+    if len(entries) > 1:
+        raise DataError(
+            f"There are {len(entries)} structures here; one is asked about at a time.",
+            f"Name one of them, e.g. {next(iter(entries))!r}.",
+            path=path,
+        )
+    return next(iter(entries.items()))
 
 
 def parsed(entry: Entry) -> tuple[str, Crystal | str]:

@@ -39,6 +39,11 @@ LAST_OF_POINT_GROUP = (
 """The last space group of each of `POINT_GROUPS`: they are numbered in that order."""
 
 
+def trivial_class(classes: Sequence[str]) -> str:
+    """The class of isolated atoms: ``"LCEBR"`` or ``"trivial"``; empty where there is none."""
+    return next((name for name in ("LCEBR", "trivial") if name in classes), "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A quantity or class of a crystal.

@@ -7,6 +7,7 @@ empty), and events of unknown jobs are dropped.
 """
 
 from crystalgui.core.messages.events import (
+    AtomicLimitReady,
     AtomPair,
     AttentionMap,
     AttentionReady,
@@ -27,6 +28,7 @@ from crystalgui.core.messages.events import (
     GradientsReady,
     InvariancePoint,
     LayerErrors,
+    LimitCurve,
     LogLine,
     Outcome,
     PhaseAnswer,
@@ -37,6 +39,8 @@ from crystalgui.core.messages.events import (
     ReportWritten,
     RunCreated,
     Saliency,
+    Similar,
+    SimilarReady,
     Started,
     StepMetrics,
     Stopped,
@@ -44,6 +48,7 @@ from crystalgui.core.messages.events import (
 )
 from crystalgui.core.messages.jobs import (
     REPORT_SECTIONS,
+    AtomicLimitJob,
     BottleneckJob,
     CatalogueJob,
     ClassifyJob,
@@ -59,6 +64,7 @@ from crystalgui.core.messages.jobs import (
     PhaseDataJob,
     PhaseMapJob,
     ReportJob,
+    SimilarJob,
     SweepJob,
     TrainJob,
 )
@@ -82,6 +88,8 @@ __all__ = [
     "REPORT_SECTIONS",
     "Answer",
     "AtomPair",
+    "AtomicLimitJob",
+    "AtomicLimitReady",
     "AttentionMap",
     "AttentionReady",
     "BottleneckJob",
@@ -115,6 +123,7 @@ __all__ = [
     "InvariancePoint",
     "Job",
     "LayerErrors",
+    "LimitCurve",
     "LogLine",
     "MixtureJob",
     "Outcome",
@@ -133,6 +142,9 @@ __all__ = [
     "ReportWritten",
     "RunCreated",
     "Saliency",
+    "Similar",
+    "SimilarJob",
+    "SimilarReady",
     "SplitSpec",
     "Started",
     "StepMetrics",

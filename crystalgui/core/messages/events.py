@@ -488,3 +488,78 @@ class Crashed(Event):
 
 
 Outcome = Done | Stopped | Failed | Crashed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LimitCurve:
+    """What a model says of a crystal while its atoms are pulled apart.
+
+    Attributes
+    ----------
+    model, target, unit : str
+    classes : tuple of str
+        Empty for a value.
+    values : (f, k) float64
+        Probabilities of the classes, or (f, 1) values, for each factor.
+    trivial : str
+        The class of the atomic limit; empty where the classes know none.
+    turns : float
+        Factor from which on the answer is trivial; NaN when it does not stay so.
+    """
+
+    model: str
+    target: str
+    unit: str
+    classes: tuple[str, ...]
+    values: Floats
+    trivial: str
+    turns: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AtomicLimitReady(Event):
+    """The atomic limit of a crystal: ``factors`` (f,) of every length, a curve a model.
+
+    ``lattice`` (3, 3) in Angstrom, ``frac`` (n, 3) and ``species`` (n,) are the
+    crystal at factor 1.
+    """
+
+    file: str
+    factors: Floats
+    curves: tuple[LimitCurve, ...]
+    lattice: Floats
+    frac: Floats
+    species: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similar:
+    """A crystal of a data set that lies near an example in the latent space of a model.
+
+    ``distance`` is in standard deviations of the data set, per latent dimension.
+    ``same`` says that it is the example itself, or one of its composition and space group.
+    """
+
+    id: str
+    formula: str
+    space_group: int
+    label: str
+    prediction: str
+    distance: float
+    same: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarReady(Event):
+    """The nearest crystals of a data set, the nearest first.
+
+    ``typical`` is the median distance of a crystal of the data set to its nearest
+    neighbour, to read the distances by.
+    """
+
+    file: str
+    model: str
+    dataset: str
+    prediction: Prediction
+    found: tuple[Similar, ...]
+    typical: float

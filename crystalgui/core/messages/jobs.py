@@ -389,3 +389,47 @@ class ExplainJob(Job):
     def title(self) -> str:
         """What the job list shows."""
         return f"What {self.model} knows of {self.entry or self.path.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtomicLimitJob(Job):
+    """Pull the atoms of a crystal apart and ask again; answers `AtomicLimitReady`.
+
+    Every length is multiplied by each of ``factors`` (Nop et al. 2025, Figs. 1
+    and 2).  ``path`` is a structure file, or a folder or zip of which
+    ``entry`` names one.
+    """
+
+    path: Path
+    models: tuple[str, ...]
+    entry: str = ""
+    factors: tuple[float, ...] = tuple(1 + 0.1 * i for i in range(41))
+    device: Device = "auto"
+    project: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Atomic limit of {self.entry or self.path.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarJob(Job):
+    """Find the crystals of a data set that a model sees as most alike; answers `SimilarReady`.
+
+    ``path`` and ``entry`` name the example as in `AtomicLimitJob`; ``dataset``
+    is the folder of an imported data set; ``count`` are found.
+    """
+
+    path: Path
+    model: str
+    dataset: Path
+    entry: str = ""
+    count: int = 12
+    device: Device = "auto"
+    project: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the job list shows."""
+        return f"Crystals like {self.entry or self.path.name}"

@@ -22,6 +22,7 @@ NOT_FAMILIES = frozenset(
     {
         "answers",
         "architecture",
+        "atomic_limit",
         "blend",
         "catalogue",
         "cluster",
@@ -32,6 +33,7 @@ NOT_FAMILIES = frozenset(
         "predict",
         "saliency",
         "screening",
+        "similar",
         "trained",
     }
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import Answer, Prediction
+from crystalgui.core.messages import Answer, AtomicLimitReady, Prediction, SimilarReady
 
 COLUMNS = (
     "file",
@@ -212,3 +212,28 @@ def _value(text: str) -> float:
         return float(text.split()[0])
     except ValueError:
         return math.nan
+
+
+def limit_text(ready: AtomicLimitReady) -> str:
+    """Curves of an atomic limit: a row a factor, a column a class of each model."""
+    header = ["factor"]
+    for curve in ready.curves:
+        value = f"{curve.target} ({curve.unit})" if curve.unit else curve.target
+        names = curve.classes or (value,)
+        header += [f"{curve.model}: {name}" for name in names]
+    table = [header]
+    for i, factor in enumerate(ready.factors.tolist()):
+        values = (value for curve in ready.curves for value in curve.values[i].tolist())
+        table.append([f"{factor:g}", *(f"{value:.6g}" for value in values)])
+    return lines(table)
+
+
+def similar_text(ready: SimilarReady) -> str:
+    """Crystals that are like an example, the nearest first."""
+    header = ("id", "formula", "space_group", "label", "prediction", "distance", "same")
+    rows = (
+        (s.id, s.formula, str(s.space_group), s.label, s.prediction, f"{s.distance:.4f}",
+         "yes" if s.same else "")
+        for s in ready.found
+    )  # fmt: skip
+    return lines([header, *rows])
