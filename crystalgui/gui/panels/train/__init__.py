@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.datasets.images.preview import samples
+from crystalgui.core.datasets.purify import read_report
 from crystalgui.core.messages import (
     Crashed,
     DatasetSummary,
@@ -31,6 +32,7 @@ from crystalgui.core.messages import (
 )
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.train.banner import Banner
+from crystalgui.gui.panels.train.data import MOST_REMOVED
 from crystalgui.gui.panels.train.importing import ImportDialog
 from crystalgui.gui.panels.train.live import LiveView
 from crystalgui.gui.panels.train.recipe import remedies
@@ -131,6 +133,7 @@ class TrainPanel(QWidget):
         runs.ended.connect(self._run_ended)
         runs.watch_changed.connect(self.show_run)
         self.setup.data.chosen.connect(self._ask_samples)
+        self.setup.data.removed_asked.connect(self._ask_removed)
         self.setup.data.import_asked.connect(self.ask_import)
         self.setup.data.import_cancelled.connect(lambda: session.jobs.cancel(self._import_job))
         self.setup.data.make_asked.connect(self.make_phase_data)
@@ -203,18 +206,43 @@ class TrainPanel(QWidget):
         taken = frozenset(d.name for d in self._session.project.datasets)
         dialog = ImportDialog(taken, self)
         if dialog.exec() == QDialog.DialogCode.Accepted:
-            self.import_data(*dialog.answer())
+            self.import_data(*dialog.answer(), *dialog.wishes())
         dialog.deleteLater()
 
-    def import_data(self, source: Path, labels: Path | None, name: str) -> str:
+    def import_data(
+        self,
+        source: Path,
+        labels: Path | None,
+        name: str,
+        derive: str = "",
+        purify: bool = False,
+    ) -> str:
         """Import a data set, of images without labels; the id of the job."""
         self._wanted_data = name
         job = ImportJob(
-            project=self._session.project.folder, source=source, labels=labels, name=name
+            project=self._session.project.folder,
+            source=source,
+            labels=labels,
+            name=name,
+            derive=derive,
+            purify=purify,
         )
         self._import_job = self._session.jobs.submit(job)
         self.setup.data.show_import(self._session.jobs.row(self._import_job))
         return self._import_job
+
+    def _ask_removed(self, data: DatasetSummary) -> None:
+        """Fetch the list of what was removed from a data set."""
+        self._session.lane.ask(
+            "purified",
+            read_report,
+            data.folder,
+            MOST_REMOVED,
+            on_answer=lambda rows: self.setup.data.show_removed(data, rows),
+            on_error=self._session.notify.error,
+            owner=self,
+            slow=True,
+        )
 
     def _ask_samples(self, data: DatasetSummary | None) -> None:
         """Fetch some images of the chosen data set to look at."""

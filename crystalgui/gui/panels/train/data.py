@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.datasets.images.preview import MOST_CLASSES, Samples
+from crystalgui.core.datasets.purify import REASONS, REPORT, Removed
+from crystalgui.core.datasets.targets import unit_of
 from crystalgui.core.messages import DatasetSummary
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.panels.quantities import count, duration, real
@@ -40,6 +42,8 @@ from crystalgui.gui.widgets import (
 )
 
 MOST_PROBLEMS = 500
+MOST_REMOVED = 500
+MOST_BARS = 12
 
 
 class ClassBalance(QWidget):
@@ -54,8 +58,14 @@ class ClassBalance(QWidget):
         theme().changed.connect(self.update)
 
     def set_counts(self, classes: tuple[str, ...], counts: tuple[int, ...]) -> None:
-        """Show crystals of each class."""
-        self._rows = tuple(zip(classes, counts, strict=True))
+        """Show crystals of each class; of very many the commonest and the sum of the others."""
+        rows = sorted(zip(classes, counts, strict=True), key=lambda row: -row[1])
+        if len(rows) > MOST_BARS:
+            rest = rows[MOST_BARS - 1 :]
+            others = (f"{len(rest)} others", sum(n for _, n in rest))
+            self._rows = (*rows[: MOST_BARS - 1], others)
+        else:
+            self._rows = tuple(zip(classes, counts, strict=True))
         self.setAccessibleName("Class balance")
         self.setAccessibleDescription(", ".join(f"{c}: {n}" for c, n in self._rows))
         self.updateGeometry()
@@ -118,9 +128,12 @@ class DataCard(Card):
         A data set of Hamiltonians is to be made.
     explore_asked(DatasetSummary)
         The views of the chosen data set of Hamiltonians are wanted.
+    removed_asked(DatasetSummary)
+        The list of what was removed to purify it is wanted.
     """
 
     chosen = Signal(object)
+    removed_asked = Signal(object)
     import_asked = Signal()
     import_cancelled = Signal()
     make_asked = Signal()
@@ -168,17 +181,18 @@ class DataCard(Card):
         below = QHBoxLayout()
         below.setSpacing(SPACE[1])
         below.addWidget(self.explore_button)
+        self.removed_chip = Chip("", checkable=True, tooltip="Crystals that purifying removed")
+        self.removed_chip.setObjectName("removedChip")
         below.addWidget(self.problems_chip)
+        below.addWidget(self.removed_chip)
         below.addStretch(1)
         self.body.addLayout(below)
-        self.problems = QListWidget()
-        self.problems.setAccessibleName("Problems of the import")
-        self.problems.setMaximumHeight(150)
-        self.problems.setWordWrap(True)
-        self.problems.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.problems.hide()
+        self.problems = _list("Problems of the import")
+        self.removed = _list("Removed crystals")
         self.body.addWidget(self.problems)
+        self.body.addWidget(self.removed)
         self.problems_chip.toggled.connect(self.problems.setVisible)
+        self.removed_chip.toggled.connect(self._unfold_removed)
         self.choice.currentIndexChanged.connect(self._choose)
         self.import_button.clicked.connect(self.import_asked)
         self.make_button.clicked.connect(self.make_asked)
@@ -240,9 +254,13 @@ class DataCard(Card):
 
     def _show(self, data: DatasetSummary | None) -> None:
         self._empty.setVisible(data is None)
-        for widget in (self.balance, self.pictures, self.facts, self.problems_chip):
+        for widget in (
+            self.balance, self.pictures, self.facts, self.problems_chip, self.removed_chip
+        ):  # fmt: skip
             widget.setVisible(data is not None)
         self.problems_chip.setChecked(False)
+        self.removed_chip.setChecked(False)
+        self.removed.clear()
         self.explore_button.setVisible(data is not None and data.kind == "hoppings")
         if data is None:
             self.set_title("Data")
@@ -261,6 +279,28 @@ class DataCard(Card):
         self.problems_chip.setVisible(bool(lines))
         many = "remark" if len(data.problems) == 1 else "remarks"
         self.problems_chip.setText(f"{len(data.problems):,} {many}")
+        removed = sum(number for _, number in data.removed)
+        self.removed_chip.setVisible(removed > 0)
+        self.removed_chip.setText(f"{removed:,} removed")
+
+    def _unfold_removed(self, on: bool) -> None:
+        """Show the list of what was removed, and ask for it when it is empty."""
+        self.removed.setVisible(on)
+        if on and self.current is not None and not self.removed.count():
+            self.removed_asked.emit(self.current)
+
+    def show_removed(self, data: DatasetSummary, rows: tuple[Removed, ...]) -> None:
+        """Show what was removed from the chosen data set, when it still is."""
+        if self.current != data:
+            return
+        self.removed.clear()
+        self.removed.addItems(
+            [f"{row.formula} ({row.id}), {row.space_group}, {row.reason}: {row.detail}"
+             for row in rows]
+        )  # fmt: skip
+        left = sum(number for _, number in data.removed) - len(rows)
+        if left > 0:
+            self.removed.addItem(f"… and {left:,} more in {REPORT}")
 
     def show_samples(self, found: Samples) -> None:
         """Show some images of the chosen data set, when it still is."""
@@ -283,6 +323,17 @@ class DataCard(Card):
             self._bar.setValue(round(1000 * row.fraction))
 
 
+def _list(name: str) -> QListWidget:
+    """A short list of lines that wrap, hidden until it is unfolded."""
+    found = QListWidget()
+    found.setAccessibleName(name)
+    found.setMaximumHeight(150)
+    found.setWordWrap(True)
+    found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    found.hide()
+    return found
+
+
 def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
     """Rows that describe a data set."""
     if data.kind == "images":
@@ -297,10 +348,14 @@ def dataset_facts(data: DatasetSummary) -> list[tuple[str, ...]]:
         ("Formulas", count(data.formulas)),
     ]
     if data.task == "regression":
+        unit = unit_of(data.target)
         rows += [
-            ("Range", f"{real(data.minimum)} … {real(data.maximum)}"),
-            ("Mean ± deviation", f"{real(data.mean)} ± {real(data.std)}"),
+            ("Range", f"{real(data.minimum)} … {real(data.maximum)} {unit}".rstrip()),
+            ("Mean ± deviation", f"{real(data.mean)} ± {real(data.std)} {unit}".rstrip()),
         ]
+    rows += [
+        (f"Removed, {why}", count(n), REASONS.get(why, why).capitalize()) for why, n in data.removed
+    ]
     rows += [
         ("Duplicates", count(data.duplicates), "Equal formula and space group"),
         ("Conflicts", count(data.conflicts), "Equal formula and space group, different labels"),

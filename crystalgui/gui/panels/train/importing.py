@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
@@ -22,6 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.datasets.images.importer import is_images, name_for
+from crystalgui.core.datasets.targets import DERIVED, TARGETS, target_named
+from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import PlainButton, Text
 
@@ -64,6 +67,7 @@ class ImportDialog(QDialog):
         ):
             grid.addWidget(self._button(text, ask), 0, column)
         grid.addWidget(self._button("Table…", self._ask_labels), 1, 2, 1, 2)
+        self._add_wishes(grid)
         layout.addLayout(grid)
         self._advice = Text("", "warn")
         layout.addWidget(self._advice)
@@ -79,6 +83,40 @@ class ImportDialog(QDialog):
         self.name.textEdited.connect(self._name_edited)
         self.name.textChanged.connect(self._check)
         self._check()
+
+    def _add_wishes(self, grid: QGridLayout) -> None:
+        """What becomes of labels and doubles of crystals."""
+        text = QLabel("Learn")
+        text.setProperty("role", "muted")
+        self.derive = ChoiceBox()
+        self.derive.setAccessibleName("Learn")
+        self.derive.setToolTip("The labels as they are, or another target that follows from them")
+        text.setBuddy(self.derive)
+        self.purify = QCheckBox("Purify: fewer than 60 atoms, no doubles, no contradictions")
+        self.purify.setToolTip(
+            "Crystals of equal formula and space group become one when their labels agree, and "
+            "are dropped when they do not. Labels that no crystal can have are dropped. "
+            "Everything that is removed is listed with its reason."
+        )
+        grid.addWidget(text, 3, 0)
+        grid.addWidget(self.derive, 3, 1, 1, 3)
+        grid.addWidget(self.purify, 4, 1, 1, 3)
+        self._offer_targets()
+
+    def _offer_targets(self) -> None:
+        """Offer what follows from these labels; of labels with an unknown name all there is."""
+        given = target_named(Path(self.labels.text().strip()).stem)
+        kept = self.derive.currentData()
+        self.derive.clear()
+        self.derive.addItem(given.title if given is not None else "the labels as they are", "")
+        for name in DERIVED:
+            target = TARGETS[name]
+            follows = given is None or {"structure", given.name} & set(target.sources)
+            if follows and target is not given:
+                self.derive.addItem(f"{target.title} ({len(target.classes)} classes)", name)
+        self.derive.setCurrentIndex(max(0, self.derive.findData(kept)))
+        for widget in (self.derive, self.purify):
+            widget.setEnabled(not self._images)
 
     def _line(self, grid: QGridLayout, row: int, label: str, hint: str) -> QLineEdit:
         text = QLabel(label)
@@ -139,6 +177,7 @@ class ImportDialog(QDialog):
             guess = labels_beside(source)
             if guess is not None:
                 self.labels.setText(str(guess))
+        self._offer_targets()
         self._check()
 
     def _propose(self, name: str) -> None:
@@ -148,6 +187,7 @@ class ImportDialog(QDialog):
 
     def _labels_changed(self, text: str) -> None:
         self._propose(Path(text.strip()).stem.replace("_", " "))
+        self._offer_targets()
         self._check()
 
     def _name_edited(self, text: str) -> None:
@@ -187,6 +227,12 @@ class ImportDialog(QDialog):
             Path(labels) if labels else None,
             self.name.text().strip(),
         )
+
+    def wishes(self) -> tuple[str, bool]:
+        """The target to derive, empty for the labels themselves, and whether to purify."""
+        if self._images or not self.labels.text().strip():
+            return "", False
+        return str(self.derive.currentData() or ""), self.purify.isChecked()
 
 
 def labels_beside(source: Path) -> Path | None:
