@@ -133,9 +133,8 @@ class TorusPipeline(nn.Module):
         number = scatter_sum(torch.ones_like(frac[:, :1]), batch.graph, batch.size)
         written = self.write(atoms)
         factors = self.coincidence.factors(batch, frac, torch.complex(written, 0 * written))
-        power = factors.abs().square() / number[:, :, None]
-        grid = self.coincidence.grid(power.flatten(0, 1).to(factors.dtype), self.points)
-        grid = grid.view(batch.size, self.channels, *grid.shape[1:]) / power.shape[2]
+        power = (factors.real.square() + factors.imag.square()) / number[:, :, None]
+        grid = self.coincidence.even_grid(power, self.points) / power.shape[2]
         seen = self.pipeline(grid)
         kinds = scatter_sum(nn.functional.leaky_relu(self.kinds(atoms)), batch.graph, batch.size)
         parts = [
@@ -194,7 +193,7 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
                   help="Whether a crystal is compared with its images under the operations of "
                   "its lattice (torus)."),
             globals_param("none"),
-            Param(name="voxels", label="Voxels", default=12, minimum=6, maximum=64,
+            Param(name="voxels", label="Voxels", default=8, minimum=6, maximum=64,
                   help="Along each axis of the cube, rounded to what the pipeline can use."),
             Param(name="width", label="Channels", default=16, minimum=2, maximum=128,
                   help="Of the first convolutions; later ones have more."),

@@ -222,6 +222,19 @@ class Coincidence(nn.Module):
         out: Tensor = torch.fft.ifftn(cube, dim=(1, 2, 3), norm="forward").real
         return out
 
+    def even_grid(self, power: Tensor, points: int) -> Tensor:
+        """The same of real coefficients that are even in h, (..., k): real arithmetic."""
+        edge, most = 2 * self.most + 1, self.most
+        cube = power.view(*power.shape[:-1], edge, edge, edge)[..., most:]
+        gap = points - edge
+        for axis, pad in ((-3, (0, 0, 0, 0, 0, gap)), (-2, (0, 0, 0, gap))):
+            below, above = torch.split(cube, [most, most + 1], axis)
+            cube = torch.cat([nn.functional.pad(above, pad), below], axis)
+        cube = nn.functional.pad(cube, (0, points // 2 - most))
+        spectrum = torch.complex(cube, torch.zeros_like(cube))
+        out: Tensor = torch.fft.irfftn(spectrum, s=(points,) * 3, norm="forward")
+        return out
+
     def _best(self, cross: Tensor) -> Tensor:
         """(p, 3): the translation of the grid with the largest coincidence."""
         n = self.points
