@@ -49,7 +49,9 @@ def sweep(
             help="A network; may repeat. torus=extractor:small,convolution=toroidal-sum",
         ),
     ] = None,
-    rolling: Annotated[str, typer.Option(help="Degrees of rolling: 0,1,2,4.")] = "",
+    rolling: Annotated[
+        list[str] | None, typer.Option(help="Degrees of rolling: 0,1,2,4; may repeat.")
+    ] = None,
     repeats: Annotated[int | None, typer.Option(help="Networks for each degree.", min=1)] = None,
     train: Annotated[int | None, typer.Option(help="Rows to train on; 0: all.", min=0)] = None,
     test: Annotated[int | None, typer.Option(help="Rows to test on; 0: all.", min=0)] = None,
@@ -76,7 +78,7 @@ def sweep(
     given: dict[str, Any] = {"repeats": repeats, "train": train, "test": test}
     wanted = replace(wanted, **{k: v for k, v in given.items() if v is not None})
     if rolling:
-        wanted = replace(wanted, rollings=degrees(rolling))
+        wanted = replace(wanted, rollings=degrees(",".join(rolling)))
     existing(wanted.base.dataset, "folder")
     ready = _followed(wanted, out, fresh=fresh)
     make = sweeps.to_json if as_json else sweeps.curves_csv

@@ -37,6 +37,7 @@ from crystalgui.gui.panels.runs import RunsPanel
 from crystalgui.gui.panels.runs.new_sweep import SweepDialog
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.runs_table import EPOCHS, MODEL, STATUS, TEST, TITLE
+from crystalgui.gui.widgets import EmptyState
 from tests.gui.sessions import CGNN, PlayedEngine, tqc
 
 
@@ -351,3 +352,19 @@ def test_the_inside_of_a_network_of_a_sweep_is_chosen(
     details.networks.activated.emit(1)
     assert attention.title == "Attention, epoch 3"
     assert details.text().startswith("Status")
+
+
+def test_a_page_without_runs_offers_a_sweep(
+    played: tuple[Session, PlayedEngine], qtbot: QtBot
+) -> None:
+    page = RunsPanel(played[0])
+    qtbot.addWidget(page)
+    page.show()
+    (empty,) = [e for e in page.findChildren(EmptyState) if e.isVisible()]
+    wanted: list[str] = []
+    page.page_wanted.connect(wanted.append)
+    train, sweep = empty.buttons
+    train.click()
+    assert wanted == ["train"]
+    sweep.click()
+    assert page.findChildren(SweepDialog)

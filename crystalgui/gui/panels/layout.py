@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QSplitter, QWidget
 from crystalgui.gui.panels.chrome import RAIL
 
 PROJECT, INSPECTOR, BOTTOM = 244, 292, 220
-NARROW, NARROWER = 1280, 880
+NARROW, NARROWER = 1400, 880
 
 
 class PaneLayout(QSplitter):

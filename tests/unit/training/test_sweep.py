@@ -474,10 +474,12 @@ def test_a_stopped_sweep_says_so_and_other_data_are_refused(
 # ------------------------------------------------------------------ headless
 
 
-def _words(images: ImageDataset, out: Path) -> list[str]:
+def _words(
+    images: ImageDataset, out: Path, rolling: tuple[str, ...] = ("--rolling", "0,2")
+) -> list[str]:
     return [
         "sweep", "--dataset", str(images.summary.folder), "--network", "sum=tiny",
-        "--network", "tiny,flat=true,width=3", "--rolling", "0,2", "--repeats", "2",
+        "--network", "tiny,flat=true,width=3", *rolling, "--repeats", "2",
         "--set", "epochs=2", "--set", "batch_size=20", "--out", str(out),
     ]  # fmt: skip
 
@@ -495,7 +497,8 @@ def test_the_command_line_sweeps_and_goes_on(
     assert len(said.err.splitlines()) == 10  # a head, a line for each network, an end
     assert {p.name for p in out.iterdir()} >= {"points.csv", "curves.csv", "sweep.pdf"}
     assert (out / "sweep.pdf").read_bytes().startswith(b"%PDF")
-    assert main([*_words(images, out), "--json"]) == 0  # nothing is trained again
+    again = _words(images, out, ("--rolling", "0", "--rolling", "2"))
+    assert main([*again, "--json"]) == 0  # nothing is trained again
     plain = json.loads(capsys.readouterr().out)
     assert len(plain["points"]) == 8
     with Project.open(out) as project:

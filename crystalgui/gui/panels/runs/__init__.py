@@ -82,7 +82,12 @@ class RunsPanel(QWidget):
         empty = EmptyState(
             "runs",
             "No runs yet",
-            "Every training run is kept here with its recipe, curves and checkpoint.",
+            "Every training run is kept here with its recipe, curves and checkpoint. "
+            "A sweep trains many networks over degrees of rolling.",
+            [
+                ("Train a network", lambda: self.page_wanted.emit("train")),
+                ("New sweep…", self.ask_sweep),
+            ],
         )
         self.stack = QStackedWidget()
         self.stack.addWidget(empty)
