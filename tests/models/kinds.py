@@ -105,6 +105,17 @@ def double(batch: Any) -> Any:
     return replace(batch, **floats)
 
 
+def other_cell(crystal: Crystal, seed: int) -> Crystal:
+    """The same crystal in another cell of the same size, with some atoms outside of it."""
+    rng = np.random.default_rng(seed)
+    change = np.eye(3, dtype=np.int64)
+    for _ in range(2):
+        i, j = rng.choice(3, 2, replace=False)
+        change[i] += rng.choice([-1, 1]) * change[j]
+    frac = crystal.frac @ np.linalg.inv(change) + rng.integers(-1, 2, (crystal.n_atoms, 3))
+    return Crystal(lattice=change @ crystal.lattice, frac=frac, species=crystal.species)
+
+
 def moved(symmetry: str, item: Any, seed: int) -> Any:
     """The same crystal or zone, described otherwise."""
     rng = np.random.default_rng(seed)
@@ -119,6 +130,8 @@ def moved(symmetry: str, item: Any, seed: int) -> Any:
         turn = q * np.sign(np.diag(r))
         turn = turn * np.sign(np.linalg.det(turn))
         return Crystal(lattice=item.lattice @ turn, frac=item.frac, species=item.species)
+    if symmetry == "cell choice":
+        return other_cell(item, seed)
     if symmetry == "origin" and isinstance(item, Tensor):
         return item.roll(tuple(rng.integers(0, 12, 2).tolist()), (1, 2))
     if symmetry == "origin":

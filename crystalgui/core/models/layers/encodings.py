@@ -52,7 +52,7 @@ class ElementEncoding(nn.Module):
     kind : str
         One of `ELEMENT_KINDS`.  ``left-step``: one-hot row (8), one-hot half of
         the column (16) and its parity (1).  ``properties``: electronegativity,
-        radius, valence electrons, metal, period; some elements share them.
+        radius, valence electrons, metal, period; neighbours are close to each other.
     width : int
         Of the learned embedding.
     """
