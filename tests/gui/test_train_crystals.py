@@ -65,7 +65,7 @@ def test_what_was_removed_is_counted_and_unfolds(qtbot: QtBot, page: TrainPanel)
     card.removed_chip.click()
     qtbot.waitUntil(lambda: card.removed.count() == 3)
     assert card.removed.isVisible()
-    assert card.removed.item(0).text() == "LaP5 (12), 11, conflict: 13 is labelled NLC"
+    assert card.removed.item(0).text() == "LaP5 (12), group 11, conflict: 13 is labelled NLC"
     facts = {row[0]: row[1] for row in dataset_facts(card.current)}  # type: ignore[arg-type]
     assert (facts["Removed, too large"], facts["Removed, conflict"]) == ("1", "2")
     card.choice.setCurrentIndex(card.choice.findData("tqc"))

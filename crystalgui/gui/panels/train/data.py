@@ -54,13 +54,15 @@ class ClassBalance(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[tuple[str, int], ...] = ()
+        self._summed = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         theme().changed.connect(self.update)
 
     def set_counts(self, classes: tuple[str, ...], counts: tuple[int, ...]) -> None:
         """Show crystals of each class; of very many the commonest and the sum of the others."""
         rows = sorted(zip(classes, counts, strict=True), key=lambda row: -row[1])
-        if len(rows) > MOST_BARS:
+        self._summed = len(rows) > MOST_BARS
+        if self._summed:
             rest = rows[MOST_BARS - 1 :]
             others = (f"{len(rest)} others", sum(n for _, n in rest))
             self._rows = (*rows[: MOST_BARS - 1], others)
@@ -101,7 +103,8 @@ class ClassBalance(QWidget):
             painter.drawRoundedRect(groove, 3, 3)
             bar = QRectF(groove)
             bar.setWidth(groove.width() * share)
-            painter.setBrush(colour(class_ink(name, i)))
+            rest = self._summed and i == MOST_BARS - 1
+            painter.setBrush(colour("muted" if rest else class_ink(name, i)))
             painter.drawRoundedRect(bar, 3, 3)
             right = Qt.AlignmentFlag.AlignRight | side
             box = QRect(self.width() - tail, top, tail, self.ROW)
@@ -295,7 +298,7 @@ class DataCard(Card):
             return
         self.removed.clear()
         self.removed.addItems(
-            [f"{row.formula} ({row.id}), {row.space_group}, {row.reason}: {row.detail}"
+            [f"{row.formula} ({row.id}), group {row.space_group}, {row.reason}: {row.detail}"
              for row in rows]
         )  # fmt: skip
         left = sum(number for _, number in data.removed) - len(rows)

@@ -221,7 +221,8 @@ def can_leave_out(dataset: DatasetSummary | None, way: str) -> list[tuple[str, s
     if dataset is None:
         return []
     if way == "prototype":
-        return [("", "none: each on one side"), *((name, name) for name in dataset.prototypes)]
+        words = [(name, name.replace("_", "  ·  ")) for name in dataset.prototypes]
+        return [("", "each on one side"), *words]
     names = {"family": dataset.families, "element": dataset.elements}.get(way, ())
     return [(name, name) for name in names]
 

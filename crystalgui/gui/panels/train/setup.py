@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -27,6 +28,7 @@ from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, PlainButton, PrimaryButton, Text
 
 TWO_COLUMNS = 720
+LEFT_OUT_WIDTH = 340
 PRECISIONS = (("32", "32 bit"), ("bf16-mixed", "bfloat16, mixed"), ("16-mixed", "float16, mixed"))
 WAYS = {
     "composition": "composition",
@@ -144,6 +146,12 @@ class SetupView(QWidget):
         card.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.split = ParamForm(recipes.SPLIT)
         self.split.set_choices("kind", _ways("crystals"))
+        left_out = cast(ChoiceBox, self.split.editor("left_out"))  # prototypes have long names
+        left_out.setSizeAdjustPolicy(
+            ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        left_out.setMinimumContentsLength(12)
+        left_out.view().setMinimumWidth(LEFT_OUT_WIDTH)
         card.body.addWidget(self.split)
         self._leakage = Text("", "muted")
         self._leakage.setObjectName("leakage")
