@@ -13,6 +13,8 @@ from torch import Tensor
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import (
     EpochMetrics,
+    EstimateJob,
+    EstimateReady,
     RunCreated,
     SplitSpec,
     StepMetrics,
@@ -25,7 +27,7 @@ from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.models.trained import of_project, read_model
 from crystalgui.core.store.project import Project
 from crystalgui.core.training.plan import plan
-from crystalgui.core.training.session import LAST, train
+from crystalgui.core.training.session import LAST, estimate, train
 from tests.models import kinds
 from tests.models.samples import crystals, dataset
 
@@ -134,6 +136,12 @@ def test_a_run_can_be_stopped_and_resumed_to_the_bit(recipe: TrainRecipe, tmp_pa
     card, _, networks = read_model(Path(of_project(tmp_path / "part")[0].folder))
     assert card.family == "boosting"
     assert len(networks[0].trees) > 100
+
+
+def test_an_epoch_is_estimated(recipe: TrainRecipe) -> None:
+    (found,) = [e for e in estimate(EstimateJob(recipe=recipe)) if isinstance(e, EstimateReady)]
+    assert 0 < found.seconds_per_epoch < 60
+    assert found.parameters == 2
 
 
 def test_a_cost_that_trees_do_not_have_is_refused(recipe: TrainRecipe) -> None:

@@ -41,6 +41,7 @@ from crystalgui.core.store.run import Run
 from crystalgui.core.training import checkpoint
 from crystalgui.core.training.attention import gate_of
 from crystalgui.core.training.costs import cost_of, loss_function
+from crystalgui.core.training.expansion import expanded
 from crystalgui.core.training.export import BEST, finish
 from crystalgui.core.training.inputs import Table, checked, known_prototypes, shared
 from crystalgui.core.training.lifecycle import lived
@@ -139,6 +140,10 @@ def _fit(run: Run, prepared: Plan, table: Table) -> Fit:
     target = prepared.target().to(device)
     rows = [torch.from_numpy(part).to(device) for part in (prepared.parts.train,
                                                            prepared.parts.validation)]  # fmt: skip
+    if recipe.expanded > 0:
+        table, rows[0], target = expanded(
+            table, rows[0], target, recipe.expanded, prepared.trivial, prepared.cutoff, recipe.seed
+        )
     model = prepared.model.to(device)
     model.start(target[rows[0]])
     if not run.file(LAST).is_file():  # otherwise the checkpoint knows
@@ -212,9 +217,13 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
     some = np.sort(some).astype(np.int64)
     table = data.sample(prepared.model, prepared.params, device, some)
     table = rolled(table, recipe.rolling)
+    target = prepared.target()[torch.from_numpy(some)].to(device)
+    if prepared.model.grows:
+        share = prepared.parts.sizes[0] / len(table)
+        yield _estimated(prepared, table, share * _growth_time(prepared, table, target))
+        return
     fabric = Fabric(accelerator=device.type, devices=1, precision=prepared.precision())
     _, steps = fabric.setup(prepared.model, optimiser(prepared.model, recipe))
-    target = prepared.target()[torch.from_numpy(some)].to(device)
     loss = loss_function(data.summary.task)
     times = []
     rows = torch.arange(len(table), device=device)
@@ -235,17 +244,37 @@ def estimate(job: EstimateJob) -> Generator[Event, None, None]:
         if number >= 2 and time.monotonic() - began > 8:
             break
     n_steps = -(-prepared.parts.sizes[0] // recipe.batch_size)
+    seconds = float(np.median(times[1:])) * n_steps
+    share = prepared.parts.sizes[1] / prepared.parts.sizes[0]
+    yield _estimated(prepared, table, seconds * (1 + 0.35 * share))
+
+
+def _growth_time(prepared: Plan, table: Table, target: torch.Tensor) -> float:
+    """Seconds of an epoch of a family that fits itself, on the rows of ``table``."""
+    rows = torch.arange(len(table), device=table.device)
+    grown = prepared.model.grow(lambda: [table.batch(rows)], target, 0)
+    began = time.monotonic()
+    ends = [(next(grown)[0], time.monotonic())]
+    while ends[-1][1] - ends[0][1] < 1 and ends[-1][0] < 1:
+        ends.append((next(grown)[0], time.monotonic()))
+    if len(ends) == 1:  # one step is the whole epoch
+        return time.monotonic() - began
+    return (ends[-1][1] - ends[0][1]) / (ends[-1][0] - ends[0][0])
+
+
+def _estimated(prepared: Plan, table: Table, seconds: float) -> EstimateReady:
+    """The estimate of a run whose epoch takes so long."""
+    data, many = prepared.data, len(prepared.data.target)
     whole = table.nbytes * many // max(len(table), 1)
-    yield EstimateReady(
+    return EstimateReady(
         parameters=prepared.size,
-        seconds_per_epoch=float(np.median(times[1:])) * n_steps
-        * (1 + 0.35 * prepared.parts.sizes[1] / prepared.parts.sizes[0]),
-        memory_bytes=devices.memory_in_use(device) + max(0, whole - table.nbytes),
-        device=str(device),
+        seconds_per_epoch=seconds,
+        memory_bytes=devices.memory_in_use(prepared.device) + max(0, whole - table.nbytes),
+        device=str(prepared.device),
         sizes=prepared.parts.sizes,
         leakage=shared(data, prepared.parts),
         prototypes=known_prototypes(data, prepared.parts),
-    )  # fmt: skip
+    )
 
 
 def train_from_files(
