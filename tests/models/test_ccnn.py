@@ -1,8 +1,9 @@
-"""Voxels of crystals and the reduced cell: sums, wrapping, and the sizes of the authors' code."""
+"""Voxels of crystals, reduced cells and own images: sums, wrapping, and known space groups."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ from torch import Tensor
 
 from crystalgui.core.datasets.collate import Batch, collate, double
 from crystalgui.core.datasets.graphs import build
+from crystalgui.core.datasets.records import Records, describe
+from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
+from crystalgui.core.models.layers.coincidence import Coincidence, Images, operations
 from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
-from tests.models.samples import table
+from crystalgui.core.structures.cells import translated
+from crystalgui.core.structures.crystal import Crystal
+from tests.models.samples import crystals, table
 
 
 def batch_of(number: int, seed: int = 0) -> Batch:
@@ -100,6 +106,110 @@ class TestNiggli:
             reduced = niggli(every) @ every
             metric = reduced @ reduced.mT
             torch.testing.assert_close(metric, metric[:1].expand_as(metric))
+
+
+def crystal(lattice: Any, frac: Any, species: Any) -> Crystal:
+    return Crystal(
+        lattice=np.asarray(lattice, float),
+        frac=np.asarray(frac, float),
+        species=np.asarray(species),
+    )
+
+
+HEXAGONAL = np.array([[1, 0, 0], [-0.5, 3**0.5 / 2, 0], [0, 0, 1.6]]) * 3.2
+TETRAGONAL = np.diag([4.6, 4.6, 2.95])
+KNOWN = {
+    "hcp, P6_3/mmc": (194, crystal(HEXAGONAL, [[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]],
+                                   [12, 12])),
+    "rutile, P4_2/mnm": (136, crystal(TETRAGONAL, [
+        [0, 0, 0], [0.5, 0.5, 0.5], [0.305, 0.305, 0], [0.695, 0.695, 0],
+        [0.195, 0.805, 0.5], [0.805, 0.195, 0.5]], [22, 22, 8, 8, 8, 8])),
+    "quartz-like, P3_221": (154, crystal(HEXAGONAL * 1.5, [
+        [0.47, 0, 2 / 3], [0, 0.47, 1 / 3], [0.53, 0.53, 0], [0.41, 0.27, 0.786],
+        [0.73, 0.14, 0.4527], [0.86, 0.59, 0.1193], [0.27, 0.41, 0.214],
+        [0.59, 0.86, 0.8807], [0.14, 0.73, 0.5473]], [14] * 3 + [8] * 6)),
+}  # fmt: skip
+
+
+def seen(items: list[Crystal]) -> tuple[Batch, Images]:
+    rows = Records.stack([str(i) for i in range(len(items))], [describe(c) for c in items])
+    batch = double(collate(rows, build(rows, 0.0, "atoms")))
+    return batch, Coincidence().double()(batch)
+
+
+class TestOwnImages:
+    def test_a_reduced_cell_has_all_operations_of_its_lattice(self) -> None:
+        every = operations()
+        assert len({tuple(w.flatten().tolist()) for w in every}) == len(every)
+        assert set(torch.linalg.det(every.double()).round().tolist()) == {-1.0, 1.0}
+        fcc, bcc = 1 - np.eye(3), 1 - 2 * np.eye(3)
+        tetragonal = bcc * [1, 1, 0.77]
+        lattices = [np.eye(3), fcc, bcc, HEXAGONAL, TETRAGONAL, tetragonal, fcc * [1, 1.2, 1.7]]
+        cells = torch.from_numpy(np.stack([np.asarray(x, float) for x in lattices]))
+        reduced = niggli(cells) @ cells
+        strain = Coincidence().strains(reduced @ reduced.mT)
+        assert ((strain < 1e-6).sum(1) + 1).tolist() == [48, 48, 48, 24, 16, 16, 8]
+
+    @pytest.mark.parametrize("name", KNOWN)
+    def test_those_that_coincide_are_the_point_group(self, name: str) -> None:
+        number, item = KNOWN[name]
+        batch, images = seen([item])
+        assert batch.space_group.tolist() == [number]
+        order = {194: 24, 136: 16, 154: 6}[number]
+        assert int((images.match > 1 - 1e-6).sum()) + 1 == order
+        assert float(images.match.max()) <= 1 + 1e-12
+
+    def test_a_screw_axis_is_the_phase_of_a_wave_along_it(self) -> None:
+        batch, images = seen([KNOWN["hcp, P6_3/mmc"][1]])
+        turned = operations()[images.operation]
+        six = (turned.diagonal(dim1=1, dim2=2).sum(1) == 2) & (
+            torch.linalg.det(turned.double()).round() == 1
+        )
+        assert int(six.sum()) == 2
+        metric, _ = Coincidence.reduced(batch, images.change)
+        axis = int(metric[0].diagonal().argmax())
+        half = images.shift[six][:, axis]
+        assert half.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
+
+    def test_translations_of_a_double_cell_are_seen(self) -> None:
+        single = crystal(np.diag([3.0, 4.0, 5.0]), [[0, 0, 0], [0.3, 0.1, 0.2]], [11, 17])
+        double_cell = crystal(
+            np.diag([3.0, 4.0, 10.0]),
+            [[0, 0, 0], [0.3, 0.1, 0.1], [0, 0, 0.5], [0.3, 0.1, 0.6]],
+            [11, 17, 11, 17],
+        )
+        _, images = seen([single, double_cell])
+        assert (images.halved > 1 - 1e-9).sum(1).tolist() == [0, 1]
+
+    def test_moved_and_remembered_they_stay(self) -> None:
+        items = crystals(10, 2)
+        _, one = seen(items)
+        _, other = seen([translated(c, np.array([0.21, 0.43, 0.77])) for c in items])
+        assert torch.equal(one.operation, other.operation)
+        high = one.match > 0.9
+        torch.testing.assert_close(one.match[high], other.match[high])
+        layer, batch = Coincidence(), batch_of(6)
+        first, again = layer(batch), layer(batch)
+        assert len(layer._memory) == 6
+        for name in Images.__slots__:
+            assert torch.equal(getattr(first, name), getattr(again, name))
+
+    def test_even_coefficients_make_the_same_grid_in_real_arithmetic(self) -> None:
+        layer = Coincidence()
+        power = torch.rand(2, 3, 343, dtype=torch.float64)
+        power = power + power.flip(-1)
+        for points in (8, 12):
+            wanted = layer.grid(power.flatten(0, 1).to(torch.complex128), points)
+            torch.testing.assert_close(layer.even_grid(power, points).flatten(0, 1), wanted)
+
+
+def test_only_the_blind_preset_is_asked_for_the_symmetry() -> None:
+    family = registry.family("ccnn")
+    told = {p: family.knows_symmetry(registry.settings("ccnn", p)[0]) for p in family.card.presets}
+    assert told == {"small": True, "blind": False, "paper": True}
+    params, _ = registry.settings("ccnn", "paper", {"globals": "none"})
+    with pytest.raises(ModelError, match="writes the global vector"):
+        registry.build("ccnn", 2, params)
 
 
 def test_the_paper_preset_has_the_sizes_of_the_authors_code() -> None:
