@@ -85,6 +85,9 @@ class TrainRecipe:
     ``rolling`` is the degree of rolling of images and zones: in training and in
     evaluation every sample is shifted periodically by up to so many points
     along each axis, anew in each batch (Bird 2023, section 2.10).
+    ``expanded`` is the share of the training crystals that are seen a second
+    time with their atoms pulled apart and the label of the trivial phase
+    (Nop et al. 2025, Figs. 1 and 2).
     """
 
     model: str
@@ -106,6 +109,7 @@ class TrainRecipe:
     resample: bool = False
     replicas: int = 1
     rolling: int = 0
+    expanded: float = 0.0
     patience: int = 0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     device: Device = "auto"

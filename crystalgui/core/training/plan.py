@@ -13,6 +13,7 @@ from crystalgui.core.cards import Scalar, Task
 from crystalgui.core.datasets.kinds import INPUTS, NOUNS, ROLLED, STACKABLE
 from crystalgui.core.datasets.loading import AnyDataset, load
 from crystalgui.core.datasets.splits import Split
+from crystalgui.core.datasets.targets import trivial_class
 from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import DatasetSummary, TrainRecipe
 from crystalgui.core.models import _registry as registry
@@ -86,6 +87,19 @@ class Plan:
             return target.long()
         return ((target - self.scale.mean) / self.scale.std).float()
 
+    @property
+    def trivial(self) -> int:
+        """Number of the class of the atomic limit; ValueError when there is none."""
+        return self.data.summary.classes.index(trivial_class(self.data.summary.classes))
+
+    @property
+    def cutoff(self) -> float:
+        """Of the graphs that the network wants, in Angstrom; 0 for no crystals."""
+        family = type(self.model)
+        if not issubclass(family, CrystalModel):
+            return 0.0
+        return family.graph_spec(self.params).cutoff
+
     def beyond(self) -> Beyond | None:
         """Rows that the network cannot read, on the device; None where it reads all."""
         if self.limited is None:
@@ -122,17 +136,10 @@ def _unknown(summary: DatasetSummary, family: type[Network], params: dict[str, S
         )
 
 
-def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
-    """Check a recipe, load its data, divide it and build the network."""
-    data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
-    summary = data.summary
-    card = registry.family(recipe.model).card
-    if not card.reads(INPUTS[summary.kind]):
-        fitting = [c.name for c in registry.cards() if c.reads(INPUTS[summary.kind])]
-        raise ModelError(
-            f"{card.title} cannot learn a data set of {NOUNS[summary.kind]}.",
-            f"Choose one of: {', '.join(fitting)}.",
-        )
+def _possible(recipe: TrainRecipe, summary: DatasetSummary) -> None:
+    """Refuse a recipe that its model or its data cannot do."""
+    family = registry.family(recipe.model)
+    card = family.card
     if summary.task not in card.tasks:
         raise ModelError(f"{card.title} cannot do {summary.task}.", "Choose another model.")
     if recipe.epochs < 1 or recipe.batch_size < 1 or not recipe.learning_rate > 0:
@@ -144,7 +151,7 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
             f"{recipe.replicas} replicas of {card.title} cannot be trained together.",
             "Replicas are for networks that classify hoppings or images; train others one by one.",
         )
-    if registry.family(recipe.model).grows and (recipe.resample or recipe.cost != "cross-entropy"):
+    if family.grows and (recipe.resample or recipe.cost != "cross-entropy"):
         raise ModelError(
             f"{card.title} minimises cross-entropy over all rows.",
             "Use class weights where rare classes matter.",
@@ -154,6 +161,25 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
             f"{NOUNS[summary.kind].capitalize()} cannot be rolled by {recipe.rolling} points.",
             "Images and Brillouin zones are shifted by 0 or more points; set it to 0 for others.",
         )
+    if recipe.expanded and (summary.kind != "crystals" or not trivial_class(summary.classes)):
+        raise ModelError(
+            "Only crystals with a trivial phase among their classes can be pulled apart.",
+            "Set the share of expanded crystals to 0.",
+        )
+
+
+def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
+    """Check a recipe, load its data, divide it and build the network."""
+    data = inputs_of(dataset if dataset is not None else load(recipe.dataset))
+    summary = data.summary
+    card = registry.family(recipe.model).card
+    if not card.reads(INPUTS[summary.kind]):
+        fitting = [c.name for c in registry.cards() if c.reads(INPUTS[summary.kind])]
+        raise ModelError(
+            f"{card.title} cannot learn a data set of {NOUNS[summary.kind]}.",
+            f"Choose one of: {', '.join(fitting)}.",
+        )
+    _possible(recipe, summary)
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
     _unknown(summary, registry.family(recipe.model), params)
