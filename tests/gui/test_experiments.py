@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -28,7 +28,7 @@ from crystalgui.core.messages import (
 )
 from crystalgui.gui.panels.experiments import ExperimentsPanel
 from crystalgui.gui.session import Session
-from crystalgui.gui.theme import theme
+from crystalgui.gui.theme import colour, theme
 from crystalgui.gui.window import MainWindow
 from tests.gui.sessions import PlayedEngine
 from tests.unit.experiments import walk
@@ -98,6 +98,35 @@ def test_claims_of_the_paper_are_a_table(
     head, rows = panel.table.shown
     assert head == ("claim of the paper", "recorded, cpu", "measured")
     assert rows == [("It is flat", "did not hold", "range 2 %; noise 1 %")]
+    panel.close()
+
+
+def test_a_record_without_figures_is_drawn_against_the_paper(
+    qtbot: QtBot, played: tuple[Session, PlayedEngine]
+) -> None:
+    session, engine = played
+    panel = make(qtbot, session)
+    numbers = (
+        Measured(name="rolling 0", value=90.0, published=91.0, unit="%"),
+        Measured(name="rolling 4", value=60.0, published=64.0, unit="%"),
+        Measured(name="rolling 8", value=55.0, unit="%"),
+        Measured(name="time", value=3.0, published=9.0, unit="s"),
+    )
+    kept = replace(CARD, recorded=(replace(CARD.recorded[0], numbers=numbers),))
+    engine.jobs.append(ExperimentJob(job_id="catalogue", name="", out=Path()))
+    engine.send(CatalogueReady(cards=(), models=(), experiments=(kept,)))
+    drawn = panel.agreement
+    assert drawn.isVisible()
+    assert drawn.numbers == numbers[:2]
+    best, worst = drawn.place(numbers[0]), drawn.place(numbers[1])
+    assert best.x() > worst.x()
+    assert best.y() < worst.y()
+    assert drawn.words(worst) == "rolling 4: 60, published 64 %"
+    assert drawn.words(worst + QPointF(30, 0)) == ""
+    ink = drawn.grab().toImage().pixelColor(worst.toPoint())
+    assert ink.name() == colour("accent").name()
+    panel.choose(CARD.name, "slow")
+    assert panel.view.isVisible(), "nothing is recorded of this preset"
     panel.close()
 
 

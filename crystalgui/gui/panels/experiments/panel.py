@@ -27,6 +27,7 @@ from crystalgui.core.cards import ExperimentCard
 from crystalgui.core.experiments.results import Figure, table_text
 from crystalgui.core.messages import ErrorInfo
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.panels.experiments.agreement import AgreementView
 from crystalgui.gui.panels.experiments.cards_list import CardsList
 from crystalgui.gui.panels.experiments.figure_view import FigureView
 from crystalgui.gui.panels.experiments.run_card import EMPTY, RunCard
@@ -39,6 +40,7 @@ from crystalgui.gui.widgets import Card, Chip, EmptyState, Text
 COMPARISON = "Comparison"
 CLAIMS = "Claims of the paper"
 NO_FIGURES = "Figures are drawn by a run on this machine."
+RECORDED = "the record against the paper; a run draws its own"
 
 
 def write_rows(path: Path, rows: Rows) -> Path:
@@ -154,8 +156,11 @@ class ExperimentsPanel(QWidget):
         self.save_figure = Chip("", tooltip="Save this figure as PDF or PNG", icon_name="picture")
         self.figures.tools.addWidget(self.figure_choice)
         self.figures.tools.addWidget(self.save_figure)
-        self.view = FigureView(self._session)
-        self.figures.body.addWidget(self.view, 1)
+        self.view, self.agreement = FigureView(self._session), AgreementView()
+        self.drawn = QStackedWidget()
+        self.drawn.addWidget(self.view)
+        self.drawn.addWidget(self.agreement)
+        self.figures.body.addWidget(self.drawn, 1)
         return self.figures
 
     def _connect(self) -> None:
@@ -363,9 +368,14 @@ class ExperimentsPanel(QWidget):
     def _show_figure(self, *_: object) -> None:
         figure = self.figure
         if figure is None or self.found is None:
-            self.figures.set_title("Figures")
             self.view.show_figure(None, "", NO_FIGURES)
+            card, preset = self.card, self.run_card.preset
+            recorded = [k for k in card.recorded if k.preset == preset] if card else []
+            found = self.agreement.show_numbers([n for kept in recorded[:1] for n in kept.numbers])
+            self.figures.set_title("Figures", RECORDED if found else "")
+            self.drawn.setCurrentWidget(self.agreement if found else self.view)
             return
+        self.drawn.setCurrentWidget(self.view)
         self.figures.set_title("Figures", figure.title if len(self._figures) == 1 else "")
         self.view.show_figure(self.found.folder / figure.stem, figure.title)
 
