@@ -203,10 +203,10 @@ class TestOwnImages:
             torch.testing.assert_close(layer.even_grid(power, points).flatten(0, 1), wanted)
 
 
-def test_only_the_blind_preset_is_asked_for_the_symmetry() -> None:
+def test_only_the_geometry_preset_is_asked_for_the_symmetry() -> None:
     family = registry.family("ccnn")
     told = {p: family.knows_symmetry(registry.settings("ccnn", p)[0]) for p in family.card.presets}
-    assert told == {"small": True, "blind": False, "paper": True}
+    assert told == {"small": True, "geometry": False, "paper": True}
     params, _ = registry.settings("ccnn", "paper", {"globals": "none"})
     with pytest.raises(ModelError, match="writes the global vector"):
         registry.build("ccnn", 2, params)

@@ -13,7 +13,7 @@ The other presets look for what a convolution can see of symmetry.  They
 work in the Niggli-reduced cell, on a torus without a rim, with band-limited
 densities (an ideal anti-aliasing filter): the density of each learnt channel
 is convolved with itself, which is translation-invariant exactly and goes on to
-ordinary convolutions.  ``small`` is told the symmetry.  ``blind`` is not: the
+ordinary convolutions.  ``small`` is told the symmetry.  ``geometry`` is not: the
 density of all atoms is convolved with its own images, too, under every
 operation of the lattice (`layers.coincidence`).  No tolerance is set; which
 coincidences make which space group is learnt.
@@ -177,7 +177,7 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
         rows=("N14",),
         summary=(
             "The atoms are written into a cube by their fractional coordinates and convolved. "
-            "The blind preset is told nothing of the symmetry: it convolves the density with its "
+            "The geometry preset is told nothing of the symmetry: it convolves the density with its "
             "images under the operations of the reduced lattice and learns what coincides."
         ),
         params=(
@@ -211,7 +211,7 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
                 "learning_rate": 1e-3,
                 "weight_decay": 0.05,
             },
-            "blind": {
+            "geometry": {
                 "epochs": 15,
                 "batch_size": 128,
                 "learning_rate": 2e-3,

@@ -159,7 +159,7 @@ def _globals(features: str) -> GlobalVector | SymmetryGlobals:
         ),
         presets={
             "small": {"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05},
-            "blind": {
+            "geometry": {
                 "features": "geometry",
                 "cutoff": 4.0,
                 "depth": 2,
