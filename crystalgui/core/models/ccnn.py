@@ -177,8 +177,8 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
         rows=("N14",),
         summary=(
             "The atoms are written into a cube by their fractional coordinates and convolved. "
-            "The geometry preset is told nothing of the symmetry: it convolves the density with its "
-            "images under the operations of the reduced lattice and learns what coincides."
+            "The geometry preset is told nothing of the symmetry: it convolves the density with "
+            "its images under the operations of the reduced lattice and learns what coincides."
         ),
         params=(
             Param(
