@@ -370,7 +370,7 @@ class Gallery:
         self.sweep()
 
     def sweep(self) -> None:
-        """Networks against the degree of rolling, while some of them still train."""
+        """Networks against the degree of rolling, and the inside of one, while some still train."""
         if "sweep" not in self.wanted:
             return
         from crystalgui.gui.panels.runs.new_sweep import SweepDialog
@@ -390,6 +390,7 @@ class Gallery:
         dialog.start.click()
         run = self.session.runs.runs[0]
         self.wait("networks", lambda: len(run.points) >= 24 or not run.alive)
+        page.sweep.inside.click()
         self.shoot("runs", "sweep")
         self.session.runs.cancel(run)
         self.wait("the end of the sweep", lambda: not run.alive)

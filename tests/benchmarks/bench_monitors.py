@@ -4,7 +4,8 @@ A free-attention extractor learns images that are drawn here; how fast a step
 is does not depend on what they show.  Time spent in the monitors is measured
 inside the training itself, in the same seconds as the steps, so that another
 load of the machine falls on both.  The looks before the first epoch are made
-once a run and are told apart.
+once a run and are told apart.  In a group of a sweep the first network is
+taken out of the group for every look, which counts as well.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ def run() -> list[Row]:
     try:
         for case in CASES:
             rows += _measure("CPU", *case)
+        for networks in (1, 6):
+            rows += _group(networks, 1000, (1, 28, 28))
         if torch.cuda.is_available():
             for case in GPU:
                 rows += _measure("CUDA", *case)
@@ -84,6 +87,49 @@ def _measure(
         _row(f"steps of an epoch, {words}", 1000 * statistics.median(steps), "ms"),
         _row(f"monitors after an epoch, share of its steps, {words}", share, "%", LIMIT),
         _row(f"monitors before and after the first epoch, once, {words}", 1000 * first, "ms"),
+    ]
+
+
+def _group(networks: int, images: int, shape: tuple[int, ...]) -> list[Row]:
+    """Share of the looks into the first network of a group of a sweep, rolled as there."""
+    import torch
+
+    from crystalgui.core.datasets.images.dataset import ImageDataset
+    from crystalgui.core.datasets.images.tables import ImageTable
+    from crystalgui.core.messages import EpochMetrics, TrainRecipe
+    from crystalgui.core.training.replicas import family_task, replicate
+    from crystalgui.core.training.together import first_replica
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        data = ImageDataset.load(_images(Path(place) / "images", images, shape))
+        recipe = TrainRecipe(
+            model="extractor", dataset=data.summary.folder, params=PARAMS["small"], epochs=EPOCHS,
+            batch_size=64, learning_rate=1e-3, threads=1, device="cpu",
+        )  # fmt: skip
+        task = family_task(
+            recipe, ImageTable(data), data.shape, torch.from_numpy(data.label),
+            torch.arange(images), {"test": torch.arange(images, images + 20)},
+            data.summary.classes, seeds=tuple(range(networks)), rolled=(2,) * networks,
+        )  # fmt: skip
+        own, looks, steps = first_replica(task, lambda event: None, thorough=False), [], []
+
+        def look(*what: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return own(*what)
+            finally:
+                looks.append(time.perf_counter() - began)
+
+        for event in replicate(task, look=look):
+            if isinstance(event, EpochMetrics):
+                steps.append(networks * images / event.values["rows_per_second"])
+    share = 100 * sum(looks[1:]) / sum(steps)  # not every epoch is looked at in a small group
+    words = f"a group of {networks} of a sweep, {images:,} images, CPU"
+    return [
+        _row(f"steps of an epoch, {words}", 1000 * statistics.median(steps), "ms"),
+        _row(f"monitors after an epoch, share of its steps, {words}", share, "%", LIMIT),
+        _row(f"monitors before the first epoch, once, {words}", 1000 * looks[0], "ms"),
     ]
 
 

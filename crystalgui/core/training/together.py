@@ -36,6 +36,8 @@ from crystalgui.core.training.stack import Stack, Task
 
 LAST = "last.safetensors"
 PARTS = ("validation", "test")
+WORTH = 2000
+"""Rows, of all networks of a group, that an epoch has at least where a look is 2 % of it."""
 
 
 def train_together(
@@ -97,21 +99,26 @@ def first_replica(
 
     Parameters
     ----------
-    keep, gate, name, thorough, kept
+    keep, gate, name, kept
         As in `Monitor`.
+    thorough : bool
+        As in `Monitor`, and every epoch is looked at; else only so many that a
+        look remains a small share of the work (`WORTH`), and the last one.
     """
+    many = len(task.every_seed())
+    spaced = 1 if thorough else math.ceil(WORTH / (many * len(task.train)))
     rows = task.parts[task.monitor] if task.monitor else task.train
     table = rolled(_Unrolled(task), task.rolled[0] if task.rolled else 0)
     monitor = Monitor(
         table, task.target, task.loss, task.train, rows, task.run_id, keep, gate,
-        shared=len(task.every_seed()), thorough=thorough, name=name, kept=kept,
+        shared=many, thorough=thorough, name=name, kept=kept,
     )  # fmt: skip
 
     opaque = False
 
     def look(stack: Stack, state: Mapping[str, Tensor], epoch: int) -> list[Event]:
         nonlocal opaque
-        if opaque:
+        if opaque or (epoch % spaced and epoch < task.recipe.epochs):
             return []
         cuda = [task.device] if task.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):  # building draws weights

@@ -33,7 +33,7 @@ from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import FILE, Monitored
 from crystalgui.core.store.project import Project
-from crystalgui.core.training import loop
+from crystalgui.core.training import loop, together
 from crystalgui.core.training import sweep as sweeps
 from crystalgui.core.training.grouping import Group
 from crystalgui.core.training.session import LAST, train
@@ -213,6 +213,7 @@ def test_kinds_without_attention_tell_gradients_alone(recipe: TrainRecipe, tmp_p
 def swept(recipe: TrainRecipe, monkeypatch: pytest.MonkeyPatch) -> SweepRecipe:
     """A network with attention at two degrees of rolling, one after the other."""
     monkeypatch.setattr(sweeps, "group_of", lambda task, wanted: Group(1, 1))
+    monkeypatch.setattr(together, "WORTH", 100)
     free = SweepNetwork(title="free", model="extractor", params=recipe.params)
     base = replace(recipe, model="", params={}, ema=0.0, batch_size=40, epochs=2)
     return SweepRecipe(title="lines", base=base, networks=(free,), rollings=(0, 2), repeats=1)
@@ -238,6 +239,16 @@ def test_the_first_network_of_every_group_of_a_sweep(swept: SweepRecipe, tmp_pat
     assert [(p.rolling, p.cost) for p in of(blind, SweepPoint)] == [
         (p.rolling, p.cost) for p in of(events, SweepPoint)
     ]
+
+
+def test_small_groups_are_looked_at_less_often(
+    swept: SweepRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "WORTH", 300)  # three epochs of 100 rows
+    base = replace(swept.base, epochs=4, batch_size=100)
+    recipe = replace(swept, base=base, rollings=(0,))
+    events = list(sweeps.sweep(SweepJob(project=tmp_path, recipe=recipe)))
+    assert [e.epoch for e in of(events, AttentionReady)] == [0, 3, 4]
 
 
 def test_a_killed_sweep_keeps_each_epoch_once(swept: SweepRecipe, tmp_path: Path) -> None:
