@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from crystalgui.core.cards import INVARIANCES
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import (
     EpochMetrics,
@@ -57,11 +59,12 @@ def test_what_grows_is_what_it_answers() -> None:
     assert (out.argmax(1) == targets).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("symmetry", ["permutation", "translation", "rotation", "supercell"])
+@pytest.mark.parametrize("symmetry", INVARIANCES)
 def test_its_answer_does_not_depend_on_the_setting(symmetry: str) -> None:
     items = crystals(20)
     model = grown([*items], torch.arange(20) % 2, 2)
-    other = [kinds.moved(symmetry, c, i) for i, c in enumerate(items)]
+    move = kinds.other_cell if symmetry == "cell choice" else partial(kinds.moved, symmetry)
+    other = [move(c, i) for i, c in enumerate(items)]
     same = (model(batch_of(model, [*items])) - model(batch_of(model, [*other]))).abs().amax(1)
     assert (same < 1e-6).all()
 

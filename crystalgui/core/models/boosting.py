@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.features import CUTOFF, GROUPS, Sites, features
 from crystalgui.core.errors import ModelError
@@ -86,6 +86,7 @@ MOST_BYTES = 2**29
             },
         },
         symmetries=("permutation", "translation", "rotation", "supercell"),
+        invariances=dict.fromkeys(INVARIANCES, "exact"),
     )
 )  # fmt: skip
 class Boosting(CrystalModel):
