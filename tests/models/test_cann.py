@@ -21,6 +21,7 @@ from crystalgui.core.models.cann import (
     ShellPairs,
     padded,
 )
+from crystalgui.core.models.diagram import network_diagram
 from crystalgui.core.models.explain import nearest
 from crystalgui.core.models.layers.attention import (
     ISAB,
@@ -231,3 +232,21 @@ def test_the_published_network_reads_forty_atoms() -> None:
     sizes = {name: CrystalAttentionNetwork.most_atoms(registry.settings("cann", name)[0])
              for name in ("paper", "small", "geometry")}  # fmt: skip
     assert sizes == {"paper": 40, "small": 0, "geometry": 0}
+
+
+def test_the_diagram_draws_what_is_built() -> None:
+    for preset, form, blocks in (("paper", "full", 1), ("small", "alternating", 2)):
+        params, _ = registry.settings("cann", preset, {"form": form})
+        drawn = network_diagram("cann", params, (), 5)
+        assert drawn is not None
+        texts = [label.text for label in drawn.labels]
+        model = registry.build("cann", 5, params)
+        assert isinstance(model, CrystalAttentionNetwork)
+        assert sum(text.startswith("attention  ") for text in texts) == len(model.blocks) == blocks
+        sizes = "-".join(str(m.out_features) for m in model.head.layers
+                         if isinstance(m, torch.nn.Linear))  # fmt: skip
+        assert f"FC   {sizes}" in texts
+        assert any("seeds" in text for text in texts) is (model.pooling is not None)
+        skips = sum(line.dashed for line in drawn.lines)
+        assert skips == 2 * blocks - (form == "alternating")
+        assert all(box.x >= 0 and box.x + box.width <= drawn.width for box in drawn.boxes)

@@ -10,7 +10,7 @@ purple part (Figs. 8, 10 to 12, 26 and 27; fully connected networks as in Fig.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crystalgui.core.cards import Scalar
@@ -72,6 +72,8 @@ def network_diagram(
         sizes = [int(params["width"])] * int(params["depth"])
         sizes += [int(params["narrow"])] * int(params["tail"])
         return draw_dense(math.prod(shape or (1, 28, 28)), sizes, outputs)
+    if family == "cann":
+        return draw_attention(params, outputs)
     return None
 
 
@@ -274,3 +276,64 @@ def draw_dense(inputs: int, sizes: list[int], outputs: int) -> Diagram:
         labels=tuple(sheet.labels),
         summary=f"Fully connected network: {listed}.",
     )
+
+
+def draw_attention(params: Mapping[str, Scalar], outputs: int) -> Diagram:
+    """A set attention network of crystals: Fig. 4 of Nop et al. (2025), and its pooling."""
+    sheet = _Sheet()
+    width, depth = int(params["width"]), int(params["depth"])
+    paper, form = params["features"] == "paper", str(params["form"])
+    each = {"symmetry": "orbit", "paper": "atom", "geometry": "atom"}[str(params["features"])]
+    knows = {"symmetry": "element, site", "paper": "element, position", "geometry": "element"}
+    rows: list[tuple[Part, str, bool]] = [
+        ("data", f"{knows[str(params['features'])]}, global: each {each}", False),
+        ("abstraction", f"tokens   n × {width}", False),
+    ]
+    looks = f"attention   {params['heads']} × {params['key']}"
+    if form == "induced":
+        looks = f"through {params['points']} points   {params['heads']} × {params['key']}"
+    hidden = [width, width // 2, width // 2] if paper else [2 * width]
+    thinks = f"feed forward   {'-'.join(str(n) for n in (*hidden, width))}"
+    for layer in range(depth):
+        rows.append(("abstraction", looks, True))
+        rows.append(("abstraction", thinks, form != "alternating" or layer < depth - 1))
+    _column(sheet, rows, LEFT)
+    pools = [f"pooled by {params['seeds']} seeds", "attention of seeds"]
+    wide = int(params["wide"])
+    sizes = (wide, wide // 2, wide // 4) if paper else (wide, wide // 2)
+    answers = ["mean over atoms"] if form == "alternating" else pools
+    answers += [f"FC   {'-'.join(str(n) for n in (*sizes, outputs))}"]
+    right = LEFT + WIDE + GAP + 16
+    _column(sheet, [("interpretation", text, False) for text in answers], right)
+    low = TOP + 22 + (len(rows) - 1) * ROW
+    out, middle = low + TALL / 2 + 3, LEFT + WIDE / 2
+    sheet.arrow("interpretation", (middle, out - 3), (middle, out), (right - 14, out),
+                (right - 14, TOP + 22), (right, TOP + 22))  # fmt: skip
+    height = low + TALL / 2 + 8 - (TOP - 20)
+    sheet.region(EDGE, TOP - 20, LEFT + WIDE - EDGE + 8, height, "abstraction", "Atoms as a set")
+    sheet.region(right - 8, TOP - 20, WIDE + 16, height, "interpretation", "Answer")
+    return Diagram(
+        width=right + WIDE + 8 + EDGE,
+        height=TOP - 20 + height + EDGE,
+        boxes=tuple(sheet.boxes),
+        lines=tuple(sheet.lines),
+        labels=tuple(sheet.labels),
+        summary=(
+            f"Attention network, {form}: {depth} block{'s' * (depth != 1)} of "
+            f"{params['heads']} heads on {each}s, {outputs} answers; dashed lines are skips."
+        ),
+    )
+
+
+def _column(sheet: _Sheet, rows: Sequence[tuple[Part, str, bool]], x: float) -> None:
+    """Layers one below the other; (part, text, whether a skip leads past it)."""
+    for i, (part, text, skip) in enumerate(rows):
+        y = TOP + 22 + i * ROW
+        sheet.box(x, y, WIDE, text, part)
+        if i:
+            middle = x + WIDE / 2
+            sheet.arrow(part, (middle, y - ROW + TALL / 2), (middle, y - TALL / 2))
+        if skip:
+            start, end = y - TALL / 2 - 5, y + TALL / 2 + 3
+            sheet.arrow(part, (x + WIDE / 2, start), (x - 9, start), (x - 9, end),
+                        (x + WIDE / 2, end), dashed=True)  # fmt: skip
