@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crystalgui.core.cards import Task
@@ -145,6 +146,8 @@ TARGETS = {
     )
 }
 DERIVED = tuple(name for name, target in TARGETS.items() if target.sources)
+PER_CELL = 10
+"""When more than a tenth of values per atom are impossible, all are looked at per cell."""
 _SYNONYMS = {
     "nonmagnetic": "NM",
     "ferromagnetic": "FM",
@@ -243,6 +246,12 @@ def cleaned(
     -------
     values : dict of id to label
     reasons : dict of id to str
+
+    Raises
+    ------
+    DataError
+        When the values are of whole cells rather than of atoms: those of small
+        cells cannot be told from good ones.
     """
     kept: dict[str, Value] = {}
     reasons: dict[str, str] = {}
@@ -253,6 +262,7 @@ def cleaned(
                 reasons[key] = reason
             else:
                 kept[key] = float(value)
+        _check_per_atom(target, values, atoms, len(reasons))
         return kept, reasons
     spelt = {name.casefold(): name for name in target.classes}
     spelt |= _SYNONYMS if target.name == "magnetic_ordering" else {}
@@ -291,6 +301,32 @@ def _impossible(target: Target, value: Value, atoms: int) -> str:
             f"{number / atoms:.3g}: probably not per atom"
         )
     return f"{number:g} is {where}"
+
+
+def _check_per_atom(
+    target: Target, values: Mapping[str, Value], atoms: Mapping[str, int], beyond: int
+) -> None:
+    """Refuse values of which many are impossible and all are possible when shared by the atoms."""
+    if not target.intensive or beyond * PER_CELL < len(values):
+        return
+    shared = {key: number / atoms[key] for key, number in _numbers(values)}
+    if all(target.lowest <= number <= target.highest for number in shared.values()):
+        raise DataError(
+            f"{beyond:,} of {len(values):,} values are beyond {target.lowest:g} to "
+            f"{target.highest:g} {target.unit}, and none is when it is divided by the atoms of "
+            "its cell: these are values of whole cells.",
+            f"Divide every {target.title} by the number of atoms in its cell.",
+        )
+
+
+def _numbers(values: Mapping[str, Value]) -> list[tuple[str, float]]:
+    """Those values that are finite numbers."""
+    found = []
+    for key, value in values.items():
+        with suppress(ValueError):
+            if math.isfinite(number := float(value)):
+                found.append((key, number))
+    return found
 
 
 def _of_classes(

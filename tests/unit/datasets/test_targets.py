@@ -95,6 +95,16 @@ def test_only_a_gap_of_zero_is_a_metal() -> None:
 
 
 class TestCleaning:
+    def test_energies_of_whole_cells_are_refused_rather_than_thinned(self) -> None:
+        sizes = {str(i): 1 + i % 8 for i in range(40)}
+        cells: dict[str, Value] = {key: -1.5 * atoms for key, atoms in sizes.items()}
+        with pytest.raises(DataError, match="25 of 40 values are beyond") as caught:
+            cleaned(TARGETS["formation_energy"], cells, sizes)
+        assert "Divide every formation energy" in caught.value.hint
+        few = {key: -1.5 if int(key) else -12.0 for key in cells}
+        kept, reasons = cleaned(TARGETS["formation_energy"], few, dict.fromkeys(few, 8))
+        assert (len(kept), list(reasons)) == (39, ["0"])
+
     def test_formation_energies(self) -> None:
         values: dict[str, Value] = {"a": -1.5, "b": -24.0, "c": 99.0, "d": -4.49, "e": "x"}
         kept, reasons = cleaned(
