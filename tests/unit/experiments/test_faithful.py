@@ -1,0 +1,119 @@
+"""Several models on one task: the table, the ensembles, and going on after a stop."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crystalgui.core.datasets.dataset import Dataset
+from crystalgui.core.errors import DataError
+from crystalgui.core.experiments import (
+    faithful,
+    faithful_energy,
+    faithful_magnetic,
+    faithful_tqc,
+)
+from crystalgui.core.experiments._registry import Context
+from crystalgui.core.experiments.faithful import Learner, Size, Task, crystals, study
+from crystalgui.core.models import _registry as registry
+from crystalgui.core.structures.files import write_poscar
+from tests.models.samples import crystals as samples
+
+TINY = {"width": 8, "wide": 16, "depth": 1, "epochs": 2, "batch_size": 16}
+TASK = Task(
+    labels="mp_tqc/tqc.csv",
+    table="Table 3",
+    metric="accuracy",
+    learners=(
+        Learner(key="majority", title="Majority", model="majority", published=0.49, alone=True),
+        Learner(key="one", title="One", model="cgnn", settings=TINY),
+        Learner(key="two", title="Two", model="cgnn", settings={**TINY, "depth": 2}),
+    ),
+    sizes={"quick": Size(crystals=90), "full": Size()},
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with 130 crystals and two classes."""
+    folder = tmp_path / "data" / "mp_tqc"
+    folder.mkdir(parents=True)
+    lines = ["id,label"]
+    with zipfile.ZipFile(folder / "POSCAR.zip", "w") as archive:
+        for i, crystal in enumerate(samples(130)):
+            write_poscar(crystal, tmp_path / "x.vasp")
+            archive.write(tmp_path / "x.vasp", f"POSCAR/{i}.POSCAR")
+            lines.append(f"{i},{'ES' if crystal.species.sum() % 2 else 'LCEBR'}")
+    (folder / "tqc.csv").write_text("\n".join(lines))
+    monkeypatch.setenv("CRYSTALGUI_DATA", str(folder.parent))
+    monkeypatch.setenv("CRYSTALGUI_HOME", str(tmp_path / "home"))
+    return folder
+
+
+def results(context: Context, task: Task) -> tuple[list[object], faithful.Results]:
+    events, steps = [], study(context, task)
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_every_model_and_the_ensembles_stand_beside_the_paper(data: Path, tmp_path: Path) -> None:
+    context = Context("quick", "cpu", tmp_path / "out")
+    _, found = results(context, TASK)
+    names = [n.name.rpartition(":")[0] for n in found.numbers]
+    assert names == ["Majority", "One", "Two", *faithful.ENSEMBLES.values()]
+    assert found.numbers[0].published == pytest.approx(49)
+    assert all(0 <= n.value <= 100 for n in found.numbers)
+    assert "purified" in " ".join(found.differs)
+    assert (tmp_path / "out" / "tables" / "models.csv").is_file()
+    stack = context.done("stack")
+    assert stack is not None
+    assert {"calibration_error", "accuracy_surest_half"} <= set(stack["metrics"])
+    again, same = results(Context("quick", "cpu", tmp_path / "out"), TASK)
+    assert [n.value for n in same.numbers] == [n.value for n in found.numbers]
+    assert len(again) < 5  # nothing is trained twice
+
+
+def test_fewer_crystals_are_drawn_by_formula(data: Path, tmp_path: Path) -> None:
+    folders = []
+    for many in (0, 60):
+        context = Context("full", "cpu", tmp_path / f"out-{many}")
+        steps = crystals(context, "mp_tqc/tqc.csv", many=many)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                folders.append(end.value)
+                break
+    whole, part = map(Dataset.load, folders)
+    assert len(part.records) == part.summary.size == 60 < len(whole.records)
+    assert set(part.records.ids) < set(whole.records.ids)
+    assert part.summary.digest != whole.summary.digest
+    kept, left = set(part.records.keys()), set(whole.records.keys()) - set(part.records.keys())
+    assert kept
+    assert left
+    shared = [k for k in whole.records.keys() if k in kept]  # noqa: SIM118
+    assert len(shared) - 60 < 3  # at most the last formula is cut
+    assert np.isin(part.target, whole.target).all()
+
+
+def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYSTALGUI_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="not on this machine"):
+        next(crystals(Context("quick", "cpu", tmp_path / "out"), "mp_tqc/tqc.csv"))
+
+
+@pytest.mark.parametrize("module", [faithful_tqc, faithful_magnetic, faithful_energy])
+def test_the_models_of_the_paper_are_there(module: object) -> None:
+    task: Task = module.TASK  # type: ignore[attr-defined]
+    assert {"majority", "nnn", "cgnn", "cann", "ccnn"} <= {one.model for one in task.learners}
+    for learner in task.learners:
+        family = registry.family(learner.model)
+        assert learner.preset in family.card.presets
+        kind = "regression" if task.metric == "mae" else "classification"
+        assert kind in family.card.tasks
