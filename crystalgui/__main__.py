@@ -23,6 +23,7 @@ COMMANDS = (
     "invariance",
     "network",
     "classify",
+    "explain",
     "experiment",
     "report",
     "doctor",
