@@ -109,7 +109,7 @@ class TestPrototypes:
         assert five[4].split("_")[1] in ("1", "2")
 
     @given(
-        st.integers(0, 3),
+        st.integers(0, 9),
         st.tuples(*[st.floats(0, 1, exclude_max=True)] * 3),
         st.permutations(range(3)),
         st.sampled_from([(1, 1, 1), (2, 1, 1), (1, 2, 2), (3, 1, 1)]),
@@ -121,7 +121,7 @@ class TestPrototypes:
         self, kind: int, shift: tuple[float, ...], axes: list[int],
         cells: tuple[int, int, int], random: Random, elements: tuple[int, int, int],
     ) -> None:  # fmt: skip
-        made = crystals(5)[kind]
+        made = crystals(10)[kind]
         name = prototypes(Records.stack(["x"], [describe(made)]))[0]
         other = supercell(made, cells)
         order = list(range(other.n_atoms))
