@@ -35,6 +35,7 @@ PAGES = (
     "design",
     "classify",
     "train",
+    "left-step",
     "training",
     "network",
     "attention",
@@ -208,7 +209,7 @@ class Gallery:
         self.phases(folder / "hoppings" / "bitei-pressure" / "bitei-pressure_hr.dat.gz")
         self.surface("bitei-pressure_hr.dat.gz")
         self.design()
-        if {"train", "training", "runs"} & set(self.wanted):
+        if {"train", "left-step", "training", "runs"} & set(self.wanted):
             self.train(home)
         self.attention(home)
         self.phase_data()
@@ -295,7 +296,7 @@ class Gallery:
         self.rest()
         model = self.window.default_model()
         if model is not None:
-            job_id = self.session.predictions.classify(paths, model.name, "cpu")
+            job_id = self.session.predictions.classify(paths, (model.name,), "cpu")
             self.wait("classify", lambda: not self.alive(job_id))
         self.shoot("classify")
 
@@ -313,8 +314,11 @@ class Gallery:
             )
         )
         self.shoot("train")
+        self.left_step()
         if not self.session.project.datasets:
             self.troubles.append("the data set was not imported")
+            return
+        if not {"train", "training", "runs"} & set(self.wanted):
             return
         for seed in (0, 1):
             recipe = TrainRecipe(
@@ -335,6 +339,31 @@ class Gallery:
             self.wait("training", lambda v=view: not v.alive)
         self.session.runs.refresh()
         self.shoot("runs")
+
+    def left_step(self) -> None:
+        """How the chosen network reads elements, by block and by a value."""
+        if "left-step" not in self.wanted:
+            return
+        from crystalgui.gui.theme import theme
+
+        self.window.show_page("train")
+        self.rest()
+        panel: Any = self.window.page_widget("train")
+        setup = panel.setup
+        setup.model_choice.setCurrentIndex(setup.model_choice.findData("nnn"))
+        setup.encoding_chip.click()
+        window = setup.encoding
+        window.table.select((64,))
+        for mode, by in (("light", "block"), ("dark", "electronegativity")):
+            theme().set_mode(mode)
+            window.colour.setCurrentIndex(window.colour.findData(by))
+            self.rest()
+            path = self.out / f"left-step-{mode}.png"
+            if not window.grab().save(str(path)):
+                self.troubles.append(f"{path}: cannot be written")
+            print(path)
+        theme().set_mode("light")
+        window.close()
 
     def attention(self, home: Path) -> None:
         """The form that draws its network, and the inside of that network as it trains."""

@@ -105,6 +105,7 @@ class MainWindow(QMainWindow):
         self._painted = False
         self._leaving = False
         self._pending_page = ""
+        self._built: set[str] = set()
         self.setObjectName("MainWindow")
         self.setWindowTitle("crystalgui")
         self.setWindowIcon(program_icon())
@@ -230,10 +231,23 @@ class MainWindow(QMainWindow):
         )
 
     def _build_page(self, info: PageInfo) -> None:
-        if info.name in self._pages or self._leaving:
+        """Build a page; it comes to the stage in a turn of its own."""
+        if info.name in self._built or self._leaving:
             return
+        self._built.add(info.name)
         try:
             widget = getattr(sys.modules[info.module], info.panel)(self.session, self)
+        except Exception as error:
+            log.exception("page %s", info.name)
+            self._break_page(info, ErrorInfo.of(error))
+            return
+        QTimer.singleShot(0, self, lambda: self._take_page(info, widget))
+
+    def _take_page(self, info: PageInfo, widget: QWidget) -> None:
+        """Connect a page that was built, and bring it to the stage."""
+        if self._leaving:
+            return
+        try:
             own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
             if own:
                 self.actions_table.add(own)
@@ -253,6 +267,7 @@ class MainWindow(QMainWindow):
         """A page that cannot be built must not take the window along."""
         if info.name in self._pages or self._leaving:
             return
+        self._built.add(info.name)
         self.notifications.error(error)
         words = [("Open log", self.open_log)]
         title = f"The {info.title} page could not be opened"
@@ -365,7 +380,7 @@ class MainWindow(QMainWindow):
         self.show_page("classify")
         self.session.predictions.classify(
             paths,
-            model.name,
+            (model.name,),
             device=self.session.settings.device,
             project=self.session.project.folder,
         )

@@ -150,6 +150,7 @@ def test_building_a_page_imports_nothing_in_the_thread_of_the_window(tmp_path: P
             importlib.import_module(info.module)
             noted.page = info.name
             window._build_page(info)
+            app.processEvents()
             noted.page = ""
         lane.shutdown()
         print(json.dumps(noted.found))

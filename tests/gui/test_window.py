@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import Qt
@@ -55,7 +56,7 @@ def test_without_a_model_the_third_tile_says_so(window: MainWindow, qtbot: QtBot
 
 def test_pages_are_built_when_shown_and_kept(window: MainWindow, qtbot: QtBot) -> None:
     assert window.page_widget("runs") is None
-    with qtbot.waitSignal(window.page_built):
+    with qtbot.waitSignal(window.page_built, timeout=30_000):
         window.show_page("runs")
     page = window.page_widget("runs")
     assert window.stage.currentWidget() is page
@@ -70,7 +71,7 @@ def test_a_broken_page_is_a_message_not_a_dead_window(
 ) -> None:
     broken = PageInfo(name="runs", title="Runs", module="crystalgui.nowhere", panel="X")
     monkeypatch.setattr(module, "PAGES", (broken,))
-    with qtbot.waitSignal(window.page_built):
+    with qtbot.waitSignal(window.page_built, timeout=30_000):
         window.show_page("runs")
     assert window.toasts.toasts[0].notice.level == "error"
     assert "nowhere" in window.toasts.toasts[0].notice.title
@@ -283,3 +284,20 @@ def test_without_a_display_one_line(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert len(answer.stderr.strip().splitlines()) == 1
     assert "no display" in answer.stderr
+
+
+def test_classify_names_one_model(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(window, "default_model", lambda: SimpleNamespace(name="cgnn-tqc5"))
+    submitted: list[ClassifyJob] = []
+
+    def submit(job: ClassifyJob) -> str:
+        submitted.append(job)
+        return "job-1"
+
+    monkeypatch.setattr(window.session.jobs, "submit", submit)
+    monkeypatch.setattr(window, "show_page", lambda name: None)
+    window.classify([tmp_path / "a.vasp"])
+    assert submitted[0].models == ("cgnn-tqc5",)
+    assert submitted[0].paths == (tmp_path / "a.vasp",)

@@ -49,6 +49,7 @@ class Contents(QWidget):
         column.addWidget(SectionTitle("Files"))
         self.files = QListWidget()
         self.files.setAccessibleName("Files in the report")
+        self.files.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.files.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.files.setIconSize(QSize(16, 16))
         self.files.setTextElideMode(Qt.TextElideMode.ElideMiddle)
