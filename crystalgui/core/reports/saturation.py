@@ -67,11 +67,9 @@ class Saturation:
             return "A lower learning rate keeps attention where it can still move."
         said = "Lower the learning rate"
         if self.floor:
-            why = (
-                "so that more of them arrives" if self.now > 0 else "so that none is shut for good"
-            )
-            said = f"Raise the floor ε of the attention from {self.now:g} to {self.floor:g}, {why}"
-            said += ", or lower the learning rate"
+            why = ", so that none is shut for good," if self.now <= 0 else ""
+            said = f"Raise the floor ε of the attention from {self.now:g} to {self.floor:g}{why}"
+            said += " or lower the learning rate"
         more = "; against open layers a lower rate alone helps" if self.open and self.floor else ""
         return f"{said}{more}."
 

@@ -24,7 +24,7 @@ L, E = 16, 9
 
 def seen(mean: np.ndarray, std: float = 0.1, floor: float = 0.0, accuracy: float = 50.0) -> Seen:
     """Attention (epochs, layers) without the rest."""
-    full = (np.full_like(mean, std) == 0) & ((mean < 1e-3) | (mean > 1 - 1e-3))
+    full = (np.full_like(mean, std) == 0) & ((mean < floor + 1e-3) | (mean > 1 - 1e-3))
     return Seen(
         layers=tuple(f"{i}" for i in range(mean.shape[1])),
         epochs=np.arange(len(mean)),
@@ -106,7 +106,10 @@ class TestSaturation:
         at[1, 0] = 0.5
         own = seen(at, std=0.0, floor=0.05)
         assert saturation.floored(own).tolist() == [5, 4]
-        assert saturation.stuck(own).tolist() == [0, 0]
+        assert own.saturated.sum(1).tolist() == [5, 4]
+        assert saturation.stuck(own).tolist() == [0, 0]  # what they read arrives
+        wide = seen(np.array([[0.05, 1.0, 0.5]]), std=0.0, floor=0.05)
+        assert saturation.stuck(wide).tolist() == [1]
 
 
 # ------------------------------------------------------------------- whole runs
