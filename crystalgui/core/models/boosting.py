@@ -204,7 +204,7 @@ class Boosting(CrystalModel):
         return aim | {
             "tree_method": "hist",
             "base_score": 0.0,
-            "max_bin": 128,
+            "max_bin": 256,
             "max_depth": int(p["depth"]),
             "eta": float(p["rate"]),
             "subsample": float(p["rows"]),
