@@ -55,6 +55,28 @@ _METRIC = 27
 _READING = 6
 
 
+class AtomVectors(nn.Module):
+    """What is written into the voxels of an atom: its element, and 1 where there is any atom.
+
+    Parameters
+    ----------
+    elements : str
+        Kind of `ElementEncoding`.
+    filled : bool
+        Whether the 1 is there (the filling term of the paper).
+    """
+
+    def __init__(self, elements: str, filled: bool) -> None:
+        super().__init__()
+        self.element, self.filled = ElementEncoding(elements), filled
+        self.size = self.element.size + filled
+
+    def forward(self, species: Tensor) -> Tensor:
+        """(n,) int64 -> (n, size)."""
+        out: Tensor = self.element(species)
+        return torch.cat([out, torch.ones_like(out[:, :1])], 1) if self.filled else out
+
+
 class PublishedPipeline(nn.Module):
     """Voxels with a rim of periodic images, seven convolutions, a cube of global features."""
 
@@ -245,7 +267,7 @@ class CrystalConvolutionNetwork(CrystalModel):
         super().__init__(outputs)
         points, width, wide = (int(params[k]) for k in ("voxels", "width", "wide"))
         self.published = params["pipeline"] == "published"
-        self.elements = ElementEncoding("left-step" if self.published else "left-step+")
+        self.atoms = AtomVectors("left-step" if self.published else "left-step+", self.published)
         parts = GLOBALS[params["globals"]]
         self.globals, self.told = GlobalVector(parts), broken_by(parts)
         size = self.globals.size
@@ -256,13 +278,12 @@ class CrystalConvolutionNetwork(CrystalModel):
                     "The published pipeline writes the global vector into its cube.",
                     "Choose another global vector than none.",
                 )
-            channels = self.elements.size + 1  # and where there is any atom
-            self.body = PublishedPipeline(points // 2 * 2, width, wide, channels, size)
+            self.body = PublishedPipeline(points // 2 * 2, width, wide, self.atoms.size, size)
             sizes: tuple[int, ...] = (self.body.size, 2 * wide, wide, max(wide // 2, 2))
         else:
             points = max(points // 4 * 4, 8)
             images = bool(params["images"])
-            self.body = TorusPipeline(self.elements.size, points, width, wide, images)
+            self.body = TorusPipeline(self.atoms.size, points, width, wide, images)
             self.early = MLP(size, wide, wide) if size else None
             sizes = (self.body.size + (wide if size else 0), 2 * wide, 2 * wide)
         self.head = MLP(*sizes, self.outputs, dropout=float(params["dropout"]))
@@ -277,6 +298,10 @@ class CrystalConvolutionNetwork(CrystalModel):
         """Only when it is told the space group."""
         return tells_symmetry(GLOBALS[str(params["globals"])])
 
+    def encoder(self) -> nn.Module:
+        """What is written for each atom."""
+        return self.atoms
+
     @property
     def symmetries(self) -> tuple[str, ...]:
         """On the torus neither origin nor orientation matters, if the global vector agrees."""
@@ -287,10 +312,9 @@ class CrystalConvolutionNetwork(CrystalModel):
 
     def forward(self, batch: Batch) -> Tensor:
         """(b, outputs)."""
-        atoms = self.elements(batch.species).to(batch.frac.dtype)
+        atoms = self.atoms(batch.species).to(batch.frac.dtype)
         known = self.globals(batch)
         if isinstance(self.body, PublishedPipeline):
-            atoms = torch.cat([atoms, torch.ones_like(atoms[:, :1])], 1)
             seen = self.body(batch, atoms, known)
         else:
             seen = self.body(batch, atoms)
