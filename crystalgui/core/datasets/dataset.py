@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from crystalgui.core.datasets.labels import Labels
 from crystalgui.core.datasets.prototypes import commonest, contained, prototypes
+from crystalgui.core.datasets.purify import tolerance_of
 from crystalgui.core.datasets.records import Key, Records
+from crystalgui.core.datasets.targets import unit_of
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import DatasetSummary
 from crystalgui.core.structures.elements import formula
@@ -121,8 +123,8 @@ def summarise(
         problems += [f"{file}: {reason}" for file, reason in unreadable[:20]]
     if conflicts:
         problems.append(
-            f"{conflicts} groups of equal formula and space group have different labels, e.g. "
-            + "; ".join(shown)
+            f"{conflicts} groups of equal formula and space group have different labels"
+            f"{_apart(labels)}, e.g. " + "; ".join(shown)
         )
     counts = Counter(target.astype(int).tolist()) if labels.task == "classification" else {}
     regression = labels.task == "regression"
@@ -157,12 +159,19 @@ def _doubles(
     for i, key in enumerate(keys):
         groups[key, int(records.space_group[i])].append(i)
     duplicates = sum(len(rows) - 1 for rows in groups.values())
-    if labels.task == "regression":
-        return duplicates, 0, []
-    apart = [rows for rows in groups.values() if len(set(target[rows].tolist())) > 1]
+    width = tolerance_of(labels.target, labels.values)
+    apart = [rows for rows in groups.values() if float(np.ptp(target[rows])) > width]
     shown = [f"{formula(dict(keys[rows[0]]))} ({', '.join(records.ids[i] for i in rows[:4])})"
              for rows in apart[:5]]  # fmt: skip
     return duplicates, len(apart), shown
+
+
+def _apart(labels: Labels) -> str:
+    """How far numbers have to be apart to be different."""
+    if labels.task == "classification":
+        return ""
+    width = f"{tolerance_of(labels.target, labels.values):.3g} {unit_of(labels.target)}"
+    return f" (more than {width.rstrip()} apart)"
 
 
 def safe_name(name: str) -> str:

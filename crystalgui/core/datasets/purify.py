@@ -136,7 +136,7 @@ def purify(
             found.remove(row, LARGE, text)
         else:
             groups[key, int(records.space_group[row])].append(row)
-    width = tolerance if tolerance is not None else _tolerance(target, values)
+    width = tolerance if tolerance is not None else tolerance_of(target, values)
     kept: dict[int, Value] = {}
     for rows in groups.values():
         one = _agreed([values[records.ids[row]] for row in rows], width)
@@ -262,8 +262,11 @@ def by_number(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts), name
 
 
-def _tolerance(target: str, values: Mapping[str, Value]) -> float:
-    """How far values of one material may be apart."""
+def tolerance_of(target: str, values: Mapping[str, Value]) -> float:
+    """How far values of one material may be apart: 0 for classes.
+
+    As the target says, else a hundredth of the range of all values.
+    """
     known = target_named(target)
     if known is not None and known.task == "regression":
         return known.tolerance

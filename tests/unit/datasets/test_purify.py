@@ -210,6 +210,16 @@ class TestImport:
         assert self.ready(source, text, "magnetic_ordering") == plain
         assert read_report(plain.folder) == ()
 
+    def test_numbers_apart_are_counted_before_they_are_dropped(self, source: Path) -> None:
+        gaps = [*[0.5] * 10, 0.55, 0.5, 1.0]
+        text = "id,label\n" + "".join(f"{i},{gap}\n" for i, gap in enumerate(gaps))
+        plain = self.ready(source, text, "band_gap")
+        assert (plain.duplicates, plain.conflicts) == (3, 1)
+        assert "different labels (more than 0.1 eV apart)" in plain.problems[-1]
+        pure = self.ready(source, text.replace("5,0.5", "5,0.7"), "band_gap", purify=True)
+        assert pure.removed == (("duplicate", 2), ("conflict", 2))
+        assert pure.conflicts == 0
+
     def test_a_derived_target(self, source: Path) -> None:
         text = "id,label\n" + "".join(f"{i},{max(0, i - 5)}\n" for i in range(10))
         summary = self.ready(source, text, "band_gap", derive="metal")
