@@ -160,6 +160,13 @@ def features(sites: Sites, groups: Sequence[str] = GROUPS) -> tuple[NDArray[np.f
     return _rounded(np.stack([*columns.values()], 1)), [*columns]
 
 
+def names(groups: Sequence[str] = GROUPS) -> list[str]:
+    """Names of the columns, which no crystal changes."""
+    whole, real = np.zeros(0, np.int64), np.zeros(0)
+    none = Sites(0, whole, whole, whole, real, whole, real, whole, whole, real, real)
+    return features(none, groups)[1]
+
+
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """(m, k) to 16 binary digits: a tree sees the same crystal in any setting alike."""
     mantissa, exponent = np.frexp(values)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
-from crystalgui.core.datasets.features import CUTOFF, GROUPS, Sites, features
+from crystalgui.core.datasets.features import CUTOFF, GROUPS, Sites, features, names
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
@@ -190,8 +190,8 @@ class Boosting(CrystalModel):
             booster = Booster(self._settings(seed or 0), rows, raw)
         except XGBoostError as error:
             raise _damaged(str(error)) from error
-        if raw is not None and booster.num_features() != self._width():
-            raise _damaged(f"{booster.num_features()} columns, not {self._width()}")
+        if raw is not None and booster.num_features() != len(names(self.groups)):
+            raise _damaged(f"{booster.num_features()} columns, not {len(names(self.groups))}")
         if seed is None:
             self._grown = booster
         return booster
@@ -216,13 +216,6 @@ class Boosting(CrystalModel):
             "seed_per_iteration": True,
             "disable_default_eval_metric": True,
         }
-
-    def _width(self) -> int:
-        """Columns of the table."""
-        empty = np.zeros(0, np.int64)
-        real = np.zeros(0)
-        none = Sites(0, empty, empty, empty, real, empty, real, empty, empty, real, real)
-        return len(features(none, self.groups)[1])
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """Trees of any length fit."""

@@ -19,7 +19,7 @@ cell, and the cell itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.datasets.features import Sites, features, names
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
@@ -36,9 +37,11 @@ from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features,
 from crystalgui.core.models.layers.encodings import GLOBALS, GlobalVector
 from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
+from crystalgui.core.models.layers.standardise import Standardise
 
 _LEFT_STEP = 25
 _DIRECTIONS = 12
+OUTLIER = 5.0
 _CELL = ("cell waves", "lengths", "angles", "handedness", "volume", "atoms")
 
 
@@ -145,6 +148,9 @@ def _globals(features: str) -> GlobalVector | SymmetryGlobals:
                 "group (symmetry features, classification).",
             ),
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
+            Param(name="table", label="Table of features", default=False,
+                  help="Whether the global vector is also told the columns that boosted trees read "
+                  "(symmetry features)."),
             Param(name="skips", label="Skips", default=True,
                   help="Whether each update is added to what it updates (off: an ablation)."),
             Param(
@@ -210,6 +216,11 @@ class CrystalGraphNetwork(CrystalModel):
         self.register_buffer("relatives", relatives(), persistent=False)
         self.substitution = 0.0 if self.paper or outputs == 1 else float(params["substitution"])
         self.globals = _globals(str(params["features"]))
+        n_global = self.globals.size
+        self.table: Standardise | None = None
+        if params.get("table", False) and params["features"] == "symmetry":
+            self.table = Standardise(len(names()))
+            n_global += len(names())
         n_atom = self.elements.shape[1]
         if self.paper:
             self.embed_node: nn.Module = MLP(n_atom, width, width)
@@ -222,7 +233,7 @@ class CrystalGraphNetwork(CrystalModel):
             self.radial = Gaussians(int(params["gaussians"]), float(params["cutoff"]))
             self.embed_node = MLP(n_atom, width, width)
             self.embed_edge = nn.Linear(n_edge, width)
-            self.embed_global = MLP(self.globals.size, wide, wide, dropout=dropout)
+            self.embed_global = MLP(n_global, wide, wide, dropout=dropout)
             sizes = (wide + 2 * width, wide, wide // 2)
         self.blocks = nn.ModuleList(
             [
@@ -278,6 +289,21 @@ class CrystalGraphNetwork(CrystalModel):
         ]
         return torch.cat([known, *(p.to(known.dtype) for p in parts)], 1)
 
+    def standardise(self, batches: Iterable[Batch]) -> None:
+        """Mean and spread of every column of the table."""
+        if self.table is not None:
+            self.table.learn(self._columns(batch) for batch in batches)
+
+    def _columns(self, batch: Batch) -> Tensor:
+        return torch.from_numpy(features(Sites.of_batch(batch))[0]).to(batch.weight.device)
+
+    def _whole(self, batch: Batch) -> Tensor:
+        known: Tensor = self.globals(batch)
+        if self.table is None:
+            return known
+        columns = self.table(self._columns(batch).to(known.dtype)).clamp(-OUTLIER, OUTLIER)
+        return torch.cat([known, columns], 1)
+
     def _edges(self, batch: Batch) -> Tensor:
         if self.paper:
             return torch.cat([batch.distance[:, None], batch.vector], 1)
@@ -302,7 +328,7 @@ class CrystalGraphNetwork(CrystalModel):
         share = weight / take(scatter_sum(weight, batch.graph, batch.size), batch.graph)
         h = self.embed_node(self._nodes(batch))
         e = self.embed_edge(self._edges(batch))
-        g = self.embed_global(self.globals(batch))
+        g = self.embed_global(self._whole(batch))
         count = batch.count[:, None]
         degree = scatter_sum(count, batch.dst, len(h)).clamp(min=1)
         count = count / take(degree, batch.dst)
