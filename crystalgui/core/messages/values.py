@@ -87,7 +87,9 @@ class TrainRecipe:
     along each axis, anew in each batch (Bird 2023, section 2.10).
     ``expanded`` is the share of the training crystals that are seen a second
     time with their atoms pulled apart and the label of the trivial phase
-    (Nop et al. 2025, Figs. 1 and 2).
+    (Nop et al. 2025, Figs. 1 and 2).  ``patience`` ends training after so many
+    epochs without a better one, ``until`` when the accuracy on the training
+    rows reaches it (0: neither).
     """
 
     model: str
@@ -111,6 +113,7 @@ class TrainRecipe:
     rolling: int = 0
     expanded: float = 0.0
     patience: int = 0
+    until: float = 0.0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     device: Device = "auto"
     threads: int = 0

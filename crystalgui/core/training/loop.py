@@ -162,10 +162,19 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         done = state.epoch - first
         eta = (time.monotonic() - began) / done * (recipe.epochs - state.epoch)
         yield Progress(done=state.epoch, total=recipe.epochs, text="Training", eta=eta)
-        if recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
-            yield LogLine(text=f"No better epoch in {recipe.patience}: stopped early.")
+        if why := _enough(recipe, state, running):
+            yield LogLine(text=why)
             break
     return True
+
+
+def _enough(recipe: TrainRecipe, state: State, running: dict[str, float]) -> str:
+    """Why training ends before its last epoch; empty when it goes on."""
+    if recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
+        return f"No better epoch in {recipe.patience}: stopped early."
+    if recipe.until and running.get("train/accuracy", 0.0) >= recipe.until:
+        return f"The training rows are known to {100 * recipe.until:g} %: stopped."
+    return ""
 
 
 def _look(fit: Fit) -> list[Event]:

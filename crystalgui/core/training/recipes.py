@@ -71,6 +71,7 @@ def _possible(recipe: TrainRecipe) -> TrainRecipe:
         ("replicas", recipe.replicas, 1 <= recipe.replicas <= MOST_MEMBERS, "1 to 100"),
         ("rolling", recipe.rolling, 0 <= recipe.rolling <= 4096, "0 to 4096 points"),
         ("expanded", recipe.expanded, 0 <= recipe.expanded <= 1, "a share from 0 to 1"),
+        ("until", recipe.until, 0 <= recipe.until <= 1, "an accuracy from 0 to 1"),
         ("seed", recipe.seed, 0 <= recipe.seed < 2**32, "0 to 4294967295"),
         ("split.seed", parts.seed, 0 <= parts.seed < 2**32, "0 to 4294967295"),
         ("split.validation", parts.validation, 0 < parts.validation < 1, "between 0 and 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from crystalgui.core.datasets.dataset import Dataset
 from crystalgui.core.errors import DataError
 from crystalgui.core.experiments import (
+    atomic_limit,
     faithful,
     faithful_energy,
     faithful_magnetic,
     faithful_tqc,
+    misclassified,
 )
 from crystalgui.core.experiments._registry import Context
 from crystalgui.core.experiments.faithful import Learner, Size, Task, crystals, study
@@ -54,7 +57,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def results(context: Context, task: Task) -> tuple[list[object], faithful.Results]:
-    events, steps = [], study(context, task)
+    return walked(study(context, task))
+
+
+def walked(steps: Any) -> tuple[list[object], faithful.Results]:
+    events = []
     while True:
         try:
             events.append(next(steps))
@@ -100,6 +107,45 @@ def test_fewer_crystals_are_drawn_by_formula(data: Path, tmp_path: Path) -> None
     shared = [k for k in whole.records.keys() if k in kept]  # noqa: SIM118
     assert len(shared) - 60 < 3  # at most the last formula is cut
     assert np.isin(part.target, whole.target).all()
+
+
+def test_the_atomic_limit_counts_crystals_and_says_what_teaching_costs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = Learner(key="t", title="Taught", model="cgnn", settings={**TINY, "expanded": 0.5})
+    monkeypatch.setattr(atomic_limit, "LEARNERS", (TASK.learners[1], taught))
+    monkeypatch.setattr(atomic_limit, "SIZES", {"quick": Size(crystals=90)})
+    _, found = walked(atomic_limit.run(Context("quick", "cpu", tmp_path / "out")))
+    assert [n.name for n in found.numbers][::3] == [
+        f"{title}: called trivial at r = 1" for title in ("One", "Taught")
+    ]
+    assert all(0 <= n.value <= 100 for n in found.numbers)
+    rows = (tmp_path / "out" / "tables" / "shares.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(atomic_limit.FACTORS)
+
+
+def test_what_all_miss_is_listed_with_what_each_said(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {**misclassified.ALL, **TINY, "split.validation": 0.1, "split.test": 0.1}
+    learners = tuple(
+        Learner(key=f"k{i}", title=f"Net {i}", model="cgnn", settings={**tiny, "seed": i})
+        for i in range(2)
+    )
+    monkeypatch.setattr(misclassified, "LEARNERS", learners)
+    monkeypatch.setattr(misclassified, "SIZES", {"quick": Size(crystals=90)})
+    context = Context("quick", "cpu", tmp_path / "out")
+    _, found = walked(misclassified.run(context))
+    values = {n.name: n.value for n in found.numbers}
+    rows = (tmp_path / "out" / "tables" / "missed.csv").read_text().splitlines()[1:]
+    assert len(rows) == values["Missed by all"]
+    for row in rows:
+        _, _, _, label, *said = row.split(",")
+        assert len(said) == 2
+        assert label not in said
+    errors = [values[f"Net {i}: error"] / 100 for i in range(2)]
+    assert values["Expected from independent mistakes"] == pytest.approx(90 * np.prod(errors))
+    assert max(0, sum(errors) - 1) * 90 - 1e-6 <= len(rows) <= min(errors) * 90 + 1e-6
 
 
 def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

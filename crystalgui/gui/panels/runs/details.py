@@ -186,6 +186,10 @@ def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+UNUSED = ("rolling", "replicas", "patience", "until", "expanded")
+"""What of a recipe a sweep does not use."""
+
+
 def _sweep_rows(
     sweep: SweepRecipe, plain: list[tuple[str, str]]
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -196,7 +200,7 @@ def _sweep_rows(
         ("training rows", f"{sweep.train:,}" if sweep.train else "all"),
         ("test rows", f"{sweep.test:,}" if sweep.test else "all"),
     ]
-    rows += [row for row in plain if row[0] not in ("rolling", "replicas", "patience")]
+    rows += [row for row in plain if row[0] not in UNUSED]
     networks = []
     for network in sweep.networks:
         words = [f"{network.model} {network.preset}".strip()]

@@ -159,6 +159,23 @@ MORE = (
         help="Stop after so many epochs without a better validation metric; 0 never stops.",
     ),
     Param(
+        name="until",
+        label="Stop at",
+        default=0.0,
+        minimum=0.0,
+        maximum=1.0,
+        help="Stop when the accuracy on the training rows reaches it; 0 never stops.",
+    ),
+    Param(
+        name="expanded",
+        label="Atomic limit",
+        default=0.0,
+        minimum=0.0,
+        maximum=1.0,
+        help="Share of the training crystals that are seen a second time with their atoms pulled "
+        "apart and the label of the trivial phase.",
+    ),
+    Param(
         name="threads",
         label="Threads",
         default=0,
