@@ -241,7 +241,7 @@ class Tokens(nn.Module):
                 label="Mask padding",
                 default=True,
                 help="Off: atoms look at the padding up to 40 atoms as well, as in the authors' "
-                "code. An ablation; never better.",
+                "code. An ablation.",
             ),
             Param(
                 name="substitution",
