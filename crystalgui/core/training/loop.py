@@ -149,8 +149,10 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         values = {
             **running,
             **{f"val/{k}": v for k, v in result.values.items()},
-            "learning_rate": rate(recipe, state.step, recipe.epochs * fit.steps_an_epoch),
         }
+        if not fit.model.grows:
+            whole = recipe.epochs * fit.steps_an_epoch
+            values["learning_rate"] = rate(recipe, state.step, whole)
         # Recorded first: a run killed in between repeats the epoch, and its row is
         # written again; the other way round the row would be missing for ever.
         fit.record({"epoch": float(state.epoch), **values}, best)
