@@ -20,6 +20,7 @@ from crystalgui.core.training.gradients import gradients
 from crystalgui.core.training.invariance import layer_errors
 from crystalgui.core.training.stack import Stack, Task
 from tests.models.kinds import samples
+from tests.models.settling import settle
 
 IMAGE = (3, 12, 12)
 
@@ -42,9 +43,7 @@ def images(number: int = 4) -> Tensor:
 def settled(model: Comparator, x: Tensor) -> Comparator:
     """With the running mean and spread of its norms, as after training."""
     model.standardise([ImageBatch(x)])
-    with torch.no_grad():
-        for _ in range(40):
-            model.train()(x)
+    settle(model.train(), x)
     return model.eval()
 
 

@@ -15,8 +15,8 @@ from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import CrystalModel, Network
 from crystalgui.core.models._tensors import read_tensors, write_tensors
-from crystalgui.core.models.layers.norms import BatchNorm
 from tests.models import kinds
+from tests.models.settling import settle
 
 FAMILIES = sorted(registry.families())
 CARDS = {name: registry.families()[name].card for name in FAMILIES}
@@ -30,7 +30,7 @@ CASES = [
     if OF_ONE_KIND.get(preset.split("-")[0], inputs) == inputs
 ]
 TINY: dict[str, Scalar] = {"width": 16, "wide": 24, "dropout": 0.0, "substitution": 0.0,
-                           "kernels": 12, "neurons": 20, "basis": 8, "voxels": 8,
+                           "kernels": 12, "neurons": 20, "basis": 8, "voxels": 8, "growth": 4,
                            "leaf": 0.0, "rate": 0.5}  # fmt: skip
 
 
@@ -116,7 +116,7 @@ class TestContract:
             torch.testing.assert_close(model.eval()(batch), out, rtol=0, atol=1e-5)
             assert (out.argmax(1) == target).all()
             return
-        optimiser, steps = torch.optim.Adam(model.parameters(), lr=3e-3), 0
+        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
         for _ in range(150):
             loss = torch.nn.functional.cross_entropy(model(batch), target)
             optimiser.zero_grad()
@@ -124,10 +124,7 @@ class TestContract:
             optimiser.step()
             if loss < 0.02:
                 break
-        with torch.no_grad():
-            while any(isinstance(part, BatchNorm) for part in model.modules()) and steps < 100:
-                model(batch)  # running means of norms, for the weights at the end
-                steps += 1
+        settle(model, batch)
         assert (model.eval()(batch).argmax(1) == target).all()
         assert loss < 0.1
 

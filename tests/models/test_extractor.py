@@ -30,6 +30,7 @@ from crystalgui.core.models.extractor import Extractor, Pool
 from crystalgui.core.models.layers.pooling import Anchor, LocalPool
 from crystalgui.core.models.layers.readout import BasisChange, FreeAttention
 from tests.models.kinds import samples
+from tests.models.settling import settle
 
 SMALL = {"width": 6, "basis": 5, "wide": 8}
 EXACT = {"rtol": 0, "atol": 1e-10}
@@ -54,9 +55,7 @@ def zones(number: int = 2, mesh: tuple[int, ...] = (4, 4, 4)) -> Tensor:
 
 def settled(model: Extractor, x: Tensor) -> Extractor:
     """With the running mean and spread of its norms, as after training."""
-    with torch.no_grad():
-        for _ in range(40):
-            model.train()(x)
+    settle(model.train(), x)
     return model.eval()
 
 
@@ -138,11 +137,11 @@ def test_the_sampling_of_the_paper_is_invariant_under_whole_strides_only() -> No
     model = settled(network(sampling="first", kind="standard").double(), x)
     assert model.symmetries == ()
     assert change(model, x, step=4) < 1e-10
-    assert change(model, x) > 1e-4
+    assert change(model, x[:2]) > 1e-4
     # without a reduction there is nothing to choose
     whole = network(sampling="first", halvings=0, depth=1).double().eval()
     assert whole.symmetries == ("origin",)
-    assert change(whole, x) < 1e-10
+    assert change(whole, x[:2]) < 1e-10
 
 
 def test_an_anchored_sample_does_not_know_where_it_began() -> None:
