@@ -30,7 +30,7 @@ def network(
         Path | None, typer.Option(help="Diagram: .pdf, .svg or .png.", **UNCHECKED)
     ] = None,
 ) -> int:
-    """List the layers of a network, and draw its diagram."""
+    """List the layers of a network, and draw its diagram; of crystals, what leaves it the same."""
     if out is not None and out.suffix.lower() not in FORMATS:
         raise FileError(
             "A diagram cannot be written in this format.",
@@ -41,6 +41,8 @@ def network(
     from crystalgui.core.models.diagram import network_diagram
 
     params, _ = registry.settings(model, preset, settings_of(set_ or []))
+    if registry.family(model).card.reads("crystal") and out is None:
+        return _of_crystals(model, params, classes)
     sizes = shape_of(shape)
     diagram = network_diagram(model, params, sizes, classes)
     if diagram is None:
@@ -58,6 +60,25 @@ def network(
         write_atomic(out, buffer.getvalue())
     sys.stdout.write(layers_csv(params, sizes, classes) if model == "extractor" else "")
     print(diagram.summary, file=sys.stderr)
+    return 0
+
+
+def _of_crystals(model: str, params: Mapping[str, Scalar], classes: int) -> int:
+    """Print which invariances hold, the size and the limit of a network of crystals."""
+    from crystalgui.core.models import _registry as registry
+    from crystalgui.core.models._limits import size_limit
+
+    family = registry.family(model)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["invariance", "holds"])
+    rows.writerows(family.card.holds(params).items())
+    sys.stdout.write(text.getvalue())
+    built = registry.build(model, classes, params)
+    size = sum(p.numel() for p in built.parameters())
+    limit = size_limit(family, params)
+    reads = f"crystals of at most {limit}" if limit is not None else "crystals of any size"
+    print(f"{family.card.title}: {size:,} parameters; reads {reads}", file=sys.stderr)
     return 0
 
 

@@ -38,10 +38,22 @@ def test_a_fully_connected_network_is_drawn(capsys: Captured, tmp_path: Path, en
     assert out.stat().st_size > 1000
 
 
+def test_a_network_of_crystals_says_what_leaves_it_the_same(capsys: Captured) -> None:
+    held = {}
+    for preset in ("small", "paper"):
+        assert main(["network", "nnn", "--preset", preset, "--set", "width=8"]) == 0
+        out, err = capsys.readouterr()
+        rows = csv.DictReader(io.StringIO(out))
+        held[preset] = {r["invariance"] for r in rows if r["holds"] == "exact"}
+    assert held["small"] == {"translation", "permutation", "rotation", "supercell", "cell choice"}
+    assert held["paper"] == {"permutation"}
+    assert "at most 40 atoms and 6 elements" in err
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["cgnn"], "has no diagram"),
+        (["cgnn", "--out", "net.pdf"], "has no diagram"),
         (["extractor", "--shape", "1xx8"], "is no shape of an input"),
         (["extractor", "--shape", "1x2x3x4x5"], "cannot read inputs of shape"),
         (["extractor", "--set", "kind=transformer"], "unknown"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+
+from crystalgui.core.cards import Level
 
 UNKNOWN = "–"
 METRIC_NAMES = {
@@ -63,3 +66,19 @@ def metric_name(key: str) -> str:
     own = name.removesuffix("_within")
     said = METRIC_NAMES.get(own, own.replace("_", " "))
     return said if own == name else f"{said}, within the size limit"
+
+
+def invariance(holds: Mapping[str, Level]) -> str:
+    """What `Card.holds` says, in a sentence; empty when it says nothing."""
+    words = {
+        "exact": "exactly invariant under",
+        "approximate": "approximately under",
+        "no": "not under",
+    }
+    parts = []
+    for level, text in words.items():
+        names = [name for name, own in holds.items() if own == level]
+        if names:
+            parts.append(f"{text} {', '.join(names)}")
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}." if said else ""

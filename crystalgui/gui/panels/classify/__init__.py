@@ -314,6 +314,7 @@ class ClassifyPanel(QWidget):
     def _take_models(self) -> None:
         project = self._session.project
         others = {card.name for card in project.cards if card.inputs and not card.reads("crystal")}
+        self.bar.families = {card.name: card for card in project.cards}
         self.bar.set_models([m for m in project.models if m.family not in others])
         if self._waiting and self.bar.model is not None:
             self.classify(list(self._waiting))

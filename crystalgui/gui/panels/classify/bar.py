@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
+from crystalgui.core.cards import Card as Family
 from crystalgui.core.cards import TrainedModel
 from crystalgui.gui.panels.classify.model_card import ModelCardPopover
 from crystalgui.gui.panels.forms import ChoiceBox
@@ -38,6 +39,7 @@ class ClassifyBar(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._models: list[TrainedModel] = []
+        self.families: dict[str, Family] = {}
         self._start = str(Path.home())
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
@@ -124,7 +126,8 @@ class ClassifyBar(Card):
     def show_card(self) -> None:
         """Open the model card."""
         if self.model is not None:
-            self._popover.show_model(self.model, self.card_chip)
+            family = self.families.get(self.model.family)
+            self._popover.show_model(self.model, self.card_chip, family)
 
     def show_job(self, row: JobRow | None, before: str = "") -> None:
         """Show progress, or what the job waits for, or nothing."""

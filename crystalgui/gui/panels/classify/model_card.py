@@ -5,14 +5,15 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from crystalgui.core.cards import Card as Family
 from crystalgui.core.cards import TrainedModel
-from crystalgui.gui.panels.quantities import count, metric_name, real
+from crystalgui.gui.panels.quantities import count, invariance, metric_name, real
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, KeyValues, Text, copy_text
 
 
-def model_rows(model: TrainedModel) -> list[tuple[str, str]]:
-    """Rows of a model card: task, metrics on its own test split, provenance."""
+def model_rows(model: TrainedModel, family: Family | None = None) -> list[tuple[str, str]]:
+    """Rows of a model card: task, metrics on its own test split, invariances, provenance."""
     rows = [("Name", model.name), ("Family", model.family)]
     if model.classes:
         rows.append(("Classes", ", ".join(model.classes)))
@@ -23,6 +24,7 @@ def model_rows(model: TrainedModel) -> list[tuple[str, str]]:
         split = "Validation" if key.startswith("validation_") else "Test"
         rows.append((f"{split} {metric_name(key.removeprefix('validation_'))}", real(value)))
     for name, text in (
+        ("Invariance", invariance(family.holds(model.params)) if family else ""),
         ("Data", model.data),
         ("Split", model.split),
         ("Seed", str(model.seed)),
@@ -56,10 +58,10 @@ class ModelCardPopover(QFrame):
         self._card.body.addWidget(self._notes)
         layout.addWidget(self._card)
 
-    def show_model(self, model: TrainedModel, below: QWidget) -> None:
-        """Open below a widget."""
+    def show_model(self, model: TrainedModel, below: QWidget, family: Family | None = None) -> None:
+        """Open below a widget; ``family`` is the card of its family."""
         self._card.set_title("Model card", model.title)
-        self.values.set_rows(model_rows(model))
+        self.values.set_rows(model_rows(model, family))
         self._notes.setText(model.notes)
         self._notes.setVisible(bool(model.notes))
         self.layout().activate()

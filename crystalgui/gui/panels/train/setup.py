@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -20,12 +20,15 @@ from crystalgui.core.cards import Card as ModelCard
 from crystalgui.core.datasets.kinds import INPUTS, ROLLED, SPLITS, STACKABLE
 from crystalgui.core.messages import DatasetSummary, EstimateReady, TrainRecipe
 from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
-from crystalgui.gui.panels.quantities import count, duration, size
+from crystalgui.gui.panels.quantities import count, duration, invariance, size
 from crystalgui.gui.panels.train import recipe as recipes
 from crystalgui.gui.panels.train.data import DataCard
 from crystalgui.gui.panels.train.network import NetworkCard
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, PlainButton, PrimaryButton, Text
+
+if TYPE_CHECKING:
+    from crystalgui.gui.panels.train.encoding import EncodingWindow
 
 TWO_COLUMNS = 720
 LEFT_OUT_WIDTH = 340
@@ -133,10 +136,18 @@ class SetupView(QWidget):
         self.network.shown.connect(self.diagram_chip.setVisible)
         self.diagram_chip.hide()
         card.tools.addWidget(self.diagram_chip)
+        self.encoding_chip = Chip("encoding…", tooltip="How this network reads an element")
+        self.encoding_chip.setObjectName("encodingChip")
+        self.encoding_chip.clicked.connect(self.show_encoding)
+        card.tools.addWidget(self.encoding_chip)
+        self.encoding: EncodingWindow | None = None
         self._summary = Text("", "muted")
         card.body.addWidget(self._summary)
         self.params = ParamForm()
         card.body.addWidget(self.params)
+        self.invariances = Text("", "muted")
+        self.invariances.setObjectName("invariances")
+        card.body.addWidget(self.invariances)
         self.model_choice.currentIndexChanged.connect(self._model_chosen)
         self.preset_choice.currentIndexChanged.connect(self._preset_chosen)
         self.params.edited.connect(self._changed)
@@ -316,6 +327,26 @@ class SetupView(QWidget):
         self.more.set_baseline(base)
         self._changed()
 
+    def show_encoding(self) -> None:
+        """Show how the chosen network reads elements, in a window that follows the form."""
+        from crystalgui.gui.panels.train.encoding import EncodingWindow
+
+        if self.encoding is None:
+            self.encoding = EncodingWindow(self)
+            self.encoding.failed.connect(self.network.failed)
+        self._follow_encoding()
+        self.encoding.show()
+        self.encoding.raise_()
+
+    def _follow_encoding(self) -> None:
+        card = self.card
+        self.encoding_chip.setVisible(card is not None and card.reads("crystal"))
+        said = invariance(card.holds(self.params.values())) if card is not None else ""
+        self.invariances.setText(said)
+        self.invariances.setVisible(bool(said))
+        if self.encoding is not None:
+            self.encoding.show_encoding(card, self.params.values(), self.data.current)
+
     def set_recipe(self, recipe: TrainRecipe) -> None:
         """Show the settings of a recipe, to change and train again."""
         self.data.choose(recipe.dataset)  # first: it says which families are offered
@@ -382,6 +413,7 @@ class SetupView(QWidget):
         self._cost.setText(why or (cost_text(answer, recipe) if answer and recipe else ""))
         self._show_leakage(answer)
         self.network.show_network(self.card, self.params.values(), self.data.current)
+        self._follow_encoding()
         self.edited.emit()
 
     def _show_leakage(self, answer: EstimateReady | None) -> None:
