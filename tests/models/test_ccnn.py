@@ -16,6 +16,7 @@ from crystalgui.core.datasets.graphs import build
 from crystalgui.core.datasets.records import Records, describe
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models import _registry as registry
+from crystalgui.core.models.layers import coincidence
 from crystalgui.core.models.layers.coincidence import Coincidence, Images, operations
 from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
@@ -193,6 +194,18 @@ class TestOwnImages:
         assert len(layer._memory) == 6
         for name in Images.__slots__:
             assert torch.equal(getattr(first, name), getattr(again, name))
+
+    def test_structure_factors_are_sums_over_the_atoms(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        layer, batch = Coincidence(), batch_of(10, 1)
+        values = torch.complex(*torch.rand(2, len(batch.graph), 2, dtype=torch.float64))
+        phase = 2j * torch.pi * (batch.frac @ layer.index.double().T)
+        each = values[:, :, None] * phase.exp()[:, None]
+        wanted = each.new_zeros(10, *each.shape[1:]).index_add_(0, batch.graph, each)
+        for most in (64, 3, 0):
+            monkeypatch.setattr(coincidence, "PADDED", most)
+            torch.testing.assert_close(layer.factors(batch, batch.frac, values), wanted)
 
     def test_even_coefficients_make_the_same_grid_in_real_arithmetic(self) -> None:
         layer = Coincidence()

@@ -40,6 +40,8 @@ FRACTIONS = tuple(
     if any(shift) and shift <= tuple(-x % 1 for x in shift)
 )
 """Translations that a cell of two or three primitive cells may have; one of t and -t."""
+PADDED = 64
+"""Crystals with at most so many atoms are padded and summed together, larger ones one by one."""
 _ORDERS = (1, 2, 3, 4, 6)
 _SEEN = 0.8
 
@@ -146,15 +148,21 @@ class Coincidence(nn.Module):
         """(b, c, k) complex structure factors of what each node carries, (n, c) real or complex."""
         x, y, z = self.waves(frac)
         plane = (x[:, :, None] * y[:, None, :]).flatten(1)
-        graph = batch.graph
-        most = int(torch.bincount(graph, minlength=batch.size).max())
-        first = torch.searchsorted(graph, torch.arange(batch.size, device=graph.device))
-        slot = torch.arange(len(graph), device=graph.device) - first[graph]
-        left = x.new_zeros(batch.size, most, plane.shape[1])
-        left[graph, slot] = plane
-        right = (values[:, :, None] * z[:, None, :]).flatten(1)
-        right = x.new_zeros(batch.size, most, right.shape[1]).index_put((graph, slot), right)
-        found = torch.bmm(left.mT, right).view(batch.size, plane.shape[1], values.shape[1], -1)
+        line = (values[:, :, None] * z[:, None, :]).flatten(1)
+        graph, number = batch.graph, torch.bincount(batch.graph, minlength=batch.size)
+        large = number > PADDED
+        own = (~large[graph]).nonzero()[:, 0]
+        first = torch.cumsum(number, 0) - number
+        slot = (torch.arange(len(graph), device=graph.device) - first[graph])[own]
+        most = int(slot.max()) + 1 if len(own) else 0
+        left = plane.new_zeros(batch.size, most, plane.shape[1])
+        left[graph[own], slot] = plane[own]
+        right = line.new_zeros(batch.size, most, line.shape[1])
+        found = torch.bmm(left.mT, right.index_put((graph[own], slot), line[own]))
+        for i in large.nonzero()[:, 0].tolist():
+            atoms = slice(int(first[i]), int(first[i] + number[i]))
+            found[i] = plane[atoms].mT @ line[atoms]
+        found = found.view(batch.size, plane.shape[1], values.shape[1], -1)
         return found.movedim(2, 1).flatten(2)
 
     def strains(self, metric: Tensor) -> Tensor:
