@@ -13,13 +13,15 @@ import torch
 from crystalgui.core.datasets.dataset import Dataset
 from crystalgui.core.datasets.records import Record, Records, describe
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import LogLine, RunCreated, TrainJob
+from crystalgui.core.messages import ClassifyJob, LogLine, RunCreated, TrainJob
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._limits import SizeLimit, default_answer, size_limit
 from crystalgui.core.models.predict import Classifier, rows
+from crystalgui.core.models.screening import classify
 from crystalgui.core.models.trained import read_card
 from crystalgui.core.store.project import Project
 from crystalgui.core.structures.cells import supercell
+from crystalgui.core.structures.files import write_poscar
 from crystalgui.core.training import metrics
 from crystalgui.core.training.ensemble import Source, combine
 from crystalgui.core.training.plan import plan
@@ -138,6 +140,17 @@ def test_answers_of_the_baseline_are_flagged(trained) -> None:  # type: ignore[n
     (alone,) = rows([classifier], named[:1])
     assert alone.first.probability == pytest.approx(found[0].first.probability, nan_ok=True)
     assert alone.first.value == pytest.approx(found[0].first.value, nan_ok=True)
+
+
+def test_a_job_counts_them(trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    _, _, _, folder = trained
+    for i, crystal in enumerate(crystals(8)):
+        write_poscar(crystal, tmp_path / f"{i}.vasp")
+    job = ClassifyJob(paths=(tmp_path,), models=(str(folder),), device="cpu")
+    (said,) = [e.text for e in classify(job) if isinstance(e, LogLine)]
+    large = sum(c.n_atoms > LARGEST for c in crystals(8))
+    assert 0 < large < 8
+    assert said.startswith(f"{large} of 8 crystals are beyond the limit of a model")
 
 
 def test_an_ensemble_asks_only_who_can_read_a_crystal(tmp_path: Path) -> None:

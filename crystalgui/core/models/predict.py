@@ -37,6 +37,8 @@ from crystalgui.core.structures.elements import COVALENT_RADIUS, SYMBOLS, formul
 
 CHUNK = 128
 TOO_CLOSE = 0.6
+INSTEAD = "answer of the baseline"
+"""Of a crystal that a model cannot read; its warning ends so."""
 Floats = NDArray[np.float64]
 Batches = dict[tuple[GraphSpec, SizeLimit | None], Batch]
 """Batches of one table of crystals, by their graphs and by the limit that some of them exceed,
@@ -220,8 +222,8 @@ class Classifier:
     def _instead(self, beyond: int) -> str:
         """What answers for a crystal that is beyond the limit of so many parts."""
         if beyond == len(self.parts):
-            return "answer of the baseline"
-        return f"{beyond} of {len(self.parts)} members give the answer of the baseline"
+            return INSTEAD
+        return f"{beyond} of {len(self.parts)} members give the {INSTEAD}"
 
 
 def rows(models: Sequence[Classifier], named: Iterable[Reading]) -> list[Prediction]:
@@ -239,6 +241,11 @@ def rows(models: Sequence[Classifier], named: Iterable[Reading]) -> list[Predict
         else Prediction(file=name, error=r)
         for name, r in chunk
     ]
+
+
+def not_read(found: Iterable[Prediction]) -> int:
+    """Rows in which a model gave the answer of the baseline, because the crystal is too large."""
+    return sum(any(text.endswith(f": {INSTEAD}") for text in row.warnings) for row in found)
 
 
 def _usable(found: Record | str) -> Record | str:
@@ -260,6 +267,7 @@ def _row(
         space_group=f"{record.symbol} ({record.space_group})",
         answers=answers,
         warnings=(*_cautions(models, record), *_doubts(record)),
+        atoms=record.crystal.n_atoms // record.cells,
     )
 
 

@@ -26,7 +26,7 @@ from crystalgui.core.datasets.reading import Entry, read_records
 from crystalgui.core.errors import DataError, ResourceError
 from crystalgui.core.messages import ClassifyJob, Event, LogLine, Predicted, Prediction, Progress
 from crystalgui.core.models import cluster
-from crystalgui.core.models.predict import CHUNK, Classifier, rows
+from crystalgui.core.models.predict import CHUNK, Classifier, not_read, rows
 from crystalgui.core.models.trained import WEIGHTS
 from crystalgui.core.reports.csv import cells, columns, lines, prediction
 from crystalgui.core.store.files import sha256
@@ -71,8 +71,13 @@ def classify(job: ClassifyJob) -> Generator[Event, None, None]:
             chunks = cluster.answered(job.scheduler, models, left, CHUNK)
         else:
             chunks = _here(models, left, 1 if len(entries) < FEW else CHUNK)
-        yield from _answered(chunks, journal, len(entries))
+        beyond = yield from _answered(chunks, journal, len(entries))
         journal.finish()
+    if beyond:
+        yield LogLine(
+            text=f"{beyond:,} of {len(entries):,} crystals are beyond the limit of a model and got "
+            "the answer of the baseline."
+        )
 
 
 def _here(
@@ -86,16 +91,18 @@ def _here(
 
 def _answered(
     chunks: Iterator[list[Prediction]], journal: Journal, total: int
-) -> Generator[Event, None, None]:
-    """Keep and show rows as they come."""
+) -> Generator[Event, None, int]:
+    """Keep and show rows as they come; returns how many no network answered."""
     began, before = time.monotonic(), len(journal.begun)
-    done = before
+    done, beyond = before, not_read(journal.begun)
     for answered in chunks:
         journal.append(answered)
         yield Predicted(rows=tuple(answered))
         done += len(answered)
+        beyond += not_read(answered)
         eta = (time.monotonic() - began) / (done - before) * (total - done)
         yield Progress(done=done, total=total, text="Classifying", eta=eta)
+    return beyond
 
 
 class Journal:
