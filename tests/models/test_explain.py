@@ -6,6 +6,7 @@ import csv
 import io
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import Event, ExplainJob, ExplainReady, Progress
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models._base import CrystalModel, GraphSpec
+from crystalgui.core.models.blend import Blend, Part
 from crystalgui.core.models.explain import (
     SENT,
     explain,
@@ -172,6 +174,32 @@ def test_the_answer_is_that_of_the_classify_page_for_the_class_asked(tmp_path: P
     assert np.abs(one - other).max() > 1e-3
 
 
+def test_of_an_ensemble_of_families_the_whole_is_asked_and_one_member_is_shown(
+    tmp_path: Path,
+) -> None:
+    parts, networks = [], []
+    for family in ("cgnn", "cann"):
+        own = Classifier.load(trained(tmp_path / family, family), "cpu")
+        parts.append(Part(title=family, family=family, params=own.card.params, members=2))
+        networks += own.networks
+    inference = replace(
+        own.inference, members=4, parts=tuple(parts), blend=Blend(weights=(0.5, 0.5))
+    )
+    whole = Classifier(own.card, inference, networks, torch.device("cpu"))
+    crystal = crystals(5)[4]
+    (row,) = whole.classify([("x", crystal)])
+    seen = [told(whole, crystal, member=member) for member in (0, 3)]
+    assert [ready.members for ready in seen] == [4, 4]
+    assert [bool(ready.attention) for ready in seen] == [False, True]
+    for ready in seen:
+        assert ready.saliency.answer == pytest.approx(np.log(row.probability), abs=1e-6)
+        assert ready.saliency.total == pytest.approx(
+            ready.saliency.answer - ready.saliency.reference, abs=1e-9
+        )
+    with pytest.raises(ModelError, match="one family"):
+        told(whole, crystal, method="gradient")
+
+
 @pytest.mark.parametrize("features", ["symmetry", "geometry"])
 def test_maps_are_of_the_atoms_of_the_cell(features: str, tmp_path: Path) -> None:
     classifier = Classifier.load(trained(tmp_path / "m", "cann", 1, features=features), "cpu")
@@ -200,6 +228,15 @@ def test_maps_are_of_the_atoms_of_the_cell(features: str, tmp_path: Path) -> Non
         assert weights == sorted(weights, reverse=True) or np.allclose(
             weights, sorted(weights)[::-1]
         )
+
+
+def test_what_falls_on_padding_is_said(tmp_path: Path) -> None:
+    folder = trained(tmp_path / "m", "cann", 1, features="paper", masked=False)
+    first = told(Classifier.load(folder, "cpu"), salt()).attention[0]
+    assert first.matrix.shape == (2, 40)
+    assert first.lost == pytest.approx(first.matrix[:, 2:].sum(1).mean(), abs=1e-5)
+    assert first.lost > 0.5
+    assert first.most == pytest.approx(np.log(2))
 
 
 def test_the_nearest_images_of_rock_salt_are_six() -> None:
