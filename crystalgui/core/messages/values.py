@@ -244,7 +244,8 @@ class Prediction:
 
     A file that could not be read has ``error`` and nothing else.  Several
     models give several ``answers``, in their order; ``prediction`` and what
-    else is asked of the row itself are those of the first.
+    else is asked of the row itself are those of the first.  ``atoms`` are those
+    of a primitive cell; 0 where a table does not tell.
     """
 
     file: str
@@ -253,6 +254,7 @@ class Prediction:
     answers: tuple[Answer, ...] = ()
     warnings: tuple[str, ...] = ()
     error: str = ""
+    atoms: int = field(default=0, compare=False)
 
     @property
     def first(self) -> Answer:
