@@ -139,10 +139,18 @@ def test_the_window_follows_the_form(qtbot: QtBot, tmp_path: Path) -> None:
     setup.params.edited.emit("elements")
     assert "reads an element as one-hot" in window.words.text()
     assert window.data.isHidden()
-    data = replace(tqc(tmp_path), elements=("Gd", "O"))
-    window.show_encoding(family, {}, data)
+    setup.data.set_datasets([replace(tqc(tmp_path), elements=("Gd", "O"))])
     window.data.setChecked(True)
     assert window.table._shown == {8, 64}
+    assert window.leave_out.isHidden()
+    window.table.select((8, 64))
+    assert window.leave_out.isHidden()
+    window.table.select((64,))
+    assert window.leave_out.text() == "leave out Gd"
+    window.leave_out.click()
+    recipe = setup.recipe()
+    assert recipe is not None
+    assert (recipe.split.kind, recipe.split.left_out) == ("element", "Gd")
     for name in COLOURS:
         window.colour.setCurrentIndex(window.colour.findData(name))
         values, unit = values_of(name)

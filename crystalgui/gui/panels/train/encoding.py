@@ -70,9 +70,12 @@ class EncodingWindow(QDialog):
     -------
     failed(CrystalError)
         The picture could not be written.
+    leave_out_asked(str)
+        Train without the selected element and test on it alone.
     """
 
     failed = Signal(object)
+    leave_out_asked = Signal(str)
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -86,11 +89,14 @@ class EncodingWindow(QDialog):
         self.data = Chip(
             "data set", checkable=True, tooltip="Fade elements that the data set lacks"
         )
+        self.leave_out = Chip("leave out", tooltip="Train without this element, test on it alone")
+        self.leave_out.hide()
         self.save = Chip("", tooltip="Save the table: PNG, SVG or PDF", icon_name="export")
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
         row.addWidget(self.colour)
         row.addWidget(self.data)
+        row.addWidget(self.leave_out)
         row.addStretch(1)
         row.addWidget(self.save)
         layout = QVBoxLayout(self)
@@ -103,6 +109,8 @@ class EncodingWindow(QDialog):
         self.colour.currentIndexChanged.connect(self._recolour)
         self.data.toggled.connect(self._fade)
         self.save.clicked.connect(self.ask_save)
+        self.table.selected.connect(self._offer)
+        self.leave_out.clicked.connect(self._ask_leave_out)
         self.resize(1080, 460)
 
     def show_encoding(
@@ -117,6 +125,18 @@ class EncodingWindow(QDialog):
         self._present = tuple(elements.number(name) for name in known)
         self.data.setVisible(bool(self._present))
         self._fade(self.data.isChecked())
+        self._offer()
+
+    def _offer(self, _chosen: tuple[int, ...] = ()) -> None:
+        """One element of the data set can be left out."""
+        chosen = self.table.selection
+        fits = len(chosen) == 1 and chosen[0] in self._present
+        self.leave_out.setVisible(fits)
+        if fits:
+            self.leave_out.setText(f"leave out {elements.SYMBOLS[chosen[0]]}")
+
+    def _ask_leave_out(self) -> None:
+        self.leave_out_asked.emit(elements.SYMBOLS[self.table.selection[0]])
 
     def _recolour(self, _index: int = 0) -> None:
         name = str(self.colour.currentData())

@@ -334,9 +334,17 @@ class SetupView(QWidget):
         if self.encoding is None:
             self.encoding = EncodingWindow(self)
             self.encoding.failed.connect(self.network.failed)
+            self.encoding.leave_out_asked.connect(self._leave_out)
         self._follow_encoding()
         self.encoding.show()
         self.encoding.raise_()
+
+    def _leave_out(self, symbol: str) -> None:
+        """Divide the data set so that one element is tested on alone."""
+        self.split.set_value("kind", "element")
+        self._offer_left_out("element")
+        self.split.set_value("left_out", symbol)
+        self._changed()
 
     def _follow_encoding(self) -> None:
         card = self.card
