@@ -20,7 +20,7 @@ from crystalgui.core.models.layers import coincidence
 from crystalgui.core.models.layers.coincidence import Coincidence, Images, operations
 from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
-from crystalgui.core.structures.cells import translated
+from crystalgui.core.structures.cells import supercell, translated
 from crystalgui.core.structures.crystal import Crystal
 from tests.models.samples import crystals, table
 
@@ -206,6 +206,16 @@ class TestOwnImages:
         for most in (64, 3, 0):
             monkeypatch.setattr(coincidence, "PADDED", most)
             torch.testing.assert_close(layer.factors(batch, batch.frac, values), wanted)
+
+    def test_the_origin_of_a_double_cell_does_not_matter(self) -> None:
+        cell = supercell(KNOWN["rutile, P4_2/mnm"][1], (1, 1, 2))
+        params, _ = registry.settings("ccnn", "geometry")
+        torch.manual_seed(0)
+        model = registry.build("ccnn", 3, params).double().eval()
+        moved = [translated(cell, np.array(t)) for t in ([0, 0, 0], [0.2, 0.3, 0.4], [0, 0, 0.31])]
+        with torch.no_grad():
+            out = model(seen(moved)[0])
+        torch.testing.assert_close(out, out[:1].expand_as(out))
 
     def test_even_coefficients_make_the_same_grid_in_real_arithmetic(self) -> None:
         layer = Coincidence()

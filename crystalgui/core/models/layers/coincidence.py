@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from crystalgui.core.datasets.collate import Batch
+from crystalgui.core.datasets.collate import Batch, double
 from crystalgui.core.models.layers.elements import N_ELEMENTS
 from crystalgui.core.models.layers.graph import scatter_sum, take
 from crystalgui.core.models.layers.mlp import MLP
@@ -44,6 +44,8 @@ PADDED = 64
 """Crystals with at most so many atoms are padded and summed together, larger ones one by one."""
 _ORDERS = (1, 2, 3, 4, 6)
 _SEEN = 0.8
+_EQUAL = 1e-9
+_WHOLE = 0.9999
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,6 +205,8 @@ class Coincidence(nn.Module):
             self._memory[name] = (one.clone(), halved.clone(), change.clone())
 
     def _images(self, batch: Batch) -> Images:
+        """In double precision, so that the other crystals of a batch do not matter."""
+        dtype, batch = batch.frac.dtype, double(batch)
         change = niggli(batch.lattice)
         metric, frac = self.reduced(batch, change)
         factor = self.factors(batch, frac, species_phases(batch)[:, None])[:, 0]
@@ -217,9 +221,8 @@ class Coincidence(nn.Module):
         power = factor.abs().square()
         phase = 2 * math.pi * self.index.to(power.dtype) @ power.new_tensor(FRACTIONS).T
         halved = power @ phase.cos() / power.sum(1, keepdim=True).clamp(min=1e-12)
-        return Images(
-            crystal, operation, strain[crystal, operation], match, shift % 1.0, halved, change
-        )
+        found = (strain[crystal, operation], match, shift % 1.0, halved, change)
+        return Images(crystal, operation, *(x.to(dtype) for x in found))
 
     def grid(self, values: Tensor, points: int) -> Tensor:
         """(p, k) Fourier coefficients -> (p, points, points, points) real values on the torus."""
@@ -246,7 +249,9 @@ class Coincidence(nn.Module):
     def _best(self, cross: Tensor) -> Tensor:
         """(p, 3): the translation of the grid with the largest coincidence."""
         n = self.points
-        value = self.grid(cross, n).flatten(1).argmax(1)
+        every = self.grid(cross, n).flatten(1)
+        most = every.amax(1, keepdim=True)
+        value = (every >= most - _EQUAL * most.abs()).long().argmax(1)  # the first of equal ones
         grid = torch.stack([value // (n * n), value // n % n, value % n], 1)
         return grid.to(cross.real.dtype) / n
 
@@ -303,7 +308,9 @@ class SymmetryReading(nn.Module):
     For each image: its operation, how well it coincides and, for the
     reciprocal vectors h = W^T h that the operation leaves alone, the phase of
     h.t, which does not depend on the origin and is that of a screw axis or a
-    glide plane.  The second sum lets each image see the first.
+    glide plane.  In a cell of several primitive cells t is one of several;
+    the vectors on which they differ are extinct, and left out.  The second
+    sum lets each image see the first.
 
     Parameters
     ----------
@@ -318,10 +325,13 @@ class SymmetryReading(nn.Module):
         short = torch.tensor([h for h in itertools.product((-1, 0, 1), repeat=3) if h > (0, 0, 0)])
         fixed = ((short @ w) == short).all(2)
         one_hot = nn.functional.one_hot(kind)
+        apart = short.double() @ torch.tensor(FRACTIONS, dtype=torch.float64).T
         self.short: Tensor
+        self.apart: Tensor
         self.fixed: Tensor
         self.known: Tensor
         self.register_buffer("short", short, persistent=False)
+        self.register_buffer("apart", (apart - apart.round()).abs() > 0.1, persistent=False)
         self.register_buffer("fixed", fixed, persistent=False)
         known = torch.cat([one_hot, w.flatten(1), fixed.long()], 1).float()
         self.register_buffer("known", known, persistent=False)
@@ -332,7 +342,9 @@ class SymmetryReading(nn.Module):
     def forward(self, images: Images) -> Tensor:
         """(b, size)."""
         dtype, size = images.match.dtype, len(images.change)
-        fixed = self.fixed[images.operation].to(dtype)
+        extinct = (images.halved[:, None] > _WHOLE) & self.apart
+        kept = self.fixed[images.operation] & ~extinct.any(2)[images.crystal]
+        fixed = kept.to(dtype)
         phase = 2 * math.pi * images.shift @ self.short.to(dtype).T
         match, strain = closeness(1 - images.match), closeness(images.strain)
         each = [
