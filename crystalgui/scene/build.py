@@ -77,7 +77,7 @@ def sticks(
     start: NDArray[np.floating],
     end: NDArray[np.floating],
     colours: NDArray[np.uint8],
-    radius: float,
+    radius: float | NDArray[np.floating],
 ) -> vtkPolyData:
     """Input of a stick mapper: one cylinder from ``start`` to ``end`` each.
 
@@ -85,7 +85,7 @@ def sticks(
     ----------
     start, end : (n, 3)
     colours : (n, 3) uint8
-    radius : float
+    radius : float, or (n,)
     """
     vector = np.asarray(end, dtype=np.float64) - start
     length = np.linalg.norm(vector, axis=1)

@@ -21,10 +21,13 @@ from crystalgui.scene.camera import Margins, Projection
 from crystalgui.scene.geometry import Geometry
 from crystalgui.scene.layers import LayeredScene
 from crystalgui.scene.overlay import Legend, Triad
+from crystalgui.scene.pairs import PairSticks
 from crystalgui.scene.style import CrystalStyle, element_colours, element_radii
 
 MOST_LABELS = 1500
-ACTORS = ("atoms", "bonds", "wires", "cell", "box", "faces", "face_edges")
+ACTORS = ("atoms", "bonds", "wires", "cell", "box", "faces", "face_edges", "pairs", "ghosts")
+GHOST = 0.62
+"""Radius of an end of a pair where no atom is drawn, of that of the atom."""
 
 
 class CrystalScene(LayeredScene):
@@ -44,6 +47,8 @@ class CrystalScene(LayeredScene):
         self.legend = Legend()
         self.actors: dict[str, vtkActor] = {}
         self.selected: tuple[int, ...] = ()
+        self.tints: NDArray[np.uint8] | None = None
+        self.pairs: PairSticks | None = None
         self.ratio = 1.0
         self.transparent = False
         self._colours = np.zeros((0, 3), dtype=np.uint8)
@@ -99,9 +104,24 @@ class CrystalScene(LayeredScene):
     # ----------------------------------------------------------- content
 
     def show(self, geometry: Geometry) -> None:
-        """Draw another crystal; the camera keeps its direction."""
+        """Draw another crystal without tints and pairs; the camera keeps its direction."""
         self.geometry = geometry
         self.selected = ()
+        self.tints = self.pairs = None
+        self._rebuild()
+
+    def dress(
+        self, tints: NDArray[np.uint8] | None = None, pairs: PairSticks | None = None
+    ) -> None:
+        """Colour the atoms of the cell by something, and draw pairs upon them.
+
+        Parameters
+        ----------
+        tints : (n, 3) uint8, optional
+            One an atom of the cell; colours of the elements without.
+        pairs : PairSticks, optional
+        """
+        self.tints, self.pairs = tints, pairs
         self._rebuild()
 
     def set_style(self, style: CrystalStyle) -> None:
@@ -131,13 +151,16 @@ class CrystalScene(LayeredScene):
         self.actors.clear()
         g = self.geometry
         if g is not None:
-            self._colours = element_colours(self.style)[g.species]
+            own = self.tints is not None and len(self.tints) == g.crystal.n_atoms
+            elements = element_colours(self.style)[g.species]
+            self._colours = self.tints[g.atom] if own and self.tints is not None else elements
             self._radii = element_radii(self.style)[g.species]
             self._measure_bounds(g)
             self._draw_atoms(g)
             self._draw_bonds(g)
             self._draw_cell(g)
             self._draw_polyhedra(g)
+            self._draw_pairs(g)
             self._draw_labels(g)
             self.triad.show(g.crystal.lattice, "abc", self.style.ink.text, self.ratio)
         self._fill_legend()
@@ -156,6 +179,9 @@ class CrystalScene(LayeredScene):
             return np.zeros((1, 3)), np.ones(1)
         rim = slice(None) if g.rim is None else g.rim
         centres, radii = [g.positions[rim]], [self._radii[rim].astype(np.float64)]
+        if self.pairs is not None and len(self.pairs.ghosts):
+            centres.append(self.pairs.ghosts)
+            radii.append(np.full(len(self.pairs.ghosts), 0.4))
         if self.style.cell:
             start, end = build.cell_edges(g.crystal.lattice, g.repeats)
             corners = np.concatenate([start, end])
@@ -229,6 +255,24 @@ class CrystalScene(LayeredScene):
             shade = 255 - (255 - shade) * 0.6
         lines = build.segments(vertices[pairs[:, 0]], vertices[pairs[:, 1]], shade.astype(np.uint8))
         self._add("face_edges", actors.line_actor(lines, (1, 1, 1), 1.2 * self.ratio))
+
+    def _draw_pairs(self, g: Geometry) -> None:
+        pairs = self.pairs
+        if pairs is None or not len(pairs):
+            return
+        start, end, colours, radii = pairs.halves()
+        self._add("pairs", actors.stick_actor(build.sticks(start, end, colours, radii)))
+        if len(pairs.ghosts):
+            species = g.crystal.species[pairs.ghost_atoms]
+            own = (
+                element_colours(self.style)[species]
+                if self.tints is None
+                else (self.tints[pairs.ghost_atoms])
+            )
+            ground = 255 * np.array(self.style.ink.ground)
+            faint = np.round(0.55 * own + 0.45 * ground).astype(np.uint8)
+            size = GHOST * element_radii(self.style)[species]
+            self._add("ghosts", actors.sphere_actor(build.spheres(pairs.ghosts, size, faint)))
 
     def _draw_labels(self, g: Geometry) -> None:
         if self.style.labels == "none":

@@ -23,6 +23,7 @@ from crystalgui.core.structures.crystal import Crystal
 from crystalgui.scene.camera import Margins
 from crystalgui.scene.crystal_scene import CrystalScene
 from crystalgui.scene.geometry import Geometry, geometry
+from crystalgui.scene.pairs import PairSticks
 from crystalgui.scene.style import CrystalStyle
 from crystalgui.scene.zone_scene import ZoneScene
 
@@ -144,6 +145,8 @@ def crystal_picture(
     refit: bool = False,
     ratio: float = 1.0,
     margins: Margins | None = None,
+    tints: NDArray[np.uint8] | None = None,
+    pairs: PairSticks | None = None,
 ) -> NDArray[np.uint8]:
     """A picture of a crystal.
 
@@ -167,6 +170,8 @@ def crystal_picture(
         Of ``camera`` take the direction only.
     ratio : float
         Line width and text size, relative to 96 dpi.
+    tints, pairs : optional
+        As in `CrystalScene.dress`.
 
     Returns
     -------
@@ -184,6 +189,8 @@ def crystal_picture(
             scene.fit(big, margins)
 
     scene.show(drawn)
+    if tints is not None or pairs is not None:
+        scene.dress(tints, pairs)
     image = render(scene, size, compose, transparent, ratio)
     if path is not None:
         write_png(image, path)

@@ -23,6 +23,7 @@ from crystalgui.gui.views.ink import ink_of
 from crystalgui.scene import camera as cam
 from crystalgui.scene.crystal_scene import CrystalScene
 from crystalgui.scene.geometry import Geometry
+from crystalgui.scene.pairs import PairSticks
 from crystalgui.scene.style import CrystalStyle
 
 RESIZING = {"kind", "scale", "radii", "legend", "polyhedra", "cell", "perspective"}
@@ -91,6 +92,16 @@ class CrystalView(QWidget):
             self.canvas.fit() if self.canvas.fitted else self.canvas.redraw()
         else:
             self.canvas.look("standard")
+
+    def dress(
+        self, tints: NDArray[np.uint8] | None = None, pairs: PairSticks | None = None
+    ) -> None:
+        """Colour the atoms of the cell by something, and draw pairs upon them."""
+        grown = (pairs is not None and len(pairs.ghosts)) or self.scene.pairs is not None
+        self.scene.dress(tints, pairs)
+        if grown and self.canvas.fitted:
+            self.canvas.fit()
+        self.canvas.redraw()
 
     def set_style(self, **changes: Any) -> None:
         """Change fields of the `CrystalStyle`."""
@@ -197,6 +208,8 @@ class CrystalView(QWidget):
             camera=own,
             refit=refit,
             ratio=max(1.0, min(size) / 700),
+            tints=self.scene.tints,
+            pairs=self.scene.pairs,
         )
 
     # ----------------------------------------------------------------- end
