@@ -20,7 +20,7 @@ from crystalgui.core.models.layers import coincidence
 from crystalgui.core.models.layers.coincidence import Coincidence, Images, operations
 from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
-from crystalgui.core.structures.cells import supercell, translated
+from crystalgui.core.structures.cells import translated
 from crystalgui.core.structures.crystal import Crystal
 from tests.models.samples import crystals, table
 
@@ -208,11 +208,13 @@ class TestOwnImages:
             torch.testing.assert_close(layer.factors(batch, batch.frac, values), wanted)
 
     def test_the_origin_of_a_double_cell_does_not_matter(self) -> None:
-        cell = supercell(KNOWN["rutile, P4_2/mnm"][1], (1, 1, 2))
+        frac = np.array([[0, 0, 0], [0, 0.2, 0.13]])
+        frac = np.concatenate([frac, frac + np.array([0.5, 0, 0.5])])
+        cell = crystal(np.diag([3.0, 4.0, 5.0]), frac, [11, 17, 11, 17])
         params, _ = registry.settings("ccnn", "geometry")
         torch.manual_seed(0)
         model = registry.build("ccnn", 3, params).double().eval()
-        moved = [translated(cell, np.array(t)) for t in ([0, 0, 0], [0.2, 0.3, 0.4], [0, 0, 0.31])]
+        moved = [translated(cell, np.array(t)) for t in ([0, 0, 0], [0.2, 0.3, 0.4], [0.31, 0, 0])]
         with torch.no_grad():
             out = model(seen(moved)[0])
         torch.testing.assert_close(out, out[:1].expand_as(out))
