@@ -24,6 +24,8 @@ COMMANDS = (
     "network",
     "classify",
     "explain",
+    "atomic-limit",
+    "similar",
     "experiment",
     "report",
     "doctor",

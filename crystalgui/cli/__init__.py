@@ -52,7 +52,7 @@ for _command in (
     learning.report,
     machine.doctor,
 ):
-    app.command()(_command)
+    app.command(_command.__name__.replace("_", "-"))(_command)
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
