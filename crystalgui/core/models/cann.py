@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crystalgui.core.cards import Card, Param, Scalar
+from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
@@ -282,6 +282,13 @@ class Tokens(nn.Module):
             },
         },
         symmetries=("permutation",),
+        invariances=dict.fromkeys(INVARIANCES, "exact"),
+        depends={
+            "features=paper": dict.fromkeys(
+                ("translation", "rotation", "supercell", "cell choice"), "no"
+            ),
+            "features=geometry": dict.fromkeys(("supercell", "cell choice"), "no"),
+        },
     )
 )  # fmt: skip
 class CrystalAttentionNetwork(CrystalModel):
