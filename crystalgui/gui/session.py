@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crystalgui.core.messages import ErrorInfo
     from crystalgui.engine.engine import Engine
     from crystalgui.engine.lane import Lane
+    from crystalgui.gui.state.evidence import EvidenceState
     from crystalgui.gui.state.monitors import MonitorsState
     from crystalgui.gui.state.predictions import PredictionsState
     from crystalgui.gui.state.runs import RunsState, RunView
@@ -52,6 +53,7 @@ class Session:
     runs: RunsState
     monitors: MonitorsState
     predictions: PredictionsState
+    evidence: EvidenceState
     engine: Engine
     lane: Lane
     settings: Settings
@@ -81,6 +83,7 @@ def create_session(
     folder: Path | None = None,
 ) -> Session:
     """Build the states and connect them to engine and lane."""
+    from crystalgui.gui.state.evidence import EvidenceState
     from crystalgui.gui.state.monitors import MonitorsState
     from crystalgui.gui.state.predictions import PredictionsState
     from crystalgui.gui.state.runs import RunsState
@@ -95,6 +98,7 @@ def create_session(
         runs=RunsState(),
         monitors=MonitorsState(),
         predictions=PredictionsState(),
+        evidence=EvidenceState(),
         engine=engine,
         lane=lane,
         settings=settings,
@@ -116,6 +120,7 @@ def create_session(
     session.monitors.attach(session.jobs, lane)
     session.runs.datasets_listed.connect(project.set_datasets)
     session.predictions.attach(session.jobs)
+    session.evidence.attach(session.jobs)
     session.runs.found_interrupted.connect(
         lambda run: notify.warning(
             f"“{run.title}” was interrupted {run.reached}.",
