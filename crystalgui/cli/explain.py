@@ -32,6 +32,9 @@ def explain(
     entry: Annotated[str, typer.Option(help="Name of the crystal in a folder or zip.")] = "",
     method: Annotated[str, typer.Option(help="Saliency by occlusion or gradient.")] = "occlusion",
     by: Annotated[str, typer.Option(help="Occlude orbits or elements.")] = "orbits",
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Replace by elements of the same parity alone.")
+    ] = False,
     asked: Annotated[
         str, typer.Option("--class", help="Class to explain; the predicted one without.")
     ] = "",
@@ -55,6 +58,7 @@ def explain(
         entry=entry,
         method=cast(Literal["occlusion", "gradient"], method),
         by=cast(Literal["orbits", "elements"], by),
+        parity=parity,
         asked=asked,
         member=member,
         seed=seed,

@@ -138,6 +138,18 @@ def test_shares_of_a_made_up_model_are_those_worked_out_by_hand(kind: str, power
     assert ready.unit == "eV"
 
 
+def test_the_parity_of_the_electrons_can_be_kept() -> None:
+    """Of neon, 10, and fluorine, 9, sodium and chlorine have but fluorine to be replaced by."""
+    card = made_up(1)
+    card.inference = replace(card.inference, elements=(9, 10))
+    np.testing.assert_allclose(
+        told(card, salt(), parity=True).saliency.values, [0.2, 0.8], atol=1e-5
+    )
+    either = told(card, salt()).saliency
+    assert (either.values < [0.2, 0.8]).all()
+    assert either.error.max() > 0
+
+
 def test_equal_atoms_share_alike_and_an_element_can_be_replaced_as_a_whole() -> None:
     perovskite = crystals(5)[3]
     orbits = told(made_up(1), perovskite).saliency

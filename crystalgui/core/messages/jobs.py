@@ -369,9 +369,10 @@ class ExplainJob(Job):
 
     ``path`` is a structure file, or a folder or zip of which ``entry`` names
     one.  ``method`` is how the answer is shared among the atoms and ``by``
-    what is replaced at once; ``asked`` is the class whose probability is
-    explained, the predicted one without.  ``member`` is the network whose
-    attention is shown.  ``seed`` is of the replacements.
+    what is replaced at once; ``parity`` replaces elements only by those of the
+    same parity, which leaves the electron count even or odd.  ``asked`` is the
+    class whose probability is explained, the predicted one without.  ``member``
+    is the network whose attention is shown.  ``seed`` is of the replacements.
     """
 
     path: Path
@@ -379,6 +380,7 @@ class ExplainJob(Job):
     entry: str = ""
     method: Literal["occlusion", "gradient"] = "occlusion"
     by: Literal["orbits", "elements"] = "orbits"
+    parity: bool = False
     asked: str = ""
     member: int = 0
     seed: int = 0

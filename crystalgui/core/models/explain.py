@@ -61,7 +61,7 @@ def explain(job: ExplainJob) -> Generator[Event, None, None]:
     name, read = _entry(job)
     record = describe(read())
     ready = yield from explanation(
-        classifier, name, record, job.method, job.by, job.asked, job.member, job.seed
+        classifier, name, record, job.method, job.by, job.asked, job.member, job.seed, job.parity
     )
     yield ready
 
@@ -94,6 +94,7 @@ def explanation(
     asked: str = "",
     member: int = 0,
     seed: int = 0,
+    parity: bool = False,
 ) -> Generator[Event, None, ExplainReady]:
     """Explain the answer of a model for one crystal; yields `Progress`.
 
@@ -103,7 +104,7 @@ def explanation(
     name : str
         Of the crystal, for the row.
     record : Record
-    method, by, asked, member, seed
+    method, by, asked, member, seed, parity
         As in `ExplainJob`.
     """
     prediction = rows([classifier], [(name, record)])[0]
@@ -130,7 +131,8 @@ def explanation(
             by = "elements"  # replaced orbit by orbit, they could be too many for the network
         group = record.crystal.species if by == "elements" else record.orbit
         _, groups = np.unique(group, return_inverse=True)
-        saliency = yield from occlusion(question, groups.reshape(-1).astype(np.int64), seed, by)
+        groups = groups.reshape(-1).astype(np.int64)
+        saliency = yield from occlusion(question, groups, seed, by, parity)
     token, seen = looked(classifier, member, record)
     maps, left_out = reduce_maps(record.crystal, token, seen)
     crystal = record.crystal

@@ -71,7 +71,7 @@ class Question:
 
 
 def occlusion(
-    question: Question, group: Ints, seed: int, by: str = "orbits"
+    question: Question, group: Ints, seed: int, by: str = "orbits", parity: bool = False
 ) -> Generator[Event, None, Saliency]:
     """Shapley values of replacing the elements of groups of atoms; yields `Progress`.
 
@@ -83,12 +83,17 @@ def occlusion(
     seed : int
     by : {"orbits", "elements"}
         What the groups are.
+    parity : bool
+        Keep the parity of every atomic number, so that the electron count of the cell
+        stays even or odd: what an element is beside that.
     """
     rng = np.random.default_rng(seed)
     own = question.record.crystal.species.astype(np.uint8)
     k = int(group.max()) + 1
     samples = 2 * int(np.clip(ASKED // (2 * k), FEWEST // 2, MOST // 2))
-    orders, others = _draws(rng, _palette(question.classifier), own, group, samples)
+    first = [int(own[group == g][0]) for g in range(k)]
+    choices = [_choices(question.classifier, z, parity) for z in first]
+    orders, others = _draws(rng, choices, samples)
     replaced = np.zeros((samples, k + 1, k), bool)
     for sample, order in enumerate(orders):
         for step, place in enumerate(order):
@@ -119,28 +124,24 @@ def occlusion(
     )
 
 
-def _palette(classifier: Classifier) -> Ints:
-    """Elements to replace others by: those seen in training."""
+def _choices(classifier: Classifier, own: int, parity: bool) -> Ints:
+    """Elements to put in place of ``own``: others that training saw, of its parity where asked."""
     seen = classifier.inference.elements or tuple(range(1, N_ELEMENTS))
-    return np.array(seen, np.int64)
+    free = [z for z in seen if z != own and not (parity and (z - own) % 2)]
+    return np.array(free or [own], np.int64)
 
 
 def _draws(
-    rng: np.random.Generator, palette: Ints, own: NDArray[np.uint8], group: Ints, samples: int
+    rng: np.random.Generator, choices: list[Ints], samples: int
 ) -> tuple[Ints, NDArray[np.uint8]]:
     """Orders (samples, k), each followed by its reverse with the same other elements (samples, k).
 
-    No group is given the element that it has.
+    ``choices`` are the elements that each of k groups may be given.
     """
-    k = int(group.max()) + 1
-    first = np.array([own[group == g][0] for g in range(k)])
     orders, others = [], []
     for _ in range(samples // 2):
-        order = rng.permutation(k)
-        other = rng.choice(palette, k)
-        for g in np.flatnonzero(other == first):
-            free = palette[palette != first[g]]
-            other[g] = rng.choice(free) if len(free) else first[g]
+        order = rng.permutation(len(choices))
+        other = [rng.choice(some) for some in choices]
         orders += [order, order[::-1]]
         others += [other, other]
     return np.array(orders), np.array(others, np.uint8)
