@@ -126,7 +126,7 @@ QUICK = (
             "quick": "3,000 crystals, at most 6 epochs",
             "full": "29,145 crystals, every family with its own number of epochs",
         },
-        minutes={"quick": 12.0, "full": 600.0},
+        minutes={"quick": 8.0, "full": 200.0},
     )
 )
 def run(context: Context) -> Generator[Event, None, Results]:
