@@ -89,6 +89,8 @@ class Settings:
         The person's own colours, used over the table.
     symmetry_tolerance : float
         Angstrom.
+    scheduler : str
+        Address of the Dask scheduler that classifies; empty for this machine.
     notices : tuple of str
         What went wrong when loading; never saved.
     """
@@ -104,6 +106,7 @@ class Settings:
     colours: ColourTable = "jmol"
     element_colours: dict[str, str] = field(default_factory=dict)
     symmetry_tolerance: float = 1e-2
+    scheduler: str = ""
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -243,6 +246,12 @@ def _tolerance(value: Any) -> float:
     return float(value)
 
 
+def _address(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\S{0,200}", value):
+        raise ValueError("not an address")
+    return value
+
+
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "theme": _one_of("system", "light", "dark"),
     "mouse": _one_of("vesta", "ovito", "ase", "blender"),
@@ -255,6 +264,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "colours": _one_of("jmol", "vesta", "custom"),
     "element_colours": _colours,
     "symmetry_tolerance": _tolerance,
+    "scheduler": _address,
 }
 
 

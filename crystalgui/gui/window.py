@@ -50,6 +50,7 @@ from crystalgui.gui.panels.palette import CommandPalette, Entry, window_entries
 from crystalgui.gui.panels.toasts import ToastArea
 from crystalgui.gui.panels.welcome import WelcomePanel, example_crystals
 from crystalgui.gui.session import Session
+from crystalgui.gui.state.predictions import best_models, of_crystals
 from crystalgui.gui.state.project import OpenFile
 from crystalgui.gui.theme import SPACE, icon, program_icon, theme
 from crystalgui.gui.widgets import EmptyState
@@ -368,8 +369,8 @@ class MainWindow(QMainWindow):
         self.classify(example_crystals())
 
     def classify(self, paths: list[Path]) -> None:
-        """Classify files with the default model, on the Classify page."""
-        model = self.default_model()
+        """Classify files with the best model of each task, on the Classify page."""
+        project, model = self.session.project, self.default_model()
         if model is None:
             known = bool(self.session.project.cards)
             self.notifications.warning(
@@ -378,9 +379,10 @@ class MainWindow(QMainWindow):
             )
             return
         self.show_page("classify")
+        best = best_models(of_crystals(project.models, project.cards))
         self.session.predictions.classify(
             paths,
-            (model.name,),
+            [own.name for own in best or [model]],
             device=self.session.settings.device,
             project=self.session.project.folder,
         )

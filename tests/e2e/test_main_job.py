@@ -21,7 +21,7 @@ from crystalgui.engine.heartbeat import Heartbeat
 from crystalgui.gui.panels.classify import ClassifyPanel
 from crystalgui.gui.panels.train import TrainPanel
 from crystalgui.gui.panels.train.importing import ImportDialog
-from crystalgui.gui.state.predictions import PREDICTION
+from crystalgui.gui.state.predictions_table import PREDICTION
 from tests.e2e.desk import Desk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -97,12 +97,12 @@ def test_from_a_file_to_a_report(
     (structures / "broken.vasp").write_text("not a crystal\n")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a, **k: str(structures))
     desk.click(classify.bar.folder_button)
-    desk.wait(lambda: classify.proxy.rowCount() == 61 and session.predictions.job is None, 90,
+    desk.wait(lambda: classify.table.rowCount() == 61 and session.predictions.job is None, 90,
               "the predictions")  # fmt: skip
-    answers = {classify.proxy.index(i, PREDICTION).data() for i in range(61)}
+    answers = {classify.table.index(i, PREDICTION).data() for i in range(61)}
     assert answers <= {"rock salt", "zinc blende", "unreadable"}
     # a row and its evidence
-    classify.view.setCurrentIndex(classify.proxy.index(0, 0))
+    classify.view.setCurrentIndex(classify.table.index(0, 0))
     assert session.selection.prediction is not None
     desk.wait(lambda: window.inspector.prediction.isVisible(), 5, "the evidence")
     # CSV

@@ -29,7 +29,7 @@ from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.files import write_poscar
 from crystalgui.gui.panels.classify import ClassifyPanel
 from crystalgui.gui.session import Session
-from crystalgui.gui.state.predictions import (
+from crystalgui.gui.state.predictions_table import (
     ERRORS,
     FILE,
     PREDICTION,
@@ -83,12 +83,12 @@ def _run(page: ClassifyPanel, engine: PlayedEngine, *rows: Prediction, folder: P
 
 
 def _column(page: ClassifyPanel, column: int) -> list[str]:
-    return [page.proxy.index(i, column).data() for i in range(page.proxy.rowCount())]
+    return [page.table.index(i, column).data() for i in range(page.table.rowCount())]
 
 
 def test_the_model_card_says_how_good_it_is(qtbot: QtBot, page: ClassifyPanel) -> None:
     assert page.bar.model == SHIPPED
-    assert "81.0 %" in page.bar.choice.currentText()
+    assert "81.0 %" in page.bar.choice.text()
     page.bar.show_card()
     rows = dict(page.bar._popover.values.rows)
     assert rows["Test accuracy"] == "0.81"
@@ -147,7 +147,7 @@ def test_bars_have_the_colours_of_the_classes(
 ) -> None:
     _, engine = played
     _run(page, engine, _prediction(1, 1, 0.96), folder=tmp_path)
-    rect = page.view.visualRect(page.proxy.index(0, PROBABILITIES))
+    rect = page.view.visualRect(page.table.index(0, PROBABILITIES))
     image = page.view.viewport().grab(rect).toImage()
     seen = {
         image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())
@@ -177,7 +177,7 @@ def test_rows_that_come_later_are_sorted_in_and_the_choice_stays(
     session, engine = played
     _run(page, engine, *ROWS, folder=tmp_path)
     page.view.sortByColumn(PROBABILITIES, Qt.SortOrder.DescendingOrder)
-    page.view.setCurrentIndex(page.proxy.index(2, 0))
+    page.view.setCurrentIndex(page.table.index(2, 0))
     assert session.selection.prediction is ROWS[1]
     engine.send(Predicted(rows=(_prediction(77, 2, 0.8),)))
     qtbot.waitUntil(
@@ -195,12 +195,12 @@ def test_words_and_classes_filter(
     assert _column(page, FILE) == ["2.vasp"]
     assert page.card.subtitle == "1 of 4 crystals, 1 unreadable"
     page.filter.clear()
-    assert list(page._class_chips) == ["", "LCEBR", "ESFD", "NLC", ERRORS]
-    qtbot.mouseClick(page._class_chips["NLC"], Qt.MouseButton.LeftButton)
+    assert list(page.card.class_chips) == ["", "LCEBR", "ESFD", "NLC", ERRORS]
+    qtbot.mouseClick(page.card.class_chips["NLC"], Qt.MouseButton.LeftButton)
     assert _column(page, FILE) == ["10.vasp"]
-    qtbot.mouseClick(page._class_chips[ERRORS], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(page.card.class_chips[ERRORS], Qt.MouseButton.LeftButton)
     assert _column(page, FILE) == ["bad.vasp"]
-    qtbot.mouseClick(page._class_chips[""], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(page.card.class_chips[""], Qt.MouseButton.LeftButton)
     assert len(_column(page, FILE)) == 4
 
 
@@ -210,7 +210,7 @@ def test_arrows_choose_rows_and_ctrl_c_copies_tsv(
     session, engine = played
     _run(page, engine, *ROWS, folder=tmp_path)
     page.view.setFocus()
-    page.view.setCurrentIndex(page.proxy.index(0, 0))
+    page.view.setCurrentIndex(page.table.index(0, 0))
     qtbot.keyClick(page.view, Qt.Key.Key_Down)
     assert session.selection.prediction is ROWS[1]
     qtbot.keyClick(page.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
@@ -284,7 +284,7 @@ def test_regression_has_no_bars(
     _run(
         page, engine, predicted(file="a.cif", prediction="1.2000 eV", model="gap"), folder=tmp_path
     )
-    assert page.view.isColumnHidden(PROBABILITIES)
+    assert [column.kind for column in page.table.columns][PREDICTION:] == ["answer", "warnings"]
     assert _column(page, PREDICTION) == ["1.2000 eV"]
 
 
@@ -320,7 +320,7 @@ def test_thousands_of_rows_never_hold_the_window(
         act()
         app.processEvents()
         slowest.append(time.thread_time() - start)
-    assert page.proxy.rowCount() == 3072
+    assert page.table.rowCount() == 3072
     assert np.median(slowest) < 0.05  # what may hold the window, in seconds
     assert sorted(slowest)[-2] < 0.1
 
@@ -360,7 +360,7 @@ def test_a_double_click_opens_the_crystal_on_the_structure_page(
     session, engine = played
     write_poscar(silicon, tmp_path / "1.vasp")
     _run(page, engine, *ROWS[:1], folder=tmp_path)
-    page.view.setCurrentIndex(page.proxy.index(0, 0))
+    page.view.setCurrentIndex(page.table.index(0, 0))
     with qtbot.waitSignal(page.page_wanted) as wanted:
         page.open_current()
     assert wanted.args == ["structure"]
@@ -378,14 +378,14 @@ def test_the_preview_shows_the_crystal_or_the_reason(
     _, engine = played
     write_poscar(silicon, tmp_path / "1.vasp")
     _run(page, engine, *ROWS, folder=tmp_path)
-    page.view.setCurrentIndex(page.proxy.index(3, 0))
+    page.view.setCurrentIndex(page.table.index(3, 0))
     assert page.preview.isVisible()
     assert page.preview._note.text() == "line 3: a lattice vector is missing."
-    page.view.setCurrentIndex(page.proxy.index(0, 0))
+    page.view.setCurrentIndex(page.table.index(0, 0))
     qtbot.waitUntil(lambda: page.preview._pages.currentIndex() == 1, timeout=20_000)
     view = page.preview._view
     assert view is not None
     assert len(view.geometry3d) >= 2
-    page.view.setCurrentIndex(page.proxy.index(2, 0))
+    page.view.setCurrentIndex(page.table.index(2, 0))
     qtbot.waitUntil(lambda: "not where it was" in page.preview._note.text(), timeout=20_000)
     assert page.preview._pages.currentIndex() == 0

@@ -381,13 +381,17 @@ def coverage(certainty: Floats, loss: Floats, classes: bool) -> Coverage:
     )
 
 
+def elements_of(formula: str) -> set[int]:
+    """Atomic numbers in a formula."""
+    return {_NUMBERS[s] for s in _SYMBOL.findall(formula) if s in _NUMBERS}
+
+
 def by_element(known: Known) -> dict[int, Group]:
     """Error over the crystals that hold each element."""
     members: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(known.formulas):
-        for symbol in set(_SYMBOL.findall(text)):
-            if symbol in _NUMBERS:
-                members[_NUMBERS[symbol]].append(i)
+        for z in elements_of(text):
+            members[z].append(i)
     loss = known.loss
     return {
         z: Group(SYMBOLS[z], float(loss[rows].mean()), len(rows))

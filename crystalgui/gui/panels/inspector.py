@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.messages import ErrorInfo, Prediction
 from crystalgui.gui.session import Session
+from crystalgui.gui.state.predictions import task_of
+from crystalgui.gui.state.predictions_table import answer_text
 from crystalgui.gui.state.project import OpenFile
 from crystalgui.gui.theme import SPACE, class_colour
 from crystalgui.gui.widgets import (
@@ -369,6 +371,10 @@ class Inspector(QWidget):
             rows.append(("Formula", row.formula))
         if row.prediction:
             rows.append(("Answer", row.prediction))
+        for answer in row.answers[1:]:
+            own = self._session.project.model(answer.model)
+            task = task_of(own) if own is not None else answer.target or answer.model
+            rows.append((task[:1].upper() + task[1:], answer_text(answer), answer.model))
         self.prediction.show_rows(rows)
         order = [name for name, _ in row.probabilities]
         model = self._session.project.model(row.model)

@@ -1,63 +1,51 @@
-"""The Classify page: many crystals in, a table of predictions out."""
+"""The Classify page: many crystals in, a table of predictions out, and how good they are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QModelIndex, QPoint, Qt, Signal
-from PySide6.QtGui import (
-    QDragEnterEvent,
-    QDropEvent,
-    QGuiApplication,
-    QKeySequence,
-    QResizeEvent,
-    QShortcut,
-)
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QButtonGroup,
     QFileDialog,
-    QHeaderView,
-    QLineEdit,
     QMenu,
     QSplitter,
     QStackedWidget,
-    QTableView,
+    QTabBar,
     QVBoxLayout,
     QWidget,
 )
 
-from crystalgui.core.cards import TrainedModel
 from crystalgui.core.messages import ErrorInfo, Prediction
 from crystalgui.core.settings import cache
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.panels.classify.bar import ClassifyBar
-from crystalgui.gui.panels.classify.cells import ROW_HEIGHT, PredictionCells, bars_width
 from crystalgui.gui.panels.classify.preview import PreviewCard
+from crystalgui.gui.panels.classify.table import PredictionsCard
 from crystalgui.gui.session import Session
 from crystalgui.gui.state import sources
 from crystalgui.gui.state.jobs import JobRow
-from crystalgui.gui.state.predictions import (
-    ERRORS,
-    FILE,
-    FORMULA,
-    PREDICTION,
-    PROBABILITIES,
-    ROW_ROLE,
-    SPACE_GROUP,
-    WARNINGS,
-    PredictionsProxy,
-    PredictionsTable,
-)
+from crystalgui.gui.state.predictions import of_crystals
+from crystalgui.gui.state.predictions_table import columns_for
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, EmptyState, FlowLayout
+from crystalgui.gui.widgets import Chip, EmptyState
 
-WIDTHS = {FILE: 150, FORMULA: 104, SPACE_GROUP: 112, PREDICTION: 104}
+if TYPE_CHECKING:
+    from crystalgui.gui.panels.classify.evaluation import EvaluationRoom
+
 SIDE_BY_SIDE = 860
+TABLE, EVALUATION = range(2)
+
+
+def load_evaluation() -> None:
+    """Import the room of evaluation with its plots, so that the window need not."""
+    import crystalgui.gui.panels.classify.evaluation  # noqa: F401
 
 
 class ClassifyPanel(QWidget):
-    """Drop files, choose a model, read, sort, filter and export the answers.
+    """Drop files, choose models, read, sort, filter and export the answers.
 
     Signals
     -------
@@ -73,15 +61,18 @@ class ClassifyPanel(QWidget):
         self._state = session.predictions
         self._waiting: tuple[Path, ...] = ()
         self._opening: Path | None = None
+        self._seen = ""
         self.setAcceptDrops(True)
         self.bar = ClassifyBar()
-        self.table = PredictionsTable(self._state, self)
-        self.proxy = PredictionsProxy(self)
-        self.proxy.setSourceModel(self.table)
+        self.bar.options.set_scheduler(session.settings.scheduler)
+        self.card = PredictionsCard(self._state)
+        self.table, self.view, self.cells = self.card.table, self.card.view, self.card.cells
+        self.filter = self.card.filter
+        self._tools()
         self.preview = PreviewCard(session)
         self.preview.hide()
         self.split = split = QSplitter(Qt.Orientation.Horizontal)
-        split.addWidget(self._table_card())
+        split.addWidget(self.card)
         split.addWidget(self.preview)
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 1)
@@ -97,11 +88,25 @@ class ClassifyPanel(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(empty)
         self.stack.addWidget(split)
+        self.evaluation: EvaluationRoom | None = None
+        self.rooms = QStackedWidget()
+        self.rooms.addWidget(self.stack)
+        self.rooms.addWidget(QWidget())
+        self.tabs = QTabBar()
+        self.tabs.setExpanding(False)
+        self.tabs.setDrawBase(False)
+        self.tabs.setAccessibleName("Rooms of the Classify page")
+        for title, tip in (
+            ("Predictions", "A row a crystal"),
+            ("Evaluation", "How good and how sure the models are"),
+        ):
+            self.tabs.setTabToolTip(self.tabs.addTab(title), tip)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(SPACE[2])
+        layout.setSpacing(SPACE[1])
         layout.addWidget(self.bar)
-        layout.addWidget(self.stack, 1)
+        layout.addWidget(self.tabs)
+        layout.addWidget(self.rooms, 1)
         self._connect()
         self._take_models()
         self._rows_added()
@@ -109,80 +114,41 @@ class ClassifyPanel(QWidget):
 
     # ------------------------------------------------------------ building
 
-    def _table_card(self) -> Card:
-        self.card = card = Card("Predictions")
-        self.filter = QLineEdit()
-        self.filter.setPlaceholderText("filter by words")
-        self.filter.setClearButtonEnabled(True)
-        self.filter.setMaximumWidth(180)
-        self.filter.setAccessibleName("Filter rows")
+    def _tools(self) -> None:
         self.csv_chip = Chip("CSV", tooltip="Write the rows that are shown as CSV")
         self.csv_chip.setObjectName("exportPredictions")
         self.copy_chip = Chip("copy", tooltip="Copy the selected rows as TSV, Ctrl+C")
         self.report_button = Chip("Report…", tooltip="A PDF and CSV of these rows")
         self.report_button.setObjectName("reportPredictions")
-        for widget in (self.filter, self.copy_chip, self.csv_chip, self.report_button):
-            card.tools.addWidget(widget)
-        classes = QWidget()
-        self._flow = FlowLayout(classes)
-        self._class_group = QButtonGroup(self)
-        self._class_chips: dict[str, Chip] = {}
-        card.body.addWidget(classes)
-        self.view = view = QTableView()
-        view.setAccessibleName("Predictions")
-        view.setModel(self.proxy)
-        self.cells = PredictionCells(view)
-        for column in (PREDICTION, PROBABILITIES, WARNINGS):
-            view.setItemDelegateForColumn(column, self.cells)
-        view.setSortingEnabled(True)
-        view.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        view.setShowGrid(False)
-        view.setWordWrap(False)
-        view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        view.verticalHeader().hide()
-        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        view.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header = view.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setStretchLastSection(True)
-        for column, width in WIDTHS.items():
-            header.resizeSection(column, width)
-        card.body.addWidget(view, 1)
-        return card
+        self.labels_chip = Chip("Known labels…", tooltip="Compare the answers with known labels")
+        self.labels_chip.setObjectName("knownLabels")
+        for widget in (self.copy_chip, self.csv_chip, self.labels_chip, self.report_button):
+            self.card.tools.addWidget(widget)
 
     def _connect(self) -> None:
         session, state = self._session, self._state
         session.project.catalogue_changed.connect(self._take_models)
         session.project.opened.connect(self._opened)
         state.added.connect(self._rows_added)
-        state.cleared.connect(self._rows_added)
+        state.cleared.connect(self._cleared)
         state.job_changed.connect(self._show_job)
         state.ended.connect(self._ended)
         self.bar.paths_chosen.connect(self.classify)
-        self.bar.model_changed.connect(self._model_changed)
+        self.bar.models_changed.connect(self._models_changed)
         self.bar.again_asked.connect(lambda: self.classify(list(state.paths)))
         self.bar.cancel_asked.connect(state.cancel)
-        self.filter.textChanged.connect(self._filter)
+        self.bar.options.scheduler_changed.connect(self._keep_scheduler)
         self.copy_chip.clicked.connect(self.copy)
         self.csv_chip.clicked.connect(self.ask_export)
+        self.labels_chip.clicked.connect(self.ask_labels)
         self.report_button.clicked.connect(lambda: self.page_wanted.emit("report"))
-        self.view.selectionModel().currentRowChanged.connect(self._row_chosen)
-        self.view.doubleClicked.connect(lambda _index: self.open_current())
+        self.card.row_chosen.connect(self._row_chosen)
+        self.card.open_asked.connect(self.open_current)
+        self.card.copy_asked.connect(self.copy)
         self.view.customContextMenuRequested.connect(self._menu)
         self.preview.open_asked.connect(self.open_current)
         self.preview.closed.connect(self.preview.hide)
-        for key, act in (
-            (QKeySequence.StandardKey.Copy, self.copy),
-            (QKeySequence(Qt.Key.Key_Return), self.open_current),
-        ):
-            shortcut = QShortcut(QKeySequence(key), self.view)
-            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
-            shortcut.activated.connect(act)
+        self.tabs.currentChanged.connect(self._show_room)
 
     def actions(self) -> list[ActionInfo]:
         """What this page adds to the menus."""
@@ -220,11 +186,11 @@ class ClassifyPanel(QWidget):
     # ------------------------------------------------------------ requests
 
     def classify(self, paths: list[Path]) -> None:
-        """Classify files, folders and zips with the chosen model."""
+        """Classify files, folders and zips with the chosen models."""
         if not paths:
             return
-        model = self.bar.model
-        if model is None:
+        models = self.bar.models
+        if not models:
             self._waiting = tuple(paths)
             self._session.notify.info("Classification starts when the models are loaded.")
             return
@@ -233,14 +199,71 @@ class ClassifyPanel(QWidget):
         self.preview.clear()
         self._state.classify(
             paths,
-            [model.name],
+            [model.name for model in models],
             device=getattr(settings, "device", "auto"),
             project=self._session.project.folder,
+            out=self.bar.options.out,
+            scheduler=self.bar.options.scheduler,
         )
+        self.tabs.setCurrentIndex(TABLE)
+
+    def _keep_scheduler(self, address: str) -> None:
+        if address != self._session.settings.scheduler:
+            self._session.update_settings(scheduler=address)
+
+    def ask_labels(self) -> None:
+        """Ask for known labels and show how good the answers are."""
+        found, _ = QFileDialog.getOpenFileName(
+            self, "Known labels: a table with the columns id and label", "", "CSV (*.csv)"
+        )
+        if found:
+            self.show_labels(Path(found))
+
+    def show_labels(self, path: Path) -> None:
+        """Compare the answers with the labels of a file."""
+        self.tabs.setCurrentIndex(EVALUATION)
+        self._with_evaluation(lambda room: room.compare(path))
+
+    def _show_room(self, index: int) -> None:
+        if index == EVALUATION:
+            self._with_evaluation(lambda room: room.refresh())
+        else:
+            self.rooms.setCurrentIndex(TABLE)
+
+    def _with_evaluation(self, act: Callable[[EvaluationRoom], None]) -> None:
+        """Do something in the room of evaluation, which is built when it is first seen."""
+        if self.evaluation is not None:
+            self.rooms.setCurrentIndex(EVALUATION)
+            act(self.evaluation)
+            return
+        self._session.lane.run(
+            load_evaluation,
+            on_answer=lambda _: self._built(act),
+            on_error=self._session.notify.error,
+            owner=self,
+        )
+
+    def _built(self, act: Callable[[EvaluationRoom], None]) -> None:
+        from crystalgui.gui.panels.classify.evaluation import EvaluationRoom
+
+        if self.evaluation is None:
+            self.evaluation = room = EvaluationRoom(self._session)
+            room.rows_wanted.connect(self._show_only)
+            room.labels_asked.connect(self.ask_labels)
+            room.reject_changed.connect(self.card.set_reject)
+            self.rooms.removeWidget(self.rooms.widget(EVALUATION))
+            self.rooms.addWidget(room)
+        if self.tabs.currentIndex() == EVALUATION:
+            self.rooms.setCurrentIndex(EVALUATION)
+        act(self.evaluation)
+
+    def _show_only(self, files: frozenset[str], words: str) -> None:
+        self.card.show_only(files, words)
+        self.tabs.setCurrentIndex(TABLE)
 
     def open_current(self) -> None:
         """Open the crystal of the current row in the project."""
-        row = self._current()
+        row = self.card.current
         if row is None:
             return
         self._session.lane.run(
@@ -273,7 +296,7 @@ class ClassifyPanel(QWidget):
         """Copy selected rows, or all that are shown, as TSV."""
         from crystalgui.core.reports.csv import predictions_text
 
-        rows = self._selected() or self.proxy.entries()
+        rows = self.card.selected() or self.table.entries()
         QGuiApplication.clipboard().setText(predictions_text(rows, separator="\t"))
 
     def ask_export(self) -> None:
@@ -287,7 +310,7 @@ class ClassifyPanel(QWidget):
         """Write the rows that are shown, in their order."""
         from crystalgui.core.reports.csv import write_predictions
 
-        rows = self.proxy.entries()
+        rows = self.table.entries()
         self._session.lane.run(
             write_predictions,
             path,
@@ -299,93 +322,39 @@ class ClassifyPanel(QWidget):
             owner=self,
         )
 
-    # ------------------------------------------------------------- queries
-
-    def _current(self) -> Prediction | None:
-        index = self.view.currentIndex()
-        return index.data(ROW_ROLE) if index.isValid() else None
-
-    def _selected(self) -> list[Prediction]:
-        rows = sorted(self.view.selectionModel().selectedRows(), key=lambda i: i.row())
-        return [index.data(ROW_ROLE) for index in rows]
-
     # -------------------------------------------------------------- answers
 
     def _take_models(self) -> None:
         project = self._session.project
-        others = {card.name for card in project.cards if card.inputs and not card.reads("crystal")}
         self.bar.families = {card.name: card for card in project.cards}
-        self.bar.set_models([m for m in project.models if m.family not in others])
-        if self._waiting and self.bar.model is not None:
+        self.bar.set_models(of_crystals(project.models, project.cards))
+        self._set_columns()
+        if self._waiting and self.bar.models:
             self.classify(list(self._waiting))
 
-    def _model_changed(self, _model: TrainedModel | None) -> None:
-        paths = bool(self._state.paths)
-        self.bar.again_button.setVisible(paths)
+    def _models_changed(self) -> None:
+        self.bar.again_button.setVisible(bool(self._state.paths))
+        if not self._state.models:
+            self._set_columns()
 
-    def _shown_model(self) -> TrainedModel | None:
-        """The model that made the rows."""
-        return self._session.project.model(self._state.model) or self.bar.model
+    def _set_columns(self) -> None:
+        """A column for each model that made the rows, or that will."""
+        cards = {model.name: model for model in self._session.project.models}
+        names = self._state.models or tuple(model.name for model in self.bar.models)
+        self.card.set_columns(columns_for(names, cards))
 
-    def _classes(self) -> tuple[str, ...]:
-        model = self._shown_model()
-        listed = model.classes if model is not None else ()
-        seen = [c for c in self._state.classes if c and c not in listed and c != ERRORS]
-        return (*listed, *(seen if listed else []))
+    def _cleared(self) -> None:
+        self._set_columns()
+        self.card.show_only(None)
+        self._rows_added()
 
-    def _rows_added(self, first: int = 0, _last: int = 0) -> None:
-        rows = self._state.rows
+    def _rows_added(self, _first: int = 0, _last: int = 0) -> None:
         busy = self._state.job is not None
-        self.stack.setCurrentIndex(1 if rows or busy else 0)
-        classes = self._classes()
-        if first == 0:
-            self.cells.set_classes(classes)
-            with_bars = bool(classes)
-            self.view.setColumnHidden(PROBABILITIES, not with_bars)
-            self.view.horizontalHeader().resizeSection(PROBABILITIES, bars_width(len(classes)))
-        self._offer_classes(classes)
-        self._title()
+        self.stack.setCurrentIndex(1 if self._state.rows or busy else 0)
+        self.card.offer_classes()
+        self.card.show_count()
 
-    def _title(self) -> None:
-        total, shown = len(self._state.rows), self.proxy.rowCount()
-        bad = self._state.classes[ERRORS]
-        words = f"{total:,} crystals" if shown == total else f"{shown:,} of {total:,} crystals"
-        self.card.set_title("Predictions", f"{words}, {bad:,} unreadable" if bad else words)
-
-    def _offer_classes(self, classes: tuple[str, ...]) -> None:
-        counts = self._state.classes
-        wanted = ["", *(c for c in classes if counts[c]), *([ERRORS] if counts[ERRORS] else [])]
-        if list(self._class_chips) != wanted:
-            chosen = next((n for n, c in self._class_chips.items() if c.isChecked()), "")
-            for chip in self._class_chips.values():
-                self._class_group.removeButton(chip)
-                self._flow.removeWidget(chip)
-                chip.hide()
-                chip.deleteLater()
-            self._class_chips = {}
-            for name in wanted:
-                chip = Chip(name, checkable=True, tooltip=f"Show {name or 'all rows'}")
-                chip.clicked.connect(lambda _=False, n=name: self._filter_class(n))
-                self._class_group.addButton(chip)
-                self._flow.addWidget(chip)
-                self._class_chips[name] = chip
-            self._class_chips.get(chosen, self._class_chips[""]).setChecked(True)
-            if chosen not in self._class_chips:
-                self._filter_class("")
-        for name, chip in self._class_chips.items():
-            n = len(self._state.rows) if not name else counts[name]
-            chip.setText(f"{name or 'all'} {n:,}")
-
-    def _filter(self, text: str) -> None:
-        self.proxy.set_text(text)
-        self._title()
-
-    def _filter_class(self, name: str) -> None:
-        self.proxy.set_class(name)
-        self._title()
-
-    def _row_chosen(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        row: Prediction | None = current.data(ROW_ROLE) if current.isValid() else None
+    def _row_chosen(self, row: Prediction | None) -> None:
         self._session.selection.select_prediction(row)
         if row is not None:
             self.preview.show_row(row, self._state.paths)
@@ -394,14 +363,26 @@ class ClassifyPanel(QWidget):
     def _show_job(self) -> None:
         job, running = self._state.job, self._session.jobs.current
         self.bar.show_job(job, running.title if running not in (None, job) else "")
-        self._model_changed(self.bar.model)
-        if self._state.job is not None:
+        self._models_changed()
+        if job is not None:
             self.stack.setCurrentIndex(1)
-            self.bar.choose(self._state.model)
+            if job.job_id != self._seen:
+                self._seen = job.job_id
+                self.bar.choose(*self._state.models)
 
     def _ended(self, row: JobRow) -> None:
         if row.error is not None and row.status in ("failed", "crashed"):
             self._failed(row.error)
+        out = self._state.out
+        if out is None:
+            return
+        self.bar.options.set_out(out)
+        if row.status == "done":
+            self._session.notify.info(f"{out.name} is written.")
+        elif self._state.rows:
+            self._session.notify.info(
+                f"{len(self._state.rows):,} rows are kept for {out.name}: “Again” goes on there."
+            )
 
     def _failed(self, error: ErrorInfo) -> None:
         hint = error.hint

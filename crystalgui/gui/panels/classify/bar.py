@@ -1,4 +1,4 @@
-"""The head of the Classify page: model, what to classify, progress, cancel."""
+"""The head of the Classify page: models, what to classify, progress, cancel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 from crystalgui.core.cards import Card as Family
 from crystalgui.core.cards import TrainedModel
 from crystalgui.gui.panels.classify.model_card import ModelCardPopover
-from crystalgui.gui.panels.forms import ChoiceBox
+from crystalgui.gui.panels.classify.models import ModelsButton
+from crystalgui.gui.panels.classify.options import OptionsRow
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.theme import SPACE
@@ -23,30 +24,26 @@ STRUCTURES = (
 
 
 class ClassifyBar(Card):
-    """Chooses the model and the files; shows how far the job is.
+    """Chooses the models and the files; shows how far the job is.
 
     Signals
     -------
-    paths_chosen(list of Path), model_changed(TrainedModel or None),
-    again_asked(), cancel_asked()
+    paths_chosen(list of Path), models_changed(), again_asked(), cancel_asked()
     """
 
     paths_chosen = Signal(list)
-    model_changed = Signal(object)
+    models_changed = Signal()
     again_asked = Signal()
     cancel_asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
-        self._models: list[TrainedModel] = []
         self.families: dict[str, Family] = {}
         self._start = str(Path.home())
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
-        self.choice = ChoiceBox()
-        self.choice.setObjectName("trainedModelChoice")
-        self.choice.setAccessibleName("Trained model")
-        self.choice.setMinimumWidth(160)
+        self.choice = ModelsButton()
+        self.choice.setAccessibleName("Trained models")
         self.card_chip = Chip("card", tooltip="Model card: data, split, metrics")
         self.card_chip.setObjectName("modelCard")
         self._popover = ModelCardPopover(self)
@@ -56,13 +53,19 @@ class ClassifyBar(Card):
         self.folder_button.setObjectName("classifyFolder")
         self.again_button = PlainButton("Again")
         self.again_button.setObjectName("classifyAgain")
-        self.again_button.setToolTip("Classify the same files with the chosen model")
+        self.again_button.setToolTip("Classify the same files with the chosen models")
+        self.more_chip = Chip("options", checkable=True, tooltip="A table as it comes, a cluster")
+        self.more_chip.setObjectName("classifyOptions")
         row.addWidget(self.choice, 1)
         row.addWidget(self.card_chip)
+        row.addWidget(self.more_chip)
         row.addSpacing(SPACE[1])
         for button in (self.files_button, self.folder_button, self.again_button):
             row.addWidget(button)
         self.body.addLayout(row)
+        self.options = OptionsRow()
+        self.options.hide()
+        self.body.addWidget(self.options)
         self._progress = QWidget()
         box = QVBoxLayout(self._progress)
         box.setContentsMargins(0, 0, 0, 0)
@@ -83,8 +86,10 @@ class ClassifyBar(Card):
         policy = self.sizePolicy()
         policy.setVerticalPolicy(policy.Policy.Maximum)
         self.setSizePolicy(policy)
-        self.choice.currentIndexChanged.connect(self._changed)
-        self.card_chip.clicked.connect(self.show_card)
+        self.choice.chosen_changed.connect(self._changed)
+        self.choice.card_asked.connect(self.show_card)
+        self.card_chip.clicked.connect(lambda: self.show_card())
+        self.more_chip.toggled.connect(self.options.setVisible)
         self.files_button.clicked.connect(self.ask_files)
         self.folder_button.clicked.connect(self.ask_folder)
         self.again_button.clicked.connect(self.again_asked)
@@ -94,40 +99,33 @@ class ClassifyBar(Card):
     # ------------------------------------------------------------- content
 
     def set_models(self, models: list[TrainedModel]) -> None:
-        """Take the trained models; shipped ones first."""
-        kept = self.choice.currentData()
-        self._models = sorted(models, key=lambda m: not m.shipped)
-        self.choice.blockSignals(True)
-        self.choice.clear()
-        for model in self._models:
-            accuracy = model.metrics.get("accuracy", math.nan)
-            tail = f"  ·  {100 * accuracy:.1f} %" if math.isfinite(accuracy) else ""
-            self.choice.addItem(f"{model.title or model.name}{tail}", model.name)
-        found = self.choice.findData(kept)
-        self.choice.setCurrentIndex(max(0, found) if self._models else -1)
-        self.choice.setPlaceholderText("" if self._models else "models are being loaded…")
-        self.choice.blockSignals(False)
+        """Take the trained models; the best shipped one of each task answers at first."""
+        self.choice.set_models(models)
         self._changed()
 
     @property
+    def models(self) -> list[TrainedModel]:
+        """The models that answer."""
+        return self.choice.chosen
+
+    @property
     def model(self) -> TrainedModel | None:
-        """The chosen model."""
-        index = self.choice.currentIndex()
-        return self._models[index] if 0 <= index < len(self._models) else None
+        """The first of the models."""
+        return next(iter(self.models), None)
 
-    def choose(self, name: str) -> None:
-        """Choose a model by name."""
-        self.choice.setCurrentIndex(self.choice.findData(name))
+    def choose(self, *names: str) -> None:
+        """Let the models of these names answer."""
+        self.choice.choose(names)
 
-    def _changed(self, _index: int = 0) -> None:
+    def _changed(self) -> None:
         self.card_chip.setEnabled(self.model is not None)
-        self.model_changed.emit(self.model)
+        self.models_changed.emit()
 
-    def show_card(self) -> None:
-        """Open the model card."""
-        if self.model is not None:
-            family = self.families.get(self.model.family)
-            self._popover.show_model(self.model, self.card_chip, family)
+    def show_card(self, model: TrainedModel | None = None) -> None:
+        """Open the card of a model, or of the first one that answers."""
+        model = model or self.model
+        if model is not None:
+            self._popover.show_model(model, self.card_chip, self.families.get(model.family))
 
     def show_job(self, row: JobRow | None, before: str = "") -> None:
         """Show progress, or what the job waits for, or nothing."""

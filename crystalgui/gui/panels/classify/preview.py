@@ -1,4 +1,4 @@
-"""The crystal of the current row, beside the table; the inspector has the evidence."""
+"""The crystal and all answers of the current row, beside the table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import ErrorInfo, Prediction
 from crystalgui.gui.session import Session
+from crystalgui.gui.state.predictions import task_of
+from crystalgui.gui.state.predictions_table import BEYOND, answer_text
 from crystalgui.gui.state.sources import find_source
-from crystalgui.gui.widgets import Card, Chip, Text
+from crystalgui.gui.widgets import Card, Chip, KeyValues, Text
 
 if TYPE_CHECKING:
     from crystalgui.gui.views.crystal_view import CrystalView
@@ -56,6 +58,8 @@ class PreviewCard(Card):
         self._inside.setContentsMargins(0, 0, 0, 0)
         self._pages.addWidget(self._holder)
         self.body.addWidget(self._pages, 1)
+        self.answers = KeyValues()
+        self.body.addWidget(self.answers)
         self.open_button = Chip("open", tooltip="Open this crystal in the project")
         self.open_button.setObjectName("openCrystal")
         self.open_button.clicked.connect(self.open_asked)
@@ -76,6 +80,7 @@ class PreviewCard(Card):
         self._name = row.file
         self.set_title(row.formula or Path(row.file).name)
         self.open_button.setEnabled(not row.error)
+        self._show_answers(row)
         if row.error:
             self._say(row.error, "bad")
             return
@@ -88,6 +93,18 @@ class PreviewCard(Card):
             on_error=self._failed,
             owner=self,
         )
+
+    def _show_answers(self, row: Prediction) -> None:
+        rows = []
+        for answer in row.answers:
+            model = self._session.project.model(answer.model)
+            task = task_of(model) if model is not None else answer.target or answer.model
+            said = f"{answer_text(answer)} (baseline)" if answer.default else answer_text(answer)
+            likely = ", ".join(f"{name} {100 * p:.1f} %" for name, p in answer.probabilities[:5])
+            tip = "\n".join(part for part in (answer.model, likely) if part)
+            rows.append((task, said, f"{tip}\n{BEYOND}" if answer.default else tip))
+        self.answers.set_rows(rows)
+        self.answers.setVisible(bool(rows))
 
     def _say(self, text: str, role: str) -> None:
         self._note.setText(text)
