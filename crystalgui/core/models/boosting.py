@@ -198,7 +198,7 @@ class Boosting(CrystalModel):
 
     def _settings(self, seed: int) -> dict[str, Any]:
         p = self.params
-        aim: dict[str, Any] = {"objective": "reg:pseudohubererror", "huber_slope": 0.2}
+        aim: dict[str, Any] = {"objective": "reg:squarederror"}
         if self.outputs > 1:
             aim = {"objective": "multi:softprob", "num_class": self.outputs}
         return aim | {
