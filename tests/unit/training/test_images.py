@@ -200,7 +200,7 @@ class TestCommandLine:
         [
             (["images"], "Which images?"),
             (["images", "nowhere"], "no images at this place"),
-            (["recipe.json", "extra"], "Only images are imported"),
+            (["recipe.json", "extra"], "Crystals and images are imported"),
         ],
     )
     def test_what_is_refused(
