@@ -220,6 +220,12 @@ def _part(whole: Dataset, rows: Any) -> Dataset:
     return Dataset(summary, records, target)
 
 
+def part(whole: Dataset, rows: Any, folder: Path) -> Dataset:
+    """Some rows of a data set, to be saved in a folder of its own."""
+    some = _part(whole, rows)
+    return replace(some, summary=replace(some.summary, folder=folder, name=folder.name))
+
+
 # --------------------------------------------------------------------- training
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from crystalgui.core.experiments import (
     faithful_energy,
     faithful_magnetic,
     faithful_tqc,
+    learning_curve,
     misclassified,
 )
 from crystalgui.core.experiments._registry import Context
@@ -146,6 +148,39 @@ def test_what_all_miss_is_listed_with_what_each_said(
     errors = [values[f"Net {i}: error"] / 100 for i in range(2)]
     assert values["Expected from independent mistakes"] == pytest.approx(90 * np.prod(errors))
     assert max(0, sum(errors) - 1) * 90 - 1e-6 <= len(rows) <= min(errors) * 90 + 1e-6
+
+
+def test_learning_curves_have_one_test_and_nested_parts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {**TINY, "split.test": 0.1}
+    monkeypatch.setattr(
+        learning_curve,
+        "LEARNERS",
+        (Learner(key="net", title="Net", model="cgnn", settings=own),),
+    )
+    monkeypatch.setattr(learning_curve, "SIZES", {"quick": Size(crystals=60, effort=0.5)})
+    shares = (Fraction(1, 2), Fraction(1))
+    monkeypatch.setattr(learning_curve, "SHARES", {"quick": shares})
+    context = Context("quick", "cpu", tmp_path / "out")
+    _, found = walked(learning_curve.run(context))
+    whole = context.folder("project") / ".crystalgui" / "datasets" / "tqc-60"
+    test, parts = learning_curve.divide(whole, shares)
+    dataset = Dataset.load(whole)
+    keys = dataset.records.keys()
+    small, large = (Dataset.load(parts[share]) for share in shares)
+    assert set(small.records.ids) < set(large.records.ids)
+    assert not {keys[row] for row in test.tolist()} & set(large.records.keys())
+    assert len(large.records) + len(test) == 60
+    values = {n.name: n.value for n in found.numbers}
+    rows = (tmp_path / "out" / "tables" / "sizes.csv").read_text().splitlines()[1:]
+    learnt = [float(row.split(",")[2]) for row in rows]
+    assert values["Net: all formulas"] == pytest.approx(learnt[1], abs=1e-3)
+    assert values["Net: gained by the last doubling"] == pytest.approx(
+        learnt[1] - learnt[0], abs=1e-3
+    )
+    epochs = (tmp_path / "out" / "tables" / "epochs.csv").read_text().splitlines()[1:]
+    assert len(epochs) == 1
 
 
 def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
