@@ -353,6 +353,7 @@ _ICONS: dict[str, str] = {
     "runs": "list-bullets",
     "experiments": "flask",
     "report": "file-text",
+    "evidence": "lightbulb",
     "crystal": "cube",
     "hoppings": "svg.bands",
     "model": "svg.network",

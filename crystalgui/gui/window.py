@@ -78,6 +78,7 @@ PAGES = tuple(
         ("runs", "Runs", "RunsPanel"),
         ("experiments", "Experiments", "ExperimentsPanel"),
         ("report", "Report", "ReportPanel"),
+        ("evidence", "Evidence", "EvidencePanel"),
     )
 )
 

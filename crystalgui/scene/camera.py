@@ -260,6 +260,13 @@ def roll(camera: Any, angle: float) -> None:
     camera.SetViewUp(*(_rotation(view.forward, radians(angle)) @ view.up))
 
 
+def shift(camera: Any, move: ArrayLike) -> None:
+    """Move a camera along with what it looks at, by (3,) Angstrom."""
+    step = np.asarray(move, dtype=np.float64)
+    camera.SetPosition(*(np.array(camera.GetPosition()) + step))
+    camera.SetFocalPoint(*(np.array(camera.GetFocalPoint()) + step))
+
+
 def pan(camera: Any, dx: float, dy: float, size: tuple[int, int]) -> None:
     """Move the crystal by pixels (right and down positive)."""
     view = Projection.of(camera, size)

@@ -49,6 +49,8 @@ class CrystalScene(LayeredScene):
         self.selected: tuple[int, ...] = ()
         self.tints: NDArray[np.uint8] | None = None
         self.pairs: PairSticks | None = None
+        self.slack = 1.0
+        """The picture is fitted to the crystal with every length times this."""
         self.ratio = 1.0
         self.transparent = False
         self._colours = np.zeros((0, 3), dtype=np.uint8)
@@ -109,6 +111,16 @@ class CrystalScene(LayeredScene):
         self.selected = ()
         self.tints = self.pairs = None
         self._rebuild()
+
+    @property
+    def dressed(self) -> bool:
+        """Whether there are tints or pairs."""
+        return self.tints is not None or self.pairs is not None
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """(3,) middle of everything that is drawn, Angstrom."""
+        return self._centre
 
     def dress(
         self, tints: NDArray[np.uint8] | None = None, pairs: PairSticks | None = None
@@ -376,6 +388,7 @@ class CrystalScene(LayeredScene):
         if self.style.legend and self.legend.width:
             room = replace(room, right=max(room.right, self.legend.width))
         points, radii = self.extent()
+        points = self._centre + self.slack * (points - self._centre)
         camera.fit(self.camera, points, radii, size, room.scaled(self.ratio))
 
     def set_quick(self, quick: bool) -> None:

@@ -244,6 +244,7 @@ class Inspector(QWidget):
         session.selection.k_changed.connect(self._show_k)
         session.selection.prediction_changed.connect(self._show_prediction)
         session.predictions.added.connect(lambda *_: self._show_prediction())
+        session.evidence.answered.connect(self._show_atoms)
 
     def _file_changed(self, file: OpenFile) -> None:
         if file is self._session.project.current:
@@ -326,6 +327,7 @@ class Inspector(QWidget):
             if index < len(wyckoffs):
                 name += f"  {wyckoffs[index]}"
             rows.append((name, f"{x:.4f} {y:.4f} {z:.4f}", "Fractional coordinates"))
+            rows += self._session.evidence.atom_rows(index, crystal)
         if len(atoms) > MOST_ATOMS:
             rows.append((f"and {len(atoms) - MOST_ATOMS} more", ""))
         self.atoms.title.setText("Atom" if len(atoms) == 1 else f"{len(atoms)} atoms")

@@ -166,7 +166,8 @@ class EvidenceState(QObject):
 
     def show_file(self, file: OpenFile) -> None:
         """Ask about the crystal of an open file."""
-        if file.crystal is not None:
+        known = self.subject is not None and self.subject.crystal is file.crystal
+        if file.crystal is not None and not known:
             path = file.path if file.kind == "crystal" else None
             self._show(Subject(name=file.name, path=path, crystal=file.crystal))
 

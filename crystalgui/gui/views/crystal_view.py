@@ -93,6 +93,18 @@ class CrystalView(QWidget):
         else:
             self.canvas.look("standard")
 
+    def breathe(self, geometry: Geometry, slack: float) -> None:
+        """The same atoms in another size, about their middle; the camera keeps its frame.
+
+        A fitted picture leaves room for every length times ``slack``.
+        """
+        chosen, before = self.scene.selected, self.scene.centre.copy()
+        self.scene.show(geometry)
+        self.scene.select(chosen)
+        self.scene.slack = slack
+        cam.shift(self.scene.camera, self.scene.centre - before)
+        self.canvas.redraw()
+
     def dress(
         self, tints: NDArray[np.uint8] | None = None, pairs: PairSticks | None = None
     ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -47,7 +47,15 @@ HINT = "Click an atom; Ctrl+click adds: two give a distance, three an angle, fou
 
 
 class StructurePanel(QWidget):
-    """The crystal of the current file."""
+    """The crystal of the current file.
+
+    Signals
+    -------
+    page_wanted(str)
+        Another page shall come to the stage.
+    """
+
+    page_wanted = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -107,6 +115,7 @@ class StructurePanel(QWidget):
         self.views.view_wanted.connect(self.look)
         self.views.fit_wanted.connect(self.fit)
         self.views.picture_wanted.connect(self.ask_picture)
+        self.views.evidence_wanted.connect(self.ask_evidence)
         self.tools.toggled.connect(self._toggle)
         self.tools.chosen.connect(self._choose)
         self.tools.repeats_changed.connect(lambda _: self._request())
@@ -427,6 +436,12 @@ class StructurePanel(QWidget):
         self._changing_cell = True
         self.session.project.replace_crystal(file, crystal)
         self._changing_cell = False
+
+    def ask_evidence(self) -> None:
+        """Show what a model knows of this crystal."""
+        if self._file is not None and self._shown is not None:
+            self.session.evidence.show_file(self._file)
+            self.page_wanted.emit("evidence")
 
     # -------------------------------------------------------------- picture
 

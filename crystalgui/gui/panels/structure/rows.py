@@ -76,4 +76,15 @@ def structure_actions(page: StructurePanel) -> list[ActionInfo]:
             group=4,
         )
     )
+    rows.append(
+        ActionInfo(
+            "structure.evidence",
+            "What a model knows of it",
+            page.ask_evidence,
+            icon="evidence",
+            tip="Attention, saliency, the atomic limit and similar crystals",
+            enabled=ready,
+            group=5,
+        )
+    )
     return [replace(row, menu="Structure") for row in rows]

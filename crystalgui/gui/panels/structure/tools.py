@@ -81,11 +81,12 @@ class HklPopup(QWidget):
 
 
 class ViewTools(QWidget):
-    """Chips a b c a* b* c* hkl, fit, and PNG, for the head of the card."""
+    """Chips a b c a* b* c* hkl, fit, PNG and evidence, for the head of the card."""
 
     view_wanted = Signal(str, tuple)
     fit_wanted = Signal()
     picture_wanted = Signal()
+    evidence_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -107,8 +108,11 @@ class ViewTools(QWidget):
         fit.clicked.connect(self.fit_wanted)
         png = Chip("PNG…", tooltip="Save a picture of exact size")
         png.clicked.connect(self.picture_wanted)
-        self.chips |= {"hkl": hkl, "fit": fit, "png": png}
-        for chip in (hkl, fit, png):
+        tip = "What a model knows of this crystal: attention, saliency, atomic limit, similar ones"
+        evidence = Chip("", tooltip=tip, icon_name="evidence")
+        evidence.clicked.connect(self.evidence_wanted)
+        self.chips |= {"hkl": hkl, "fit": fit, "png": png, "evidence": evidence}
+        for chip in (hkl, fit, png, evidence):
             row.addWidget(chip)
 
 
