@@ -147,6 +147,7 @@ class ClassifyPanel(QWidget):
         self.card.copy_asked.connect(self.copy)
         self.view.customContextMenuRequested.connect(self._menu)
         self.preview.open_asked.connect(self.open_current)
+        self.preview.evidence_asked.connect(self.ask_evidence)
         self.preview.closed.connect(self.preview.hide)
         self.tabs.currentChanged.connect(self._show_room)
 
@@ -180,6 +181,14 @@ class ClassifyPanel(QWidget):
                 tip="Write the rows that are shown",
                 group=2,
                 enabled=lambda: bool(self._state.rows),
+            ),
+            ActionInfo(
+                "classify.evidence",
+                "What the answer of this row rests on",
+                self.ask_evidence,
+                icon="evidence",
+                tip="Attention, saliency, the atomic limit and similar crystals",
+                enabled=lambda: self._current() is not None,
             ),
         ]
 
@@ -275,6 +284,13 @@ class ClassifyPanel(QWidget):
             on_error=self._session.notify.error,
             owner=self,
         )
+
+    def ask_evidence(self) -> None:
+        """Show what the answer for the current row rests on."""
+        row = self._current()
+        if row is not None and not row.error:
+            self._session.evidence.show_row(row, self._state.paths)
+            self.page_wanted.emit("evidence")
 
     def _open(self, path: Path) -> None:
         project = self._session.project
@@ -393,6 +409,7 @@ class ClassifyPanel(QWidget):
     def _menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.addAction("Open the crystal", self.open_current)
+        menu.addAction("What the answer rests on", self.ask_evidence)
         menu.addAction("Copy as TSV", self.copy)
         menu.addAction("Export CSV…", self.ask_export)
         menu.exec(self.view.viewport().mapToGlobal(at))

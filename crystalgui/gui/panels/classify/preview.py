@@ -34,10 +34,11 @@ class PreviewCard(Card):
 
     Signals
     -------
-    open_asked(), closed()
+    open_asked(), evidence_asked(), closed()
     """
 
     open_asked = Signal()
+    evidence_asked = Signal()
     closed = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -64,6 +65,10 @@ class PreviewCard(Card):
         self.open_button.setObjectName("openCrystal")
         self.open_button.clicked.connect(self.open_asked)
         self.tools.insertWidget(0, self.open_button)
+        tip = "What the model's answer rests on"
+        self.evidence_button = Chip("", tooltip=tip, icon_name="evidence")
+        self.evidence_button.clicked.connect(self.evidence_asked)
+        self.tools.insertWidget(0, self.evidence_button)
 
     def sizeHint(self) -> QSize:
         """A quarter of the page."""
@@ -80,6 +85,7 @@ class PreviewCard(Card):
         self._name = row.file
         self.set_title(row.formula or Path(row.file).name)
         self.open_button.setEnabled(not row.error)
+        self.evidence_button.setEnabled(not row.error)
         self._show_answers(row)
         if row.error:
             self._say(row.error, "bad")
