@@ -413,3 +413,35 @@ def test_a_real_network_is_asked_from_the_structure_page(
     assert {"evidence.attention", "evidence.csv", "structure.evidence"} <= set(
         window.actions_table.infos
     )
+
+
+def test_a_row_of_the_classify_page_is_asked_about(played: Any, qtbot: QtBot) -> None:
+    """The button of the preview brings the row's file and its model to the page."""
+    from crystalgui.core.messages import Predicted
+    from crystalgui.gui.panels.classify import ClassifyPanel
+    from crystalgui.gui.panels.evidence import EvidencePanel
+
+    session, engine = played
+    twin = replace(SHIPPED, name="twin", title="Twin")
+    session.project.set_catalogue((CGNN,), (SHIPPED, twin))
+    classify = ClassifyPanel(session)
+    qtbot.addWidget(classify)
+    folder = examples() / "structures"
+    session.predictions.classify([folder], ("twin",))
+    row = Prediction(file="TaAs.vasp", formula="TaAs", answers=(Answer(model="twin"),))
+    answer(engine, Predicted(rows=(row,)))
+    classify.view.setCurrentIndex(classify.view.model().index(0, 0))
+    asked: list[str] = []
+    classify.page_wanted.connect(asked.append)
+    classify.preview.evidence_button.click()
+    assert asked == ["evidence"]
+    made = EvidencePanel(session)
+    made.resize(900, 600)
+    made.show()
+    qtbot.waitUntil(lambda: isinstance(engine.jobs[-1], ExplainJob), timeout=20_000)
+    job = engine.jobs[-1]
+    assert (job.path, job.model) == (folder / "TaAs.vasp", "twin")
+    qtbot.waitUntil(lambda: made.crystal.view is not None and not session.lane.busy, timeout=20_000)
+    assert not made.linked  # no crystal is open
+    made.close()
+    made.deleteLater()

@@ -188,7 +188,7 @@ class ClassifyPanel(QWidget):
                 self.ask_evidence,
                 icon="evidence",
                 tip="Attention, saliency, the atomic limit and similar crystals",
-                enabled=lambda: self._current() is not None,
+                enabled=lambda: self.card.current is not None,
             ),
         ]
 
@@ -287,7 +287,7 @@ class ClassifyPanel(QWidget):
 
     def ask_evidence(self) -> None:
         """Show what the answer for the current row rests on."""
-        row = self._current()
+        row = self.card.current
         if row is not None and not row.error:
             self._session.evidence.show_row(row, self._state.paths)
             self.page_wanted.emit("evidence")
