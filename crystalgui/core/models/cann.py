@@ -255,7 +255,13 @@ class Tokens(nn.Module):
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
         ),
         presets={
-            "small": {"epochs": 30, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05},
+            "small": {
+                "substitution": 0.15,
+                "epochs": 14,
+                "batch_size": 128,
+                "learning_rate": 1e-3,
+                "weight_decay": 0.1,
+            },
             "paper": {
                 "features": "paper",
                 "positions": "sines",
