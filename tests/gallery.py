@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import gallery_evidence
+
 if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.window import MainWindow
@@ -34,6 +36,7 @@ PAGES = (
     "surface",
     "design",
     "classify",
+    "classify-evaluation",
     "train",
     "left-step",
     "training",
@@ -46,6 +49,7 @@ PAGES = (
     "runs",
     "experiments",
     "report",
+    *gallery_evidence.PAGES,
 )
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
 COPIES = 10
@@ -216,6 +220,7 @@ class Gallery:
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
         self.shoot("experiments")
+        gallery_evidence.walk(self, home)
         self.report()
 
     def topology(self) -> None:
@@ -291,14 +296,22 @@ class Gallery:
         project.set_current(next(file for file in project.files if file.name == name))
 
     def classify(self, paths: list[Path]) -> None:
-        """All example crystals through the shipped model, else the one just trained."""
+        """All example crystals through the best shipped models, and what those are worth."""
         self.window.show_page("classify")
         self.rest()
-        model = self.window.default_model()
-        if model is not None:
-            job_id = self.session.predictions.classify(paths, (model.name,), "cpu")
+        page: Any = self.window.page_widget("classify")
+        page.classify(paths)
+        if job_id := self.session.predictions.job_id:
             self.wait("classify", lambda: not self.alive(job_id))
+        page.view.setCurrentIndex(page.table.index(3, 0))
+        self.wait("preview", lambda: page.preview._pages.currentIndex() == 1)
         self.shoot("classify")
+        if "classify-evaluation" in self.wanted:
+            page.tabs.setCurrentIndex(1)
+            self.wait("evaluation", lambda: page.evaluation and page.evaluation.shown)
+            page.evaluation.slider.setValue(140)
+            self.shoot("classify", "classify-evaluation")
+            page.tabs.setCurrentIndex(0)
 
     def train(self, home: Path) -> None:
         """A data set, its form, a run while it runs, and the list of runs."""

@@ -154,6 +154,21 @@ def test_labels_choose_the_model_that_they_are_for(
     assert room.coverage_card.isHidden()
 
 
+def test_an_answer_that_is_no_longer_wanted_is_not_shown(
+    qtbot: QtBot, page: ClassifyPanel, tmp_path: Path
+) -> None:
+    page.tabs.setCurrentIndex(EVALUATION)
+    _room(qtbot, page)
+    page.show_labels(_labels(tmp_path, "tqc.csv", {1: "ES", 2: "ES", 3: "LCEBR"}))
+    room = _room(qtbot, page)
+    room.show_own()
+    room.compare(tmp_path / "tqc.csv")
+    qtbot.waitUntil(lambda: not page._session.lane.busy)
+    assert room.shown is not None
+    assert len(room.shown.known) == 3
+    assert room.head.subtitle == "3 crystals of tqc.csv"
+
+
 def test_labels_of_nothing_say_why(qtbot: QtBot, page: ClassifyPanel, tmp_path: Path) -> None:
     page.show_labels(_labels(tmp_path, "tqc.csv", {77: "ES", 78: "NLC"}))
     qtbot.waitUntil(

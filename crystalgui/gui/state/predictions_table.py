@@ -106,16 +106,8 @@ class Filter:
     files: frozenset[str] | None = None
     unreadable: bool = False
 
-    def passes(self, row: Prediction, text: str) -> bool:
-        """Whether a row is shown; ``text`` is all of it in small letters."""
-        if self.unreadable and not row.error:
-            return False
-        if self.files is not None and row.file not in self.files:
-            return False
-        for model, name in self.classes:
-            if row.error or answer_of(row, model).prediction != name:
-                return False
-        return all(word in text for word in self.words)
+
+EVERYTHING = Filter()
 
 
 class PredictionsTable(QAbstractTableModel):
@@ -135,6 +127,8 @@ class PredictionsTable(QAbstractTableModel):
         self._filter = Filter()
         self._keys: dict[tuple[str, str], list[Any]] = {}
         self._texts: list[str] = []
+        self._said: dict[str, list[str]] = {}
+        self._sure: dict[str, list[float]] = {}
         self._resort = QTimer(self)
         self._resort.setSingleShot(True)
         self._resort.setInterval(RESORT)
@@ -159,7 +153,7 @@ class PredictionsTable(QAbstractTableModel):
     # ---------------------------------------------------------------- choice
 
     def _insert(self, first: int, last: int) -> None:
-        new = [i for i in range(first, last + 1) if self._passes(i)]
+        new = self._passing(first, last + 1)
         if not new:
             return
         place = len(self._order)
@@ -171,9 +165,8 @@ class PredictionsTable(QAbstractTableModel):
 
     def _reset(self) -> None:
         self.beginResetModel()
-        self._order.clear()
-        self._keys.clear()
-        self._texts.clear()
+        for kept in (self._order, self._keys, self._texts, self._said, self._sure):
+            kept.clear()
         self.endResetModel()
 
     @property
@@ -187,18 +180,34 @@ class PredictionsTable(QAbstractTableModel):
             return
         self.beginResetModel()
         self._filter = wanted
-        self._order = self._sorted([i for i in range(len(self._state.rows)) if self._passes(i)])
+        self._order = self._sorted(self._passing(0, len(self._state.rows)))
         self.endResetModel()
 
-    def _passes(self, i: int) -> bool:
-        if self._filter == Filter():
-            return True
-        text = ""
-        if self._filter.words:
-            rows = self._state.rows
-            self._texts.extend(_text(row) for row in rows[len(self._texts) :])
-            text = self._texts[i]
-        return self._filter.passes(self._state.rows[i], text)
+    def _passing(self, first: int, last: int) -> list[int]:
+        """Rows from ``first`` to before ``last`` that are shown; texts are kept a row."""
+        rows, wanted = self._state.rows, self._filter
+        self._texts.extend(_text(row) for row in rows[len(self._texts) :])
+        found = list(range(first, last))
+        if wanted == EVERYTHING:
+            return found
+        if wanted.unreadable:
+            found = [i for i in found if rows[i].error]
+        if wanted.files is not None:
+            found = [i for i in found if rows[i].file in wanted.files]
+        for model, name in wanted.classes:
+            said = self._said.setdefault(model, [])
+            said.extend(answer_of(row, model).prediction for row in rows[len(said) :])
+            found = [i for i in found if said[i] == name]
+        for word in wanted.words:
+            found = [i for i in found if word in self._texts[i]]
+        return found
+
+    def refused(self, model: str, threshold: float) -> int:
+        """How many answers of a model are less sure than this."""
+        sure = self._sure.setdefault(model, [])
+        new = (answer_of(row, model) for row in self._state.rows[len(sure) :])
+        sure.extend(certainty(answer) for answer in new)
+        return sum(value < threshold for value in sure)
 
     def entries(self) -> list[Prediction]:
         """Rows that are shown, in their order."""
@@ -320,6 +329,11 @@ class PredictionsTable(QAbstractTableModel):
         alone = any(own.kind == "bars" for own in self._columns)
         said = answer.prediction if alone else answer_text(answer)
         return f"{said} ({BASELINE})" if answer.default else said
+
+
+def certainty(answer: Answer) -> float:
+    """Probability of the class, or minus the spread of the number; NaN where none is known."""
+    return answer.probability if answer.probabilities else -answer.spread
 
 
 def answer_text(answer: Answer) -> str:

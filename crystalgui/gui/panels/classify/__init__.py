@@ -109,7 +109,8 @@ class ClassifyPanel(QWidget):
         layout.addWidget(self.rooms, 1)
         self._connect()
         self._take_models()
-        self._rows_added()
+        self._show_stack()
+        self.card.start_again()
         self._show_job()
 
     # ------------------------------------------------------------ building
@@ -362,13 +363,16 @@ class ClassifyPanel(QWidget):
     def _cleared(self) -> None:
         self._set_columns()
         self.card.show_only(None)
-        self._rows_added()
+        self._show_stack()
+        self.card.start_again()
 
     def _rows_added(self, _first: int = 0, _last: int = 0) -> None:
+        self._show_stack()
+        self.card.rows_came()
+
+    def _show_stack(self) -> None:
         busy = self._state.job is not None
         self.stack.setCurrentIndex(1 if self._state.rows or busy else 0)
-        self.card.offer_classes()
-        self.card.show_count()
 
     def _row_chosen(self, row: Prediction | None) -> None:
         self._session.selection.select_prediction(row)
@@ -387,6 +391,7 @@ class ClassifyPanel(QWidget):
                 self.bar.choose(*self._state.models)
 
     def _ended(self, row: JobRow) -> None:
+        self.card.start_again()
         if row.error is not None and row.status in ("failed", "crashed"):
             self._failed(row.error)
         out = self._state.out

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from crystalgui.core.messages import Answer, Prediction
 from crystalgui.gui.state.predictions import answer_of
-from crystalgui.gui.state.predictions_table import BASELINE, ROW_ROLE, Column
+from crystalgui.gui.state.predictions_table import BASELINE, ROW_ROLE, Column, certainty
 from crystalgui.gui.theme import class_colour, colour
 
 Index = QModelIndex | QPersistentModelIndex
@@ -47,8 +47,7 @@ class PredictionCells(QStyledItemDelegate):
     def rejected(self, answer: Answer) -> bool:
         """Whether an answer is refused."""
         model, threshold = self._reject
-        sure = answer.probability if answer.probabilities else -answer.spread
-        return bool(model) and answer.model == model and sure < threshold
+        return bool(model) and answer.model == model and certainty(answer) < threshold
 
     def colour_of(self, name: str, column: int | None = None) -> str:
         """Colour of a class of a column; muted for one that its model does not list."""

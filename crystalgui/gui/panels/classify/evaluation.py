@@ -237,8 +237,8 @@ class EvaluationRoom(QWidget):
                 "classify:evaluation",
                 own_test,
                 model,
-                on_answer=lambda found: self.show_evaluation(model.name, found),
-                on_error=self._failed,
+                on_answer=lambda found: self._take(wanted, model.name, found),
+                on_error=lambda error: self._failed(error, wanted),
                 owner=self,
                 slow=True,
             )
@@ -259,8 +259,8 @@ class EvaluationRoom(QWidget):
             tuple(self._session.predictions.rows),
             self._path,
             models,
-            on_answer=lambda found: self.show_evaluation(*found),
-            on_error=self._failed,
+            on_answer=lambda found: self._take(wanted, *found),
+            on_error=lambda error: self._failed(error, wanted),
             owner=self,
             slow=True,
         )
@@ -292,11 +292,21 @@ class EvaluationRoom(QWidget):
 
     # --------------------------------------------------------------- answers
 
-    def _failed(self, error: ErrorInfo) -> None:
+    def _take(self, asked: tuple[object, ...], model: str, found: Evaluation) -> None:
+        """Show an answer, unless something else was asked since."""
+        if asked == self._done:
+            self.show_evaluation(model, found)
+
+    def _failed(self, error: ErrorInfo, asked: tuple[object, ...] | None = None) -> None:
+        if asked is not None and asked != self._done:
+            return
         self.shown = None
         self.score.setText(f"{error.title} {error.hint}".strip())
         self.score.set_role("bad")
         self._scroll.setVisible(False)
+        self.head.set_title("Evaluation")
+        self.own_chip.setVisible(self._path is not None)
+        self.reject_changed.emit("", -math.inf)
 
     def show_evaluation(self, model: str, found: Evaluation) -> None:
         """Show everything that is told of a model."""

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from crystalgui.core.messages import ErrorInfo, Prediction
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.predictions import task_of
-from crystalgui.gui.state.predictions_table import BEYOND, answer_text
+from crystalgui.gui.state.predictions_table import BASELINE, BEYOND, answer_text
 from crystalgui.gui.state.sources import find_source
 from crystalgui.gui.widgets import Card, Chip, KeyValues, Text
 
@@ -105,7 +105,7 @@ class PreviewCard(Card):
         for answer in row.answers:
             model = self._session.project.model(answer.model)
             task = task_of(model) if model is not None else answer.target or answer.model
-            said = f"{answer_text(answer)} (baseline)" if answer.default else answer_text(answer)
+            said = f"{answer_text(answer)} ({BASELINE})" if answer.default else answer_text(answer)
             likely = ", ".join(f"{name} {100 * p:.1f} %" for name, p in answer.probabilities[:5])
             tip = "\n".join(part for part in (answer.model, likely) if part)
             rows.append((task, said, f"{tip}\n{BEYOND}" if answer.default else tip))

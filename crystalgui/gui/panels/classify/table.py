@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from crystalgui.core.messages import Prediction
 from crystalgui.gui.panels.classify.cells import ROW_HEIGHT, PredictionCells, bars_width
 from crystalgui.gui.panels.forms import ChoiceBox
-from crystalgui.gui.state.predictions import PredictionsState, answer_of
+from crystalgui.gui.state.predictions import PredictionsState
 from crystalgui.gui.state.predictions_table import (
     ERRORS,
     FILE,
@@ -38,6 +38,7 @@ from crystalgui.gui.widgets import Card, Chip, FlowLayout
 WIDTHS = {FILE: 150, FORMULA: 104, SPACE_GROUP: 112}
 ALONE, ANSWER, NUMBER = 128, 172, 150
 MOST_CHIPS = 14
+PAUSE = 250
 
 
 class PredictionsCard(Card):
@@ -61,6 +62,11 @@ class PredictionsCard(Card):
         self._unreadable = False
         self._current: Prediction | None = None
         self._said = ""
+        self._stale = False
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE)
+        self._pause.timeout.connect(self._paused)
         self.table = PredictionsTable(state, self)
         self._add_tools()
         self._chips_row()
@@ -180,9 +186,11 @@ class PredictionsCard(Card):
         self.class_chips.get(
             ERRORS if self._unreadable else chosen, self.class_chips[""]
         ).setChecked(True)
+        total = {"": len(self._state.rows), ERRORS: self._state.unreadable}
         for name, chip in self.class_chips.items():
-            total = {"": len(self._state.rows), ERRORS: self._state.unreadable}
-            chip.setText(f"{name or 'all'} {total.get(name, counts.get(name, 0)):,}")
+            text = f"{name or 'all'} {total.get(name, counts.get(name, 0)):,}"
+            if text != chip.text():
+                chip.setText(text)
 
     def _make_chips(self, names: Sequence[str]) -> None:
         for chip in self.class_chips.values():
@@ -239,13 +247,31 @@ class PredictionsCard(Card):
     def set_reject(self, model: str, threshold: float) -> None:
         """Mark answers of a model that are less sure than this; an empty name: none."""
         self.cells.set_reject(model, threshold)
-        refused = 0
-        if model:
-            answers = (answer_of(row, model) for row in self._state.rows)
-            refused = sum(self.cells.rejected(answer) for answer in answers)
+        refused = self.table.refused(model, threshold) if model else 0
         self._said = f"{refused:,} answers of {model} refused" if refused else ""
         self.view.viewport().update()
         self.show_count()
+
+    def rows_came(self) -> None:
+        """Count what came: at once, then not more often than a person reads."""
+        self._stale = self._pause.isActive()
+        if not self._stale:
+            self._recount()
+
+    def start_again(self) -> None:
+        """Count at once, also what comes next."""
+        self._recount()
+        self._pause.stop()
+
+    def _recount(self) -> None:
+        self._stale = False
+        self._pause.start()
+        self.offer_classes()
+        self.show_count()
+
+    def _paused(self) -> None:
+        if self._stale:
+            self._recount()
 
     def show_count(self) -> None:
         """Say how many rows are shown."""
