@@ -20,7 +20,7 @@ from crystalgui.core.models.layers import coincidence
 from crystalgui.core.models.layers.coincidence import Coincidence, Images, operations
 from crystalgui.core.models.layers.niggli import niggli
 from crystalgui.core.models.layers.voxels import voxels
-from crystalgui.core.structures.cells import translated
+from crystalgui.core.structures.cells import supercell, translated
 from crystalgui.core.structures.crystal import Crystal
 from tests.models.samples import crystals, table
 
@@ -172,15 +172,15 @@ class TestOwnImages:
         half = images.shift[six][:, axis]
         assert half.tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
 
-    def test_translations_of_a_double_cell_are_seen(self) -> None:
-        single = crystal(np.diag([3.0, 4.0, 5.0]), [[0, 0, 0], [0.3, 0.1, 0.2]], [11, 17])
-        double_cell = crystal(
-            np.diag([3.0, 4.0, 10.0]),
-            [[0, 0, 0], [0.3, 0.1, 0.1], [0, 0, 0.5], [0.3, 0.1, 0.6]],
-            [11, 17, 11, 17],
-        )
-        _, images = seen([single, double_cell])
-        assert (images.halved > 1 - 1e-9).sum(1).tolist() == [0, 1]
+    def test_a_cell_of_several_is_divided(self) -> None:
+        rutile = KNOWN["rutile, P4_2/mnm"][1]
+        cubic = crystals(2)[1]  # zinc blende
+        cells = [(rutile, (1, 1, 1)), (rutile, (2, 1, 1)), (rutile, (1, 3, 2)), (cubic, (2, 2, 1))]
+        _, images = seen([supercell(item, n) for item, n in cells])
+        many = 1 / torch.linalg.det(images.change)
+        assert many.tolist() == pytest.approx([1, 2, 6, 4])
+        same = [int((images.match[images.crystal == i] > 1 - 1e-6).sum()) + 1 for i in range(4)]
+        assert same == [16, 16, 16, 24]
 
     def test_moved_and_remembered_they_stay(self) -> None:
         items = crystals(10, 2)

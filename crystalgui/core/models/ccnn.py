@@ -15,7 +15,8 @@ densities (an ideal anti-aliasing filter): the density of each learnt channel
 is convolved with itself, which is translation-invariant exactly and goes on to
 ordinary convolutions.  ``small`` is told the symmetry.  ``geometry`` is not: the
 density of all atoms is convolved with its own images, too, under every
-operation of the lattice (`layers.coincidence`).  No tolerance is set; which
+operation of the lattice (`layers.coincidence`), in a primitive cell: multiples
+by 2 and 3 and their products are recognised, others are not.  Which
 coincidences make which space group is learnt.
 """
 
@@ -155,7 +156,8 @@ class TorusPipeline(nn.Module):
         number = scatter_sum(torch.ones_like(frac[:, :1]), batch.graph, batch.size)
         written = self.write(atoms)
         factors = self.coincidence.factors(batch, frac, torch.complex(written, 0 * written))
-        power = (factors.real.square() + factors.imag.square()) / number[:, :, None]
+        cells = 1 / torch.linalg.det(change)[:, None]  # primitive ones in the cell as given
+        power = (factors.real.square() + factors.imag.square()) / (number * cells)[:, :, None]
         grid = self.coincidence.even_grid(power, self.points) / power.shape[2]
         seen = self.pipeline(grid)
         kinds = scatter_sum(nn.functional.leaky_relu(self.kinds(atoms)), batch.graph, batch.size)
@@ -163,7 +165,7 @@ class TorusPipeline(nn.Module):
             seen.mean((2, 3, 4)),
             seen[:, :, 0, 0, 0],
             kinds / number,
-            self.cell(cell_features(metric, number)),
+            self.cell(cell_features(metric, (number / cells).round())),
         ]
         if self.reading is not None and images is not None:
             parts.append(self.reading(images))
@@ -253,9 +255,17 @@ def cell_features(metric: Tensor, atoms: Tensor) -> Tensor:
             },
         },
         symmetries=("permutation",),
-        invariances={"translation": "exact", "rotation": "exact", "cell choice": "approximate"},
+        invariances={
+            "translation": "exact",
+            "rotation": "exact",
+            "supercell": "exact",
+            "cell choice": "approximate",
+        },
         depends={
-            "pipeline=published": {"translation": "no", "rotation": "no", "cell choice": "no"},
+            "pipeline=published": dict.fromkeys(
+                ("translation", "rotation", "supercell", "cell choice"), "no"
+            ),
+            "images=False": {"supercell": "no"},
             **of_globals(),
         },
     )
@@ -305,9 +315,12 @@ class CrystalConvolutionNetwork(CrystalModel):
     @property
     def symmetries(self) -> tuple[str, ...]:
         """On the torus neither origin nor orientation matters, if the global vector agrees."""
-        if self.published:
+        if isinstance(self.body, PublishedPipeline):
             return self.card.symmetries
-        kept = [name for name in ("translation", "rotation") if name not in self.told]
+        able = ["translation", "rotation"]
+        if self.body.reading is not None:
+            able.append("supercell")
+        kept = [name for name in able if name not in self.told]
         return (*self.card.symmetries, *kept)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -3,12 +3,13 @@
 The space group of a crystal is the set of motions that put it onto itself.
 Here the density of the atoms in the reduced cell is convolved with its image
 under every operation that its *lattice* allows (at most 47 besides the
-identity), and the best coincidence over all translations is kept.  Densities
-are band-limited: they are known by their structure factors F(h), |h_i| <= n,
-on which a translation is a phase and an operation W a permutation,
-F'(h) = exp(2 pi i h.t) F(W^T h) (International Tables B, section 1.4), so
-nothing depends on the origin.  No symmetry is searched for by atoms and no
-tolerance is chosen: how much coincidence counts is learnt.
+identity), and the best coincidence over all translations is kept.  The cell is
+a primitive one: where the density coincides after a half or a third of it, it
+is divided.  Densities are band-limited: they are known by their structure
+factors F(h), |h_i| <= n, on which a translation is a phase and an operation W
+a permutation, F'(h) = exp(2 pi i h.t) F(W^T h) (International Tables B,
+section 1.4), so nothing depends on the origin.  How much coincidence counts as
+a symmetry is not chosen here: it is learnt.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ _ORDERS = (1, 2, 3, 4, 6)
 _SEEN = 0.8
 _EQUAL = 1e-9
 _WHOLE = 0.9999
+_PASSES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,7 @@ class Images:
     halved : (b, 20)
         Coincidence after translations by halves and thirds of the cell.
     change : (b, 3, 3)
-        The reduced cell is ``change @ lattice``.
+        The reduced primitive cell is ``change @ lattice``.
     """
 
     crystal: Tensor
@@ -208,8 +210,15 @@ class Coincidence(nn.Module):
         """In double precision, so that the other crystals of a batch do not matter."""
         dtype, batch = batch.frac.dtype, double(batch)
         change = niggli(batch.lattice)
-        metric, frac = self.reduced(batch, change)
-        factor = self.factors(batch, frac, species_phases(batch)[:, None])[:, 0]
+        for _ in range(_PASSES):
+            metric, frac = self.reduced(batch, change)
+            factor = self.factors(batch, frac, species_phases(batch)[:, None])[:, 0]
+            halved = self.halved(factor)
+            finer = primitive(halved)
+            if finer is None:
+                break
+            lattice = finer @ change @ batch.lattice
+            change = niggli(lattice) @ finer @ change
         strain = self.strains(metric)
         crystal, operation = (strain < LATTICE_TOLERANCE).nonzero().unbind(1)
         own = factor[crystal] * self.inside[operation]
@@ -218,11 +227,14 @@ class Coincidence(nn.Module):
         norm = own.abs().square().sum(1) * image.abs().square().sum(1)
         shift = self._refined(cross, self._best(cross))
         match = self._at(cross, shift)[0] / norm.sqrt().clamp(min=1e-12)
-        power = factor.abs().square()
-        phase = 2 * math.pi * self.index.to(power.dtype) @ power.new_tensor(FRACTIONS).T
-        halved = power @ phase.cos() / power.sum(1, keepdim=True).clamp(min=1e-12)
         found = (strain[crystal, operation], match, shift % 1.0, halved, change)
         return Images(crystal, operation, *(x.to(dtype) for x in found))
+
+    def halved(self, factor: Tensor) -> Tensor:
+        """(b, 20): coincidence after each of `FRACTIONS`, of structure factors (b, k)."""
+        power = factor.abs().square()
+        phase = 2 * math.pi * self.index.to(power.dtype) @ power.new_tensor(FRACTIONS).T
+        return power @ phase.cos() / power.sum(1, keepdim=True).clamp(min=1e-12)
 
     def grid(self, values: Tensor, points: int) -> Tensor:
         """(p, k) Fourier coefficients -> (p, points, points, points) real values on the torus."""
@@ -277,6 +289,43 @@ class Coincidence(nn.Module):
             step = -torch.linalg.solve(safe, slope)
             shift = shift + step.clamp(-limit, limit)
         return shift
+
+
+def primitive(halved: Tensor) -> Tensor | None:
+    """(b, 3, 3) rows that with (b, 20) translations make finer cells; None when no cell is.
+
+    A translation by which the density coincides belongs to the lattice.  The
+    basis is the Hermite normal form of the unit vectors and the translations.
+    """
+    whole = halved > _WHOLE
+    if not bool(whole.any()):
+        return None
+    out = torch.eye(3, dtype=halved.dtype, device=halved.device).repeat(len(halved), 1, 1)
+    for i in whole.any(1).nonzero()[:, 0].tolist():
+        shifts = [FRACTIONS[j] for j in whole[i].nonzero()[:, 0].tolist()]
+        rows = [[6 * (a == b) for b in range(3)] for a in range(3)]
+        rows += [[round(6 * x) for x in shift] for shift in shifts]
+        out[i] = out.new_tensor(_echelon(rows)) / 6
+    return out
+
+
+def _echelon(rows: list[list[int]]) -> list[list[int]]:
+    """Basis of the lattice that rows of three whole numbers span, upper triangular."""
+    basis = []
+    for column in range(3):
+        while True:
+            rows.sort(key=lambda row: (row[column] == 0, abs(row[column])))
+            first, rest = rows[0], rows[1:]
+            if all(row[column] == 0 for row in rest):
+                break
+            rows = [
+                first,
+                *([x - row[column] // first[column] * y for x, y in zip(row, first, strict=True)]
+                  for row in rest),
+            ]  # fmt: skip
+        basis.append([abs(first[column]) // first[column] * x for x in first])
+        rows = rest
+    return basis
 
 
 def species_phases(batch: Batch) -> Tensor:
