@@ -9,13 +9,14 @@ atoms, and the strongest pairs with their images and distances.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystalgui.core.datasets.reading import named
 from crystalgui.core.datasets.records import Record, Records, describe
 from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import (
@@ -32,7 +33,6 @@ from crystalgui.core.models.layers.attention import Attended
 from crystalgui.core.models.predict import Classifier, rows
 from crystalgui.core.models.saliency import Question, gradient, occlusion, one_table
 from crystalgui.core.structures.crystal import Crystal
-from crystalgui.core.structures.files import collect
 from crystalgui.core.structures.measure import reduced
 
 Floats = NDArray[np.float64]
@@ -58,31 +58,12 @@ def explain(job: ExplainJob) -> Generator[Event, None, None]:
     """
     yield Progress(done=0, text="Loading the model")
     classifier = Classifier.load(job.model, job.device, job.project)
-    name, read = _entry(job)
+    name, read = named(job.path, job.entry)
     record = describe(read())
     ready = yield from explanation(
         classifier, name, record, job.method, job.by, job.asked, job.member, job.seed, job.parity
     )
     yield ready
-
-
-def _entry(job: ExplainJob) -> tuple[str, Callable[[], Crystal]]:
-    """Name and reader of the crystal that is asked about."""
-    entries = dict(collect([job.path]))
-    if job.entry in entries:
-        return job.entry, entries[job.entry]
-    if job.entry or not entries:
-        what = f"called {job.entry!r} " if job.entry else ""
-        raise DataError(
-            f"There is no structure {what}here.", "Choose a structure file.", path=job.path
-        )
-    if len(entries) > 1:
-        raise DataError(
-            f"There are {len(entries)} structures here; one is explained at a time.",
-            f"Name one of them, e.g. {next(iter(entries))!r}.",
-            path=job.path,
-        )
-    return next(iter(entries.items()))
 
 
 def explanation(
