@@ -207,13 +207,13 @@ def _part(whole: Dataset, rows: Any) -> Dataset:
 
     target = whole.target[rows]
     classes = whole.summary.classes
-    counts = np.bincount(target.astype(np.int64), minlength=len(classes)).tolist()
+    counts = [int((target == number).sum()) for number in range(len(classes))]
     records = whole.records.select(rows)
     digest = hashlib.sha256(f"{whole.summary.digest} {len(rows)}".encode()).hexdigest()
     summary = replace(
         whole.summary,
         size=len(rows),
-        counts=tuple(counts) if classes else (),
+        counts=tuple(counts),
         formulas=len(set(records.keys())),
         digest=digest,
     )

@@ -109,6 +109,17 @@ def test_fewer_crystals_are_drawn_by_formula(data: Path, tmp_path: Path) -> None
     shared = [k for k in whole.records.keys() if k in kept]  # noqa: SIM118
     assert len(shared) - 60 < 3  # at most the last formula is cut
     assert np.isin(part.target, whole.target).all()
+    assert sum(part.summary.counts) == 60
+
+
+def test_numbers_can_be_drawn_too(data: Path, tmp_path: Path) -> None:
+    lines = ["id,formation_energy", *(f"{i},{-1 - 0.01 * i}" for i in range(130))]
+    (data / "formation_energy.csv").write_text("\n".join(lines))
+    context = Context("quick", "cpu", tmp_path / "out")
+    _, folder = walked(crystals(context, "mp_tqc/formation_energy.csv", many=50))
+    part = Dataset.load(folder)  # type: ignore[arg-type]
+    assert len(part.records) == 50
+    assert part.summary.counts == ()
 
 
 def test_the_atomic_limit_counts_crystals_and_says_what_teaching_costs(
