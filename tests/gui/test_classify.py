@@ -90,10 +90,10 @@ def test_the_model_card_says_how_good_it_is(qtbot: QtBot, page: ClassifyPanel) -
     assert page.bar.model == SHIPPED
     assert "81.0 %" in page.bar.choice.text()
     page.bar.show_card()
-    rows = dict(page.bar._popover.values.rows)
+    rows = dict(page.bar.popover.values.rows)
     assert rows["Test accuracy"] == "0.81"
     assert rows["Split"] == "composition"
-    page.bar._popover.close()
+    page.bar.popover.close()
 
 
 def test_dropped_files_are_classified_with_the_chosen_model(

@@ -65,11 +65,11 @@ def columns_for(names: Sequence[str], cards: Mapping[str, TrainedModel]) -> tupl
     titles = Counter(task_of(card) for card in known)
     for name in names or ("",):
         card = cards.get(name)
-        title = task_of(card) if card is not None else name
-        title = title if titles[title] < 2 else name
+        task = task_of(card) if card is not None else ""
         alone = len(names) < 2
         classes = card.classes if card is not None else ()
-        word = "Prediction" if alone else title[:1].upper() + title[1:]
+        title = task[:1].upper() + task[1:] if titles[task] == 1 else name
+        word = "Prediction" if alone else title
         found.append(Column("answer", word, name, classes))
         if alone and classes:
             found.append(Column("bars", "Probabilities", name, classes))

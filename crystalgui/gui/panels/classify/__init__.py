@@ -33,6 +33,8 @@ from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Chip, EmptyState
 
 if TYPE_CHECKING:
+    from crystalgui.core.cards import TrainedModel
+    from crystalgui.core.reports.evaluation import Evaluation
     from crystalgui.gui.panels.classify.evaluation import EvaluationRoom
 
 SIDE_BY_SIDE = 860
@@ -42,6 +44,13 @@ TABLE, EVALUATION = range(2)
 def load_evaluation() -> None:
     """Import the room of evaluation with its plots, so that the window need not."""
     import crystalgui.gui.panels.classify.evaluation  # noqa: F401
+
+
+def quality(model: TrainedModel) -> Evaluation | None:
+    """A model on its own test crystals, for its card; None where it has no table of them."""
+    from crystalgui.gui.panels.classify.evaluation import TEST, own_test
+
+    return own_test(model) if (Path(model.folder) / TEST).is_file() else None
 
 
 class ClassifyPanel(QWidget):
@@ -138,6 +147,7 @@ class ClassifyPanel(QWidget):
         self.bar.models_changed.connect(self._models_changed)
         self.bar.again_asked.connect(lambda: self.classify(list(state.paths)))
         self.bar.cancel_asked.connect(state.cancel)
+        self.bar.card_shown.connect(self._show_quality)
         self.bar.options.scheduler_changed.connect(self._keep_scheduler)
         self.copy_chip.clicked.connect(self.copy)
         self.csv_chip.clicked.connect(self.ask_export)
@@ -216,6 +226,23 @@ class ClassifyPanel(QWidget):
             scheduler=self.bar.options.scheduler,
         )
         self.tabs.setCurrentIndex(TABLE)
+
+    def _show_quality(self, model: TrainedModel) -> None:
+        """Draw on a model's card how good it is."""
+
+        def take(found: Evaluation | None) -> None:
+            if found is not None:
+                self.bar.popover.show_quality(model.name, found)
+
+        self._session.lane.ask(
+            "classify:card",
+            quality,
+            model,
+            on_answer=take,
+            on_error=self._session.notify.error,
+            owner=self,
+            slow=True,
+        )
 
     def _keep_scheduler(self, address: str) -> None:
         if address != self._session.settings.scheduler:

@@ -29,12 +29,15 @@ class ClassifyBar(Card):
     Signals
     -------
     paths_chosen(list of Path), models_changed(), again_asked(), cancel_asked()
+    card_shown(TrainedModel)
+        The card of a model is open, and can be told how good it is.
     """
 
     paths_chosen = Signal(list)
     models_changed = Signal()
     again_asked = Signal()
     cancel_asked = Signal()
+    card_shown = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -46,7 +49,7 @@ class ClassifyBar(Card):
         self.choice.setAccessibleName("Trained models")
         self.card_chip = Chip("card", tooltip="Model card: data, split, metrics")
         self.card_chip.setObjectName("modelCard")
-        self._popover = ModelCardPopover(self)
+        self.popover = ModelCardPopover(self)
         self.files_button = PrimaryButton("Files…")
         self.files_button.setObjectName("classifyFiles")
         self.folder_button = PlainButton("Folder…")
@@ -125,7 +128,8 @@ class ClassifyBar(Card):
         """Open the card of a model, or of the first one that answers."""
         model = model or self.model
         if model is not None:
-            self._popover.show_model(model, self.card_chip, self.families.get(model.family))
+            self.popover.show_model(model, self.card_chip, self.families.get(model.family))
+            self.card_shown.emit(model)
 
     def show_job(self, row: JobRow | None, before: str = "") -> None:
         """Show progress, or what the job waits for, or nothing."""
