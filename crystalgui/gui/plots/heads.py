@@ -1,9 +1,9 @@
 """Small multiples: how the weights of every head of every layer are distributed.
 
 A row a layer, a column a head; nothing is averaged over heads.  A cell is the
-histogram of the weights on a logarithmic axis that all cells share, and the
-mean entropy over the largest possible below it: left looks at one, right at all
-alike.  A click or the arrow keys choose the head that is drawn on the crystal.
+histogram of the weights on a logarithmic axis that all cells share, and below it
+the mean entropy over the largest possible: left looks at one, right at all alike.
+A click or the arrow keys choose the head that is drawn on the crystal.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from crystalgui.core.messages import AttentionMap
 
 BINS = 18
-LOWEST = 1e-4
-"""Left end of the axis; weaker weights are counted there."""
+LOWEST = -4
+"""Decade at which the axis begins at the latest; weaker weights are counted there."""
 LABEL = 58.0
 ROW, GAP = 62.0, 6.0
 NARROW = 44.0
@@ -56,13 +56,19 @@ class Cell:
         return self.entropy / self.most if self.most > 0 else 0.0
 
 
-def histogram(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(BINS,) shares of the positive weights of a matrix in decades from `LOWEST` to 1."""
+def first_decade(matrices: Sequence[NDArray[np.floating]]) -> int:
+    """Decade of the smallest positive weight, from `LOWEST` to -1."""
+    least = min((float(m[m > 0].min()) for m in matrices if (m > 0).any()), default=0.1)
+    return int(np.clip(np.floor(np.log10(least) + 1e-9), LOWEST, -1))
+
+
+def histogram(matrix: NDArray[np.floating], first: int = LOWEST) -> NDArray[np.float64]:
+    """(BINS,) shares of the positive weights of a matrix from 10^first to 1, in decades."""
     weights = np.asarray(matrix, dtype=np.float64).ravel()
     weights = weights[weights > 0]
     if not len(weights):
         return np.zeros(BINS)
-    at = np.log10(np.clip(weights, LOWEST, 1.0)) / -np.log10(LOWEST) + 1
+    at = 1 - np.log10(np.clip(weights, 10.0**first, 1.0)) / first
     counts, _ = np.histogram(at, bins=BINS, range=(0.0, 1.0 + 1e-12))
     return np.asarray(counts / len(weights))
 
@@ -84,6 +90,7 @@ class HeadsView(QWidget):
         self._layers: list[str] = []
         self._now: tuple[str, int] = ("", 0)
         self._under: Cell | None = None
+        self._first = LOWEST
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -104,7 +111,10 @@ class HeadsView(QWidget):
 
     def set_maps(self, maps: Sequence[AttentionMap]) -> None:
         """Heads of another answer; the choice stays where there is such a head."""
-        self._cells = [Cell(m.layer, m.head, histogram(m.matrix), m.mean, m.most) for m in maps]
+        self._first = first_decade([m.matrix for m in maps])
+        self._cells = [
+            Cell(m.layer, m.head, histogram(m.matrix, self._first), m.mean, m.most) for m in maps
+        ]
         self._layers = list(dict.fromkeys(cell.layer for cell in self._cells))
         if self._now not in [(c.layer, c.head) for c in self._cells]:
             self._now = (self._cells[0].layer, self._cells[0].head) if self._cells else ("", 0)
@@ -178,7 +188,7 @@ class HeadsView(QWidget):
         metrics = QFontMetricsF(small)
         painter.setPen(colour("muted"))
         for row, layer in enumerate(self._layers):
-            box = QRectF(0, row * (ROW + GAP), LABEL - 8, ROW)
+            box = QRectF(4, row * (ROW + GAP), LABEL - 8, ROW)
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap, layer)
         for cell in self._cells:
             self._draw_cell(painter, cell, metrics)
@@ -186,7 +196,7 @@ class HeadsView(QWidget):
             box = self.place(self._cells[0])
             top = len(self._layers) * (ROW + GAP) + metrics.ascent() - 2
             painter.setPen(colour("muted"))
-            painter.drawText(QPointF(box.left(), top), "10⁻⁴")
+            painter.drawText(QPointF(box.left(), top), f"{10.0**self._first:g}")
             painter.drawText(QPointF(box.right() - metrics.horizontalAdvance("1"), top), "1")
             if self.width() > box.right() + 120:
                 words = "weight, the same axis in every cell; line: entropy / largest"

@@ -124,7 +124,11 @@ class LimitPlot(Plot):
                 self._turns.append((line, m, curve.classes.index(curve.trivial)))
         if len(self._factors):
             self._now.setBounds((float(self._factors[0]), float(self._factors[-1])))
-            self.setXRange(float(self._factors[0]), float(self._factors[-1]), padding=0.02)
+            first, last = float(self._factors[0]), float(self._factors[-1])
+            self.setXRange(first, last, padding=0.02)
+            step = 0.25 if last <= 2 else 0.5 if last <= 3 else 1.0
+            at = np.arange(first, last + 1e-9, step)
+            self.getAxis("bottom").setTicks([[(float(v), f"{v:g}") for v in at], []])
         if self._curves and self._curves[0].classes:
             self.setYRange(0, 1, padding=0.03)
         else:
@@ -221,7 +225,7 @@ def turning_words(curve: LimitCurve, factors: NDArray[np.float64]) -> str:
     if not curve.trivial:
         return "knows no trivial class"
     if not math.isfinite(curve.turns):
-        return f"not {curve.trivial} up to r = {factors[-1]:g}"
+        return f"not trivial ({curve.trivial}) up to r = {factors[-1]:g}"
     if curve.turns <= factors[0]:
-        return f"{curve.trivial} from the start"
-    return f"{curve.trivial} from r = {curve.turns:.2f} on"
+        return f"trivial ({curve.trivial}) from the start"
+    return f"trivial ({curve.trivial}) from r = {curve.turns:.2f} on"

@@ -81,13 +81,14 @@ class AttentionRoom(Room):
         head.addWidget(self.member)
         self.column.addLayout(head)
         self.heads = HeadsView()
+        self.heads.setObjectName("ScrollBody")
         self.heads.chosen.connect(lambda *_: self._head_chosen())
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(self.heads)
         self._area = area
-        self.column.addWidget(area)
+        self.column.addWidget(area, 3)
         tools = QHBoxLayout()
         tools.setSpacing(SPACE[0])
         self.pairs_chip = Chip("strongest pairs", True, "The strongest pairs of this head")
@@ -107,6 +108,8 @@ class AttentionRoom(Room):
         self.count.setRange(1, MOST_PAIRS)
         self.count.setValue(FIRST_PAIRS)
         self.count.setSuffix(" pairs")
+        self.count.setProperty("compact", True)
+        self.count.setFixedWidth(92)
         self.count.setAccessibleName("How many pairs are drawn")
         self.count.valueChanged.connect(lambda _: self._show_head())
         tools.addWidget(self.count)
@@ -117,6 +120,7 @@ class AttentionRoom(Room):
         self.bars.setAccessibleName("Weights of the row")
         self.bars.clicked.connect(self._bar_clicked)
         holder = QWidget()
+        holder.setObjectName("ScrollBody")
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.bars)
@@ -126,7 +130,7 @@ class AttentionRoom(Room):
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setWidget(holder)
         self.lower.addWidget(scroll)
-        self.column.addWidget(self.lower, 1)
+        self.column.addWidget(self.lower, 4)
         self.words = Text("", "muted")
         self.column.addWidget(self.words)
 
@@ -182,7 +186,7 @@ class AttentionRoom(Room):
             self._offer_members(ready)
             self.heads.set_maps(ready.attention)
             self._area.setMaximumHeight(self.heads.sizeHint().height() + 4)
-            self._area.setMinimumHeight(min(self.heads.sizeHint().height() + 4, 160))
+            self._area.setMinimumHeight(min(self.heads.sizeHint().height() + 4, 84))
             self._show_head()
         return True
 
@@ -265,6 +269,7 @@ class AttentionRoom(Room):
             self._row = max(0, self._row)
             self.query.setCurrentIndex(self._row)
         self.count.setVisible(not self.in_row)
+        self.query.setVisible(self.in_row)
         self.lower.setCurrentIndex(1 if self.in_row else 0)
         if self.in_row:
             self._fill_bars(ready, shown)

@@ -185,8 +185,6 @@ class CrystalCard(Card):
             return
         self._factor = 1.0
         self.view.scene.slack = 1.0
-        named = "index" if self._base.crystal.n_atoms <= MOST_NAMED else "none"
-        self.view.set_style(labels=named)
         self.view.show_geometry(self._base)
         self.pages.setCurrentWidget(self.view)
         self._dress()
@@ -200,8 +198,15 @@ class CrystalCard(Card):
             return
         from crystalgui.scene.pairs import pair_sticks
 
-        if view.style3d.bonds != look.bonds:
-            view.set_style(bonds=look.bonds)
+        few = base.crystal.n_atoms <= MOST_NAMED
+        style = {
+            "bonds": look.bonds,
+            "labels": "index" if look.named and few else "none",
+            "legend": not (look.named and few) and look.tints is None,
+        }
+        now = view.style3d
+        if any(getattr(now, name) != value for name, value in style.items()):
+            view.set_style(**style)
         self._breathe(base, look.factor, look.largest / look.factor)
         pairs = None
         drawn = view.geometry3d

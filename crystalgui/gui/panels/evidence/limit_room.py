@@ -195,6 +195,7 @@ class LimitRoom(Room):
             caption=f"every length × {self.factor:.2f}",
             factor=self.factor,
             largest=float(ready.factors[-1]),
+            named=False,
         )
 
     def csv_text(self) -> str:

@@ -52,7 +52,8 @@ class Look:
         As for `scene.pairs.pair_sticks`, with ``pair_colours`` (p, 3) uint8.
     scale : Scale, optional
         Of tints and pairs.
-    bonds : bool
+    bonds, named : bool
+        Whether bonds, and names at the atoms, are drawn.
     """
 
     caption: str = ""
@@ -64,6 +65,7 @@ class Look:
     pair_colours: NDArray[np.uint8] | None = None
     scale: Scale | None = None
     bonds: bool = True
+    named: bool = True
 
 
 def crystal_models(session: Session) -> list[TrainedModel]:

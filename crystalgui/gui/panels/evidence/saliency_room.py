@@ -62,8 +62,12 @@ class SaliencyRoom(Room):
             self.method.addItem(words, index)
         for box in (self.asked_class, self.method):
             box.activated.connect(lambda _: self.asked.emit())
+            box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
+            box.setMinimumWidth(90)
             row.addWidget(box)
         row.addStretch(1)
+        chips = QHBoxLayout()
+        chips.setSpacing(SPACE[0])
         self._groups = QButtonGroup(self)
         self._chips: dict[Grouping, Chip] = {}
         names: tuple[tuple[Grouping, str], ...] = (
@@ -73,14 +77,17 @@ class SaliencyRoom(Room):
             chip = Chip(words, True, f"A bar for each of the {words}")
             self._groups.addButton(chip)
             self._chips[name] = chip
-            row.addWidget(chip)
+            chips.addWidget(chip)
+        chips.addStretch(1)
         self._chips["orbit"].setChecked(True)
         self._groups.buttonClicked.connect(lambda _: self._fill_bars())
         self.column.addLayout(row)
+        self.column.addLayout(chips)
         self.bars = BarsView()
         self.bars.setAccessibleName("Shares of the answer")
         self.bars.clicked.connect(lambda k: self.atoms_wanted.emit(self.bars.bars[k].atoms))
         holder = QWidget()
+        holder.setObjectName("ScrollBody")
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.bars)

@@ -6,6 +6,7 @@ row that is clicked is drawn in place of the example.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.evidence import Question
 
-COLUMNS = ("Formula", "Space group", "Label", "Prediction", "Distance", "× typical", "Id")
+COLUMNS = ("Formula", "Group", "Label", "Prediction", "Distance", "× typical", "Id")
 COUNT = 24
+MANY = 100
+"""Distances of so many typical ones are only far."""
 
 
 def member(folder: Path, name: str) -> Crystal:
@@ -98,7 +101,9 @@ class SimilarRoom(Room):
         self.table.verticalHeader().setDefaultSectionSize(26)
         header = self.table.horizontalHeader()
         header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
         self.table.selectionModel().currentRowChanged.connect(self._chosen)
         self.table.doubleClicked.connect(lambda _: self.open_front())
         copy_action(self.table, lambda: table_text(self.model))
@@ -159,6 +164,7 @@ class SimilarRoom(Room):
         self.model.removeRows(0, self.model.rowCount())
         for found in ready.found:
             self.model.appendRow(self._items(found, ready.typical))
+        self.session.selection.select_prediction(ready.prediction)
         twins = sum(found.same for found in ready.found)
         said = ready.prediction.prediction
         self.words.setText(
@@ -171,7 +177,8 @@ class SimilarRoom(Room):
         return True
 
     def _items(self, found: Similar, typical: float) -> list[QStandardItem]:
-        times = f"{found.distance / typical:.1f}" if typical > 0 else "–"
+        ratio = found.distance / typical if typical > 0 else math.nan
+        times = "–" if math.isnan(ratio) else f"{ratio:.1f}" if ratio < MANY else f"> {MANY}"
         cells = (
             subscripts(found.formula), str(found.space_group), found.label, found.prediction,
             f"{found.distance:.3f}", times, found.id,
