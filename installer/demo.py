@@ -49,7 +49,7 @@ def examples() -> list[Path]:
 def classify(files: Sequence[Path]) -> tuple[list, object]:
     """Predictions of the shipped model, and its card; nothing without a model."""
     from crystalgui.core.messages import ClassifyJob, Predicted
-    from crystalgui.core.models.predict import classify as run
+    from crystalgui.core.models.screening import classify as run
     from crystalgui.core.models.trained import shipped
 
     card = next((known for known in shipped() if known.task == "classification"), None)
@@ -57,7 +57,7 @@ def classify(files: Sequence[Path]) -> tuple[list, object]:
         print("  no trained model comes with this checkout: nothing is classified")
         return [], None
     rows = []
-    for event in run(ClassifyJob(paths=tuple(files), model=card.name, device="cpu")):
+    for event in run(ClassifyJob(paths=tuple(files), models=(card.name,), device="cpu")):
         if isinstance(event, Predicted):
             rows += event.rows
     return rows, card

@@ -232,8 +232,12 @@ def read_model(folder: Path) -> tuple[TrainedModel, Inference, list[Network]]:
 
 
 def shipped() -> list[TrainedModel]:
-    """Cards of the models that came with the program; damaged ones are left out."""
-    return _cards_below(models_folder(), True)
+    """Cards of the models that came with the program; damaged ones are left out.
+
+    The best one for topological classes comes first: it is asked when none is named.
+    """
+    found = _cards_below(models_folder(), True)
+    return sorted(found, key=lambda m: (not m.coarse, -m.metrics.get("accuracy", 0.0)))
 
 
 def of_project(project: Path) -> list[TrainedModel]:
