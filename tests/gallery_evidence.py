@@ -16,7 +16,7 @@ def walk(gallery: Gallery, home: Path) -> None:
     if not set(PAGES) & set(gallery.wanted):
         return
     network = _attention_network(gallery, home)
-    gallery.choose("Bi2Se3.vasp")
+    gallery.choose("YBa2Cu3O7.vasp")
     gallery.window.show_page("structure")
     gallery.rest()
     structure: Any = gallery.window.page_widget("structure")
@@ -27,9 +27,11 @@ def walk(gallery: Gallery, home: Path) -> None:
     _answered(gallery, page, "attention")
     gallery.shoot("evidence", "attention-crystal")
     if "attention-row" in gallery.wanted:
-        drawn = page.crystal.view.geometry3d.atom.tolist().index(2)
+        drawn = page.crystal.view.geometry3d.atom.tolist().index(3)
         page.crystal.view.select((drawn,))
         gallery.shoot("evidence", "attention-row")
+    gallery.choose("Bi2Se3.vasp")
+    gallery.rest()
     phases = next(m.name for m in gallery.session.project.models if m.target == "tqc")
     for room, name in (("saliency", "saliency"), ("limit", "atomic-limit"), ("similar", "similar")):
         if name not in gallery.wanted:

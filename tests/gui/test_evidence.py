@@ -139,19 +139,24 @@ def answer(engine: Any, ready: Any) -> None:
     engine.end(Done())
 
 
-def test_the_open_crystal_is_asked_about(page: Any, crystal_file: Path) -> None:
+def test_a_model_without_attention_says_so(page: Any, crystal_file: Path) -> None:
+    """The open crystal is asked about at once; rooms are built when their tab is opened."""
     made, engine, session = page
     (job,) = engine.jobs
     assert isinstance(job, ExplainJob)
     assert (job.path, job.model) == (crystal_file, "cgnn-tqc5")
     assert "Asking" in made.room.said
-    answer(engine, explained())
-    assert made.room.answering
+    answer(engine, explained(attention=False))
+    assert "no attention" in made.room.said
+    assert made.crystal.bar.scale is None
     assert session.selection.prediction.prediction == "ES"
+    assert list(made._rooms) == ["attention"]
+    made.show_room("limit")
+    assert list(made._rooms) == ["attention", "limit"]
 
 
 class TestAttention:
-    def test_heads_are_small_multiples_and_none_is_averaged(self, page: Any) -> None:
+    def test_sticks_are_those_of_one_head(self, page: Any, qtbot: QtBot, tmp_path: Path) -> None:
         made, engine, _ = page
         answer(engine, explained())
         room = made.room
@@ -161,10 +166,6 @@ class TestAttention:
         for cell in room.heads.cells:
             assert cell.counts.sum() == pytest.approx(1)
         assert "nothing is averaged" in room.words.text()
-
-    def test_sticks_are_those_of_the_head(self, page: Any) -> None:
-        made, engine, _ = page
-        answer(engine, explained())
         scene = made.crystal.view.scene
         assert len(scene.pairs) == 4  # every nearest image of the three pairs
         weights = np.array([p.weight for p in made.room.shown.pairs])
@@ -182,6 +183,11 @@ class TestAttention:
         assert made.crystal.bar.scale.high == pytest.approx(0.5)
         made.room.count.setValue(1)
         assert len(scene.pairs) == 2
+        made.write_csv(tmp_path / "a.csv")
+        qtbot.waitUntil((tmp_path / "a.csv").is_file)
+        lines = (tmp_path / "a.csv").read_text().splitlines()
+        assert sum(line.startswith("pair,layer 1,2") for line in lines) == 3
+        assert sum(line.startswith("saliency,") for line in lines) == 3
 
     def test_an_atom_that_is_clicked_shows_its_row(self, page: Any) -> None:
         made, engine, session = page
@@ -202,10 +208,6 @@ class TestAttention:
         assert room.in_row
         view.select(())
         assert not room.in_row
-
-    def test_seeds_have_rows_and_no_pairs(self, page: Any) -> None:
-        made, engine, _ = page
-        answer(engine, explained())
         made.room.heads.choose("pooling", 2)
         assert made.room.in_row
         assert made.room.query.itemText(0) == "seed 1"
@@ -213,24 +215,11 @@ class TestAttention:
         made.room.show_row(1)
         assert made.room.bars.bars[0].name == "O3"
 
-    def test_a_model_without_attention_says_so(self, page: Any) -> None:
-        made, engine, _ = page
-        answer(engine, explained(attention=False))
-        assert "no attention" in made.room.said
-        assert made.crystal.bar.scale is None
-
-    def test_numbers_to_csv(self, page: Any, qtbot: QtBot, tmp_path: Path) -> None:
-        made, engine, _ = page
-        answer(engine, explained())
-        made.write_csv(tmp_path / "a.csv")
-        qtbot.waitUntil((tmp_path / "a.csv").is_file)
-        lines = (tmp_path / "a.csv").read_text().splitlines()
-        assert sum(line.startswith("pair,layer 1,2") for line in lines) == 3
-        assert sum(line.startswith("saliency,") for line in lines) == 3
-
 
 class TestSaliency:
-    def test_colours_are_balanced_and_bars_add_up(self, page: Any) -> None:
+    def test_colours_are_balanced_and_bars_add_up(self, page: Any, qtbot: QtBot) -> None:
+        from crystalgui.gui.panels.inspector import Inspector
+
         made, engine, session = page
         answer(engine, explained())
         made.show_room("saliency")
@@ -251,11 +240,9 @@ class TestSaliency:
         assert "Shapley" in room.words.text()
         room.bars.clicked.emit(room.bars.bars.index(oxygen))
         assert session.selection.atoms == (1, 2)
-
-    def test_another_class_is_another_question(self, page: Any) -> None:
-        made, engine, _ = page
-        answer(engine, explained())
-        made.show_room("saliency")
+        inspector = Inspector(session)
+        qtbot.addWidget(inspector)
+        assert ("Share of the answer", "−0.25 nat") in inspector.atoms.values.rows
         box = made.room.asked_class
         box.setCurrentIndex(box.findData("NLC"))
         box.activated.emit(box.currentIndex())
@@ -265,20 +252,10 @@ class TestSaliency:
         made.room.again()
         assert len(engine.jobs) == 3
 
-    def test_the_inspector_tells_the_share_of_an_atom(self, page: Any, qtbot: QtBot) -> None:
-        from crystalgui.gui.panels.inspector import Inspector
-
-        _, engine, session = page
-        answer(engine, explained())
-        inspector = Inspector(session)
-        qtbot.addWidget(inspector)
-        session.selection.select_atoms((1,))
-        assert ("Share of the answer", "−0.25 nat") in inspector.atoms.values.rows
-
 
 class TestAtomicLimit:
     def test_the_slider_reads_the_curve_and_the_crystal_breathes(self, page: Any) -> None:
-        made, engine, _ = page
+        made, engine, session = page
         answer(engine, explained())
         made.show_room("limit")
         job = engine.jobs[-1]
@@ -304,14 +281,10 @@ class TestAtomicLimit:
         np.testing.assert_allclose(view.geometry3d.positions, small)
         assert len(engine.jobs) == asked  # nothing is computed anew
         assert room.csv_text().count("\n") == 62
-
-    def test_other_models_of_the_same_target_are_compared(self, page: Any) -> None:
-        made, engine, session = page
+        # other models of the same target can be compared
         twin = replace(SHIPPED, name="twin", title="Twin")
         other = replace(SHIPPED, name="gap", target="band_gap", classes=(), task="regression")
         session.project.set_catalogue((CGNN,), (SHIPPED, twin, other))
-        answer(engine, explained())
-        made.show_room("limit")
         assert [m.name for m in made.room.comparable(made.room.asking)] == ["twin"]
         made.room.compare("twin", on=True)
         assert engine.jobs[-1].models == ("cgnn-tqc5", "twin")
@@ -352,14 +325,6 @@ class TestSimilar:
         assert made.crystal.title == "SrO"
         room.forget_row()
         qtbot.waitUntil(lambda: made.crystal.view.geometry3d.crystal.n_atoms == 3)
-
-
-def test_a_room_is_built_when_its_tab_is_opened(page: Any) -> None:
-    made, engine, _ = page
-    assert list(made._rooms) == ["attention"]
-    answer(engine, explained())
-    made.show_room("limit")
-    assert list(made._rooms) == ["attention", "limit"]
 
 
 def tiny_attention(folder: Path) -> TrainedModel:

@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.evidence import Question
 
-METHODS = (
-    ("occlusion", "replaced elements", "orbits"),
-    ("occlusion", "replaced, by element", "elements"),
-    ("gradient", "integrated gradients", "orbits"),
+METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("replaced elements", {"method": "occlusion", "by": "orbits"}),
+    ("replaced, parity kept", {"method": "occlusion", "by": "orbits", "parity": True}),
+    ("replaced, by element", {"method": "occlusion", "by": "elements"}),
+    ("integrated gradients", {"method": "gradient", "by": "orbits"}),
 )
+"""Words of a method, and the fields of the job."""
 Grouping = Literal["orbit", "element", "atom"]
 
 
@@ -58,7 +60,7 @@ class SaliencyRoom(Room):
         self.asked_class.setToolTip("The class whose probability is explained")
         self.method = ChoiceBox()
         self.method.setAccessibleName("Method")
-        for index, (_, words, _by) in enumerate(METHODS):
+        for index, (words, _fields) in enumerate(METHODS):
             self.method.addItem(words, index)
         for box in (self.asked_class, self.method):
             box.activated.connect(lambda _: self.asked.emit())
@@ -113,8 +115,8 @@ class SaliencyRoom(Room):
     @property
     def wanted(self) -> dict[str, Any]:
         """Fields of the job that are chosen here."""
-        method, _, by = METHODS[max(0, self.method.currentIndex())]
-        return {"method": method, "by": by, "asked": self.asked_class.currentData() or ""}
+        _, fields = METHODS[max(0, self.method.currentIndex())]
+        return {**fields, "asked": self.asked_class.currentData() or ""}
 
     def offer(self, classes: tuple[str, ...]) -> None:
         """Another model: its classes, the predicted one first."""
@@ -205,6 +207,9 @@ class SaliencyRoom(Room):
                 f"{shared.by} by {shared.by.removesuffix('s')} in {shared.samples} random orders. "
                 "The bars add up to the difference; the thin line is the standard error."
             )
+            if self.wanted.get("parity"):
+                text += " An element is replaced only by those of the same parity, so that the "
+                text += "electron count stays even or odd."
         else:
             text = (
                 "Integrated gradients: the vectors of the atoms grow from zero to their own, and "
