@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import gallery_evidence
+
 if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.window import MainWindow
@@ -47,6 +49,7 @@ PAGES = (
     "runs",
     "experiments",
     "report",
+    *gallery_evidence.PAGES,
 )
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
 COPIES = 10
@@ -217,6 +220,7 @@ class Gallery:
         self.classify(sorted((folder / "structures").iterdir()))
         self.choose("Bi2Se3.vasp")
         self.shoot("experiments")
+        gallery_evidence.walk(self, home)
         self.report()
 
     def topology(self) -> None:
