@@ -100,6 +100,7 @@ def test_known_labels_tell_how_good_the_answers_are(
     assert room.score.text().startswith("66.7 % right")
     assert "1 crystals without label" in room.score.text()
     assert room.head.subtitle == "3 crystals of tqc.csv"
+    assert not room.caution.isHidden()  # the model may have learnt them
     assert {g.name: g.error for g in room.sizes.groups} == {"1": 0.0, "2 – 3": 0.5}
     assert "wrong 100 %" in room.elements.text_of(78)
 
@@ -187,6 +188,7 @@ def test_without_labels_a_model_shows_its_own_test_crystals(
     assert room.score.text().startswith("85.1 % right")
     assert "calibration error 1.9 %" in room.score.text()
     assert "own test crystals" in room.head.subtitle
+    assert room.caution.isHidden()
     room.confusion.cell_clicked.emit("ES", "NLC")
     assert page.tabs.currentIndex() == EVALUATION  # they are no rows of the table
     assert room.cell_note.text().startswith("ES called NLC: ")

@@ -47,6 +47,10 @@ TWO_COLUMNS = 680
 STEPS = 200
 FEW = 8
 """Ids that a line of text names."""
+LEARNT = (
+    "Crystals that the model has learnt count here as well and make it look better than it is; "
+    "its own test crystals are surely new to it."
+)
 
 
 def own_test(model: TrainedModel) -> Evaluation:
@@ -133,7 +137,10 @@ class EvaluationRoom(QWidget):
         for widget in (self.choice, self.labels_chip, self.own_chip, self.csv_chip):
             self.head.tools.addWidget(widget)
         self.score = Text("")
+        self.caution = Text(LEARNT, "muted")
+        self.caution.setObjectName("mayHaveLearnt")
         self.head.body.addWidget(self.score)
+        self.head.body.addWidget(self.caution)
         policy = self.head.sizePolicy()
         policy.setVerticalPolicy(policy.Policy.Maximum)
         self.head.setSizePolicy(policy)
@@ -306,6 +313,7 @@ class EvaluationRoom(QWidget):
         self._scroll.setVisible(False)
         self.head.set_title("Evaluation")
         self.own_chip.setVisible(self._path is not None)
+        self.caution.hide()
         self.reject_changed.emit("", -math.inf)
 
     def show_evaluation(self, model: str, found: Evaluation) -> None:
@@ -323,6 +331,7 @@ class EvaluationRoom(QWidget):
         source = self._path.name if self._path is not None else "the model’s own test crystals"
         self.head.set_title("Evaluation", f"{len(known):,} crystals of {source}")
         self.own_chip.setVisible(self._path is not None)
+        self.caution.setVisible(self._path is not None)
         self.reliability.set_curve(found.reliability)
         self.calibration_card.setVisible(found.reliability is not None)
         self.coverage.set_curve(found.coverage, unit)
