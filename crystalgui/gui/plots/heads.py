@@ -35,7 +35,7 @@ BINS = 18
 LOWEST = -4
 """Decade at which the axis begins at the latest; weaker weights are counted there."""
 LABEL = 58.0
-ROW, GAP = 62.0, 6.0
+ROW, GAP = 58.0, 6.0
 NARROW = 44.0
 MOST_WIDE = 150.0
 

@@ -88,7 +88,7 @@ class AttentionRoom(Room):
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(self.heads)
         self._area = area
-        self.column.addWidget(area, 3)
+        self.column.addWidget(area, 4)
         tools = QHBoxLayout()
         tools.setSpacing(SPACE[0])
         self.pairs_chip = Chip("strongest pairs", True, "The strongest pairs of this head")
