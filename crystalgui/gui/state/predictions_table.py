@@ -336,8 +336,11 @@ def certainty(answer: Answer) -> float:
     return answer.probability if answer.probabilities else -answer.spread
 
 
-def answer_text(answer: Answer) -> str:
-    """An answer with its probability, and the spread of the members: ``SEBR 91.0 % ± 2.1 %``."""
+def answer_text(answer: Answer, digits: int = 4) -> str:
+    """An answer with its probability, and the spread of the members: ``SEBR 91.0 % ± 2.1 %``.
+
+    ``digits`` are those of the spread of a number.
+    """
     spread = math.isfinite(answer.spread)
     if math.isfinite(answer.probability):
         tail = f" ± {_share(answer.spread)}" if spread else ""
@@ -345,7 +348,7 @@ def answer_text(answer: Answer) -> str:
     if not spread or not math.isfinite(answer.value):
         return answer.prediction
     number, _, unit = answer.prediction.partition(" ")
-    return f"{number} ± {answer.spread:.4f} {unit}".rstrip()
+    return f"{number} ± {answer.spread:.{digits}f} {unit}".rstrip()
 
 
 def _share(p: float) -> str:

@@ -11,7 +11,13 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from crystalgui.core.messages import Answer, Prediction
 from crystalgui.gui.state.predictions import answer_of
-from crystalgui.gui.state.predictions_table import BASELINE, ROW_ROLE, Column, certainty
+from crystalgui.gui.state.predictions_table import (
+    BASELINE,
+    ROW_ROLE,
+    Column,
+    answer_text,
+    certainty,
+)
 from crystalgui.gui.theme import class_colour, colour
 
 Index = QModelIndex | QPersistentModelIndex
@@ -94,7 +100,8 @@ class PredictionCells(QStyledItemDelegate):
         column: int,
     ) -> None:
         """A dot with the class, or a number; how sure on the right, and shares below."""
-        name = f"{answer.prediction} ({BASELINE})" if answer.default else answer.prediction
+        name = answer.prediction if answer.probabilities else answer_text(answer, 3)
+        name = f"{name} ({BASELINE})" if answer.default else name
         token = "muted" if answer.default else "text"
         if answer.probabilities:
             ink = colour(self.colour_of(answer.prediction, column))
@@ -150,10 +157,10 @@ class PredictionCells(QStyledItemDelegate):
 
 
 def _sure(answer: Answer, *, probability: bool) -> str:
-    """Probability and spread as short as they can be: ``91 ± 2 %`` or ``± 0.021``."""
-    spread = math.isfinite(answer.spread)
+    """Probability and spread of a class as short as they can be: ``91 ± 2 %``."""
     if not answer.probabilities:
-        return f"± {answer.spread:.3f}" if spread else ""
+        return ""
+    spread = math.isfinite(answer.spread)
     words = [f"{100 * answer.probability:.0f}"] if probability else []
     words += [f"± {100 * answer.spread:.0f}"] if spread else []
     return f"{' '.join(words)} %" if words else ""

@@ -120,7 +120,7 @@ class EvaluationRoom(QWidget):
         layout.setSpacing(SPACE[2])
         layout.addWidget(self.head)
         layout.addWidget(self._scroll, 1)
-        self._columns = 0
+        self._placed: tuple[int, int] = (0, 0)
         self._arrange()
 
     # -------------------------------------------------------------- building
@@ -172,6 +172,7 @@ class EvaluationRoom(QWidget):
         self.confusion.cell_clicked.connect(self._cell)
         self.elements = LeftStepTable()
         self.elements_card = self._card("Errors by element", self.elements, 300)
+        self.elements_card.set_title("Errors by element", "elements of few crystals tell little")
         self.element_chip = Chip("show crystals", tooltip="Rows of the table with this element")
         self.element_chip.setObjectName("showElement")
         self.element_chip.hide()
@@ -198,15 +199,19 @@ class EvaluationRoom(QWidget):
     def _arrange(self) -> None:
         """Two cards beside each other, or one in a narrow page."""
         columns = 2 if self.width() >= TWO_COLUMNS else 1
-        if columns == self._columns:
-            return
-        self._columns = columns
         cards = (self.calibration_card, self.coverage_card, self.confusion_card, self.groups_card)
+        shown = [card for card in cards if not card.isHidden()]
+        if (columns, len(shown)) == self._placed:
+            return
+        self._placed = (columns, len(shown))
         for card in (*cards, self.elements_card):
             self._grid.removeWidget(card)
-        for place, card in enumerate(cards):
-            self._grid.addWidget(card, place // columns, place % columns)
-        self._grid.addWidget(self.elements_card, 4, 0, 1, columns)
+        for place, card in enumerate(shown):
+            alone = place == len(shown) - 1 and place % columns == 0
+            self._grid.addWidget(
+                card, place // columns, place % columns, 1, columns if alone else 1
+            )
+        self._grid.addWidget(self.elements_card, len(cards), 0, 1, columns)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many columns as fit."""
@@ -352,6 +357,7 @@ class EvaluationRoom(QWidget):
         self._symmetries_title.setVisible(bool(found.symmetries))
         self._sizes_title.setVisible(bool(found.sizes))
         self.groups_card.setVisible(bool(found.symmetries or found.sizes))
+        self._arrange()
 
     @staticmethod
     def _words(found: Evaluation) -> str:

@@ -108,7 +108,8 @@ class ModelCardPopover(QFrame):
     def _place(self, below: QWidget) -> None:
         """As high as it needs, below its button."""
         self.layout().activate()
-        self.setFixedHeight(self.layout().totalHeightForWidth(self.WIDTH))
+        high = self.layout().totalHeightForWidth(self.WIDTH)
+        self.setFixedHeight(high if high > 0 else self.layout().totalSizeHint().height())
         corner = below.mapToGlobal(QPoint(below.width() - self.WIDTH, below.height() + 4))
         screen = below.screen().availableGeometry()
         left = min(max(screen.left(), corner.x()), screen.right() - self.WIDTH)

@@ -21,7 +21,7 @@ from crystalgui.gui.state.predictions import best_models, task_of
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, PlainButton, SectionTitle
 
-WIDTH, MOST_HEIGHT = 460, 460
+WIDTH, MOST_HEIGHT = 500, 460
 LOADING = "models are being loaded…"
 
 
@@ -140,6 +140,7 @@ class ModelsList(QFrame):
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         card.body.addWidget(self._scroll)
         self._inside = QWidget()
         self._scroll.setWidget(self._inside)
@@ -160,12 +161,15 @@ class ModelsList(QFrame):
                 column.addLayout(self._line(model))
         column.addStretch(1)
         self._scroll.setWidget(self._inside)  # deletes the old one
+        for own in (self._inside, self._scroll.viewport()):
+            own.setAutoFillBackground(False)
 
     def _line(self, model: TrainedModel) -> QHBoxLayout:
         merit = merit_text(model)
         box = QCheckBox(f"{model.title or model.name}{f'  ·  {merit}' if merit else ''}")
         box.setObjectName(f"model:{model.name}")
-        box.setToolTip(model.name)
+        box.setToolTip(f"{model.title}\n{model.name}".strip())
+        box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         box.clicked.connect(lambda on, name=model.name: self.toggled.emit(name, on))
         self.boxes[model.name] = box
         card = Chip("card", tooltip=f"Model card of {model.name}")

@@ -46,7 +46,7 @@ class PreviewCard(Card):
         self._session = session
         self._name = ""
         self._view: CrystalView | None = None
-        self.setMinimumWidth(220)
+        self.setMinimumWidth(250)
         close = Chip("×", tooltip="Close the preview")
         close.clicked.connect(self.closed)
         self.tools.addWidget(close)
@@ -72,7 +72,7 @@ class PreviewCard(Card):
 
     def sizeHint(self) -> QSize:
         """A quarter of the page."""
-        return QSize(300, 400)
+        return QSize(320, 400)
 
     def clear(self) -> None:
         """Other rows are coming."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, QSignalBlocker, Qt, QTimer, Signal
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 from crystalgui.core.messages import Prediction
 from crystalgui.gui.panels.classify.cells import ROW_HEIGHT, PredictionCells, bars_width
 from crystalgui.gui.panels.forms import ChoiceBox
-from crystalgui.gui.state.predictions import PredictionsState
+from crystalgui.gui.state.predictions import PredictionsState, answer_of
 from crystalgui.gui.state.predictions_table import (
     ERRORS,
     FILE,
@@ -37,6 +38,8 @@ from crystalgui.gui.widgets import Card, Chip, FlowLayout
 
 WIDTHS = {FILE: 150, FORMULA: 104, SPACE_GROUP: 112}
 ALONE, ANSWER, NUMBER = 128, 172, 150
+WITH_SPREAD = 190
+
 MOST_CHIPS = 14
 PAUSE = 250
 
@@ -62,7 +65,7 @@ class PredictionsCard(Card):
         self._unreadable = False
         self._current: Prediction | None = None
         self._said = ""
-        self._stale = False
+        self._stale = self._wide = False
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE)
@@ -252,14 +255,27 @@ class PredictionsCard(Card):
         self.view.viewport().update()
         self.show_count()
 
+    def _widen(self) -> None:
+        """Room for the spread of numbers, when the first row has one."""
+        row = next((row for row in self._state.rows if not row.error), None)
+        for place, column in enumerate(self.table.columns):
+            if row is None or column.kind != "answer" or column.classes:
+                continue
+            if math.isfinite(answer_of(row, column.model).spread):
+                self.view.horizontalHeader().resizeSection(place, WITH_SPREAD)
+
     def rows_came(self) -> None:
         """Count what came: at once, then not more often than a person reads."""
+        if self.table.rowCount() and not self._wide:
+            self._wide = True
+            self._widen()
         self._stale = self._pause.isActive()
         if not self._stale:
             self._recount()
 
     def start_again(self) -> None:
         """Count at once, also what comes next."""
+        self._wide = False
         self._recount()
         self._pause.stop()
 
