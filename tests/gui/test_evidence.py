@@ -202,6 +202,9 @@ class TestAttention:
         assert session.selection.atoms == (0,)
         scale = made.crystal.bar.scale
         np.testing.assert_array_equal(view.scene.tints, scale.colours([0.05, 0.9, 0.05]))
+        sticks = view.scene.pairs  # from it to all others, by their nearest images
+        lengths = np.linalg.norm(sticks.end - sticks.start, axis=1)
+        np.testing.assert_allclose(lengths, [2.05 * 3**0.5] * 8 + [2.05 * 2**0.5] * 4)
         assert view.cell_atoms() == (0,)
         room.bars.clicked.emit(0)
         assert session.selection.atoms == (0, 1)

@@ -10,7 +10,6 @@ atoms, and the strongest pairs with their images and distances.
 from __future__ import annotations
 
 from collections.abc import Generator
-from itertools import product
 
 import numpy as np
 import torch
@@ -33,15 +32,13 @@ from crystalgui.core.models.layers.attention import Attended
 from crystalgui.core.models.predict import Classifier, rows
 from crystalgui.core.models.saliency import Question, gradient, occlusion, one_table
 from crystalgui.core.structures.crystal import Crystal
-from crystalgui.core.structures.measure import reduced
+from crystalgui.core.structures.measure import nearest_images
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STRONGEST = 24
 """Pairs that are kept of a head."""
-ALIKE = 1e-3
-"""Images whose distances differ by less, Angstrom, are equally near."""
 SENT = 200_000
 """Bytes of all matrices; the largest are left out beyond it."""
 
@@ -241,18 +238,5 @@ def nearest(crystal: Crystal) -> tuple[Floats, list[list[tuple[tuple[int, int, i
 
     Cells are whole steps that are added to the coordinates of the second atom as they are.
     """
-    short = reduced(crystal.lattice)
-    inverse = np.linalg.inv(short)
-    steps = np.array(list(product((-1, 0, 1), repeat=3)), float)
-    distance = np.empty((crystal.n_atoms, crystal.n_atoms))
-    images: list[list[tuple[tuple[int, int, int], ...]]] = []
-    for i in range(crystal.n_atoms):
-        apart = crystal.frac - crystal.frac[i]
-        place = apart @ crystal.lattice @ inverse
-        vectors = ((place - np.rint(place))[:, None, :] + steps) @ short
-        lengths = np.linalg.norm(vectors, axis=2)
-        distance[i] = lengths.min(1)
-        cells = np.rint(vectors @ np.linalg.inv(crystal.lattice) - apart[:, None, :]).astype(int)
-        near = lengths <= distance[i][:, None] + ALIKE
-        images.append([tuple(map(tuple, c[m].tolist())) for c, m in zip(cells, near, strict=True)])
-    return distance, images
+    rows = [nearest_images(crystal, i) for i in range(crystal.n_atoms)]
+    return np.array([distance for distance, _ in rows]), [images for _, images in rows]

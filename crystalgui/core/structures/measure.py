@@ -14,6 +14,9 @@ from crystalgui.core.structures.crystal import Crystal
 
 Floats = NDArray[np.float64]
 
+ALIKE = 1e-3
+"""Images whose distances differ by less, Angstrom, are equally near."""
+
 
 def distance(a: ArrayLike, b: ArrayLike) -> float:
     """Distance of two points, in their unit."""
@@ -96,6 +99,25 @@ def minimum_image(lattice: ArrayLike, vector: ArrayLike) -> Floats:
     steps = np.array(list(product(*(range(-int(r), int(r) + 1) for r in reach))))
     images = (start + steps) @ rows
     return np.asarray(images[np.argmin(np.einsum("ij,ij->i", images, images))])
+
+
+def nearest_images(
+    crystal: Crystal, atom: int
+) -> tuple[Floats, list[tuple[tuple[int, int, int], ...]]]:
+    """Distance (n,) in Angstrom from an atom to the nearest images of every atom, and which.
+
+    Cells are whole steps that are added to the coordinates of the other atom as they are.
+    """
+    short = reduced(crystal.lattice)
+    steps = np.array(list(product((-1, 0, 1), repeat=3)), float)
+    apart = crystal.frac - crystal.frac[atom]
+    place = apart @ crystal.lattice @ np.linalg.inv(short)
+    vectors = ((place - np.rint(place))[:, None, :] + steps) @ short
+    lengths = np.linalg.norm(vectors, axis=2)
+    distance = lengths.min(1)
+    cells = np.rint(vectors @ np.linalg.inv(crystal.lattice) - apart[:, None, :]).astype(int)
+    near = lengths <= distance[:, None] + ALIKE
+    return distance, [tuple(map(tuple, c[m].tolist())) for c, m in zip(cells, near, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

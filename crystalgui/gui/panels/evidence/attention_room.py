@@ -27,6 +27,8 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.messages import AttentionMap, Event, ExplainReady, Job
+from crystalgui.core.structures.crystal import Crystal
+from crystalgui.core.structures.measure import nearest_images
 from crystalgui.gui.panels.evidence.names import atom_name, key_names, query_names
 from crystalgui.gui.panels.evidence.room import Asking, Look, Room, table_text
 from crystalgui.gui.panels.forms import ChoiceBox
@@ -268,7 +270,7 @@ class AttentionRoom(Room):
         if self.in_row:
             self._row = max(0, self._row)
             self.query.setCurrentIndex(self._row)
-        self.count.setVisible(not self.in_row)
+        self.count.setVisible(shown.queries == shown.keys == "atoms")
         self.query.setVisible(self.in_row)
         self.lower.setCurrentIndex(1 if self.in_row else 0)
         if self.in_row:
@@ -288,7 +290,7 @@ class AttentionRoom(Room):
             text += f" {100 * shown.lost:.0f} % falls on padding."
         if not shown.matrix.size:
             text += " The matrix is too large to be shown; pairs and entropy are those of all."
-        if not self.in_row:
+        if shown.queries == shown.keys == "atoms":
             text += " A stick is thick at the atom that looks."
         self.words.setText(text)
 
@@ -385,15 +387,28 @@ class AttentionRoom(Room):
         if shown.keys != "atoms" or not len(weights):
             return Look(caption=f"{name}: {what}")
         scale = self._row_scale(weights)
-        own = [p for p in shown.pairs if shown.queries == "atoms" and p.start == self._row]
+        ends = self._ends(weights) if shown.queries == "atoms" else []
+        images = self._images() if ends else []
         return Look(
             caption=f"what {what} looks at, {name}",
             tints=scale.colours(weights),
-            pairs=[(p.start, p.end, p.images) for p in own],
-            pair_colours=scale.colours([p.weight for p in own]),
+            pairs=[(self._row, end, images[end]) for end in ends],
+            pair_colours=scale.colours(weights[ends]),
             scale=scale,
             bonds=False,
         )
+
+    def _ends(self, weights: NDArray[np.float64]) -> list[int]:
+        """The atoms that the atom of the row looks at most, itself left out."""
+        order = np.argsort(-weights.round(9), kind="stable")
+        return [int(k) for k in order if k != self._row and weights[k] > 0][: self.count.value()]
+
+    def _images(self) -> list[tuple[tuple[int, int, int], ...]]:
+        """Nearest images of every atom, seen from that of the row."""
+        ready = self._ready
+        assert ready is not None
+        crystal = Crystal(lattice=ready.lattice, frac=ready.frac, species=ready.species)
+        return nearest_images(crystal, self._row)[1]
 
     def csv_text(self) -> str:
         """Everything that was found: shares, pairs, entropies."""
