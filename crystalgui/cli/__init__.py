@@ -15,6 +15,7 @@ import typer
 from crystalgui.cli import experiments, files, learning, machine
 from crystalgui.cli.datasets import dataset
 from crystalgui.cli.design import design, phases
+from crystalgui.cli.evaluation import evaluate
 from crystalgui.cli.explain import explain
 from crystalgui.cli.invariance import invariance
 from crystalgui.cli.knowledge import atomic_limit, similar
@@ -42,6 +43,7 @@ for _command in (
     design,
     dataset,
     learning.classify,
+    evaluate,
     explain,
     atomic_limit,
     similar,

@@ -121,7 +121,7 @@ def compare(rows: Iterable[Prediction], labels: Mapping[str, Label], model: str)
             without += 1
     if not found:
         raise DataError(
-            f"No crystal has both a label and an answer of {model}.",
+            f"No crystal has both a label and an answer of {model or 'the model'}.",
             "The ids must be the names of the structure files, with or without their ending.",
         )
     answers = [answer for _, answer, _ in found]
@@ -162,7 +162,7 @@ def _classes(
             return names, [place[own[0][0]] for own in pairs], [own[0][1] for own in pairs]
     strange = sorted(labels - {name for answer in answers for name, _ in answer.probabilities})
     raise DataError(
-        f"{model} knows no class {', '.join(strange[:3])}.",
+        f"{model or 'The model'} knows no class {', '.join(strange[:3])}.",
         "Choose the labels of what this model predicts, or another model.",
     )
 
@@ -180,7 +180,7 @@ def _real(label: Label, model: str) -> float:
         return float(label)
     except ValueError:
         raise DataError(
-            f"{model} predicts numbers; {label!r} is a class.",
+            f"{model or 'The model'} predicts numbers; {label!r} is a class.",
             "Choose the labels of what this model predicts, or another model.",
         ) from None
 

@@ -21,17 +21,16 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.cards import TrainedModel
-from crystalgui.core.errors import DataError
-from crystalgui.core.messages import ErrorInfo, Prediction
+from crystalgui.core.messages import ErrorInfo
 from crystalgui.core.reports.evaluation import (
     Evaluation,
-    compare,
     elements_of,
     evaluate,
     read_test,
     write_evaluation,
 )
 from crystalgui.core.structures.elements import SYMBOLS
+from crystalgui.core.training.known import beside
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.confusion import ConfusionPlot
 from crystalgui.gui.plots.groups import GroupBars
@@ -56,31 +55,6 @@ LEARNT = (
 def own_test(model: TrainedModel) -> Evaluation:
     """A shipped model on the test crystals that it came with."""
     return evaluate(read_test(Path(model.folder) / TEST, model.classes, model.unit))
-
-
-def beside(rows: Sequence[Prediction], path: Path, models: Sequence[str]) -> tuple[str, Evaluation]:
-    """The first of the models that the labels of a file are for, and how good its answers are."""
-    from crystalgui.core.datasets.importer import file_id
-    from crystalgui.core.datasets.labels import read_labels
-
-    labels = read_labels(path).values
-    own = {}
-    for row in rows:
-        base = row.file.replace("\\", "/").rsplit("/", 1)[-1]
-        for key in (file_id(row.file), base, row.file):
-            if key in labels:
-                own[row.file] = labels[key]
-                break
-    if not models:
-        raise DataError("Nothing was classified yet.", "Choose files first, then their labels.")
-    reason: DataError | None = None
-    for model in models:
-        try:
-            return model, evaluate(compare(rows, own, model))
-        except DataError as error:
-            reason = reason or error
-    assert reason is not None
-    raise reason
 
 
 class EvaluationRoom(QWidget):
