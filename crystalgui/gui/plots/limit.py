@@ -183,6 +183,12 @@ class LimitPlot(Plot):
         factor = self._factor_at(event)
         if factor is not None and event.button() == Qt.MouseButton.LeftButton:
             self.moved.emit(factor)
+            event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """The end of a click or a drag."""
+        super().mouseReleaseEvent(event)
+        event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Read the answers at a factor."""

@@ -71,6 +71,7 @@ class EvidencePanel(QWidget):
         self.session, self.state = session, session.evidence
         self._rooms: dict[str, Any] = {}
         self._found: Found | None = None
+        self._lost: ErrorInfo | None = None
         self._begun: dict[str, tuple[Found, str]] = {}
         self._model = ""
         self._linking = False
@@ -176,7 +177,7 @@ class EvidencePanel(QWidget):
             self._current_changed(file)
 
     def _subject_changed(self, subject: Subject | None) -> None:
-        self._found = None
+        self._found = self._lost = None
         self._begun.clear()
         self.crystal.show_crystal(None)
         self._pass(None)
@@ -192,7 +193,7 @@ class EvidencePanel(QWidget):
             subject,
             cache() / "evidence",
             on_answer=lambda found: self._take(subject, found),
-            on_error=self._lost,
+            on_error=self._not_found,
             owner=self,
         )
 
@@ -203,10 +204,9 @@ class EvidencePanel(QWidget):
         self.crystal.show_crystal(found.crystal)
         self._bring()
 
-    def _lost(self, error: ErrorInfo) -> None:
-        room = self.room
-        if room is not None:
-            room.say("error", error.title, error.hint)
+    def _not_found(self, error: ErrorInfo) -> None:
+        self._lost = error
+        self._bring()
 
     # --------------------------------------------------------------- models
 
@@ -313,6 +313,12 @@ class EvidencePanel(QWidget):
         model = self.model
         if self._found is None or model is None:
             room.begin(None)
+            if self._lost is not None:
+                room.say("error", self._lost.title, self._lost.hint)
+            elif model is None and self.session.project.cards:
+                words = "Train one on the Train page; then it can be asked here."
+                step = ("Train page", lambda: self.page_wanted.emit("train"))
+                room.say("model", "No trained model reads crystals", words, [step])
             self._status()
             return
         now = (self._found, model.name)
