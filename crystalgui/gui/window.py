@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
@@ -39,6 +40,7 @@ from crystalgui.core.messages import Crashed, DatasetReady, ErrorInfo, Event, Fa
 from crystalgui.gui.actions.build import ActionSet, fill_menu_bar
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.actions.window_actions import window_actions
+from crystalgui.gui.growth import Steps, begun, in_turns, rest_of
 from crystalgui.gui.notifications import Notice, Notifications
 from crystalgui.gui.panels.chrome import BottomPane, DropVeil, Rail, TopBar
 from crystalgui.gui.panels.files import ProjectPane
@@ -233,43 +235,44 @@ class MainWindow(QMainWindow):
         )
 
     def _build_page(self, info: PageInfo) -> None:
-        """Build a page; it comes to the stage in a turn of its own."""
+        """Build a page, in several turns; it comes to the stage when it is complete."""
         if info.name in self._built or self._leaving:
             return
         self._built.add(info.name)
         try:
-            widget = getattr(sys.modules[info.module], info.panel)(self.session, self)
-        except Exception as error:
-            log.exception("page %s", info.name)
+            widget = begun(getattr(sys.modules[info.module], info.panel), self.session, self.stage)
+        except Exception as error:  # noqa: BLE001 - a broken page must not take the window along
             self._break_page(info, ErrorInfo.of(error))
             return
-        QTimer.singleShot(0, self, lambda: self._take_page(info, widget))
+        in_turns(
+            self,
+            chain(rest_of(widget), self._take_page(info, widget)),
+            lambda: None,
+            lambda error: self._break_page(info, ErrorInfo.of(error)),
+        )
 
-    def _take_page(self, info: PageInfo, widget: QWidget) -> None:
+    def _take_page(self, info: PageInfo, widget: QWidget) -> Steps:
         """Connect a page that was built, and bring it to the stage."""
-        if self._leaving:
-            return
-        try:
-            own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
-            if own:
-                self.actions_table.add(own)
-            if hasattr(widget, "page_wanted"):
-                widget.page_wanted.connect(self.show_page)
-            if hasattr(widget, "actions_added"):
-                widget.actions_added.connect(self.actions_table.add)
-        except Exception as error:
-            log.exception("page %s", info.name)
-            self._break_page(info, ErrorInfo.of(error))
-            return
+        yield
+        own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
+        if own:
+            self.actions_table.add(own)
+        if hasattr(widget, "page_wanted"):
+            widget.page_wanted.connect(self.show_page)
+        if hasattr(widget, "actions_added"):
+            widget.actions_added.connect(self.actions_table.add)
+        yield
         if widget.layout() is not None:
             widget.layout().setContentsMargins(0, 0, 0, 0)  # the stage has the margins
-        self._put(info.name, widget)
+        if not self._leaving:
+            self._put(info.name, widget)
 
     def _break_page(self, info: PageInfo, error: ErrorInfo) -> None:
         """A page that cannot be built must not take the window along."""
         if info.name in self._pages or self._leaving:
             return
         self._built.add(info.name)
+        log.error("page %s: %s\n%s", info.name, error.title, error.details)
         self.notifications.error(error)
         words = [("Open log", self.open_log)]
         title = f"The {info.title} page could not be opened"

@@ -8,18 +8,24 @@ import subprocess
 import sys
 import textwrap
 import threading
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QWidget
 
 from crystalgui.core.errors import ResourceError
 from crystalgui.core.messages import TrainRecipe
 from crystalgui.core.settings import Settings, settings_file
 from crystalgui.engine.writer import Writer
+from crystalgui.gui.growth import Growing, Steps, begun, rest_of
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.widgets import ProgressBar
+from crystalgui.gui.window import MainWindow, PageInfo
 from tests.gui.test_monitors import attention
 
 if TYPE_CHECKING:
@@ -124,6 +130,88 @@ def test_the_train_page_builds_no_room_that_nobody_looks_at(session: Session, qt
     qtbot.waitUntil(live.inside.attention.isVisible)
 
 
+@pytest.mark.parametrize(
+    ("place", "most"),
+    [
+        ("electronic:ElectronicPanel", 2),
+        ("electronic.topology_room:TopologyRoom", 1),
+        ("electronic.phases_room:PhasesRoom", 2),
+        ("electronic.surface_room:SurfaceRoom", 1),
+        ("electronic.design_room:DesignRoom", 1),
+        ("train:TrainPanel", 0),
+        ("train.phase_data.page:PhaseDataPage", 1),
+        ("train.invariance.page:InvariancePage", 1),
+        ("runs:RunsPanel", 1),
+    ],
+)
+def test_a_step_of_a_growing_page_makes_few_plots(
+    session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, place: str, most: int
+) -> None:
+    from crystalgui.gui.plots.canvas import Plot
+
+    made: list[Plot] = []
+    begin = Plot.__init__
+    monkeypatch.setattr(Plot, "__init__", lambda self, *a: (made.append(self), begin(self, *a))[1])
+    module, _, name = place.partition(":")
+    page = begun(getattr(import_module(f"crystalgui.gui.panels.{module}"), name), session)
+    qtbot.addWidget(page)
+    assert not made
+    counts = []
+    for _ in rest_of(page):
+        counts.append(len(made))
+        made.clear()
+    counts.append(len(made))
+    assert len(counts) >= 3
+    assert max(counts) == most
+    assert page.isHidden()
+    page.show()  # complete: nothing is missed by what a page does when it is seen
+    assert page.isVisible()
+    page.close()
+
+
+def test_a_page_comes_to_the_stage_when_it_is_complete(session: Session, qtbot: QtBot) -> None:
+    window = MainWindow(session, session.notify)
+    qtbot.addWidget(window)
+    window.show()
+    shown = window.stage.currentWidget()
+    steps: list[int] = []
+
+    class Slow(Growing, QWidget):
+        def __init__(self, _: Session, parent: QWidget, *, at_once: bool = True) -> None:
+            super().__init__(parent)
+            self.grow(self._build(), at_once)
+
+        def _build(self) -> Steps:
+            for step in range(3):
+                assert window.stage.currentWidget() is shown
+                assert not self.isVisible()
+                steps.append(step)
+                QTimer.singleShot(0, self, lambda: steps.append(-1))  # the window answers
+                yield
+
+    monkey = SimpleNamespace(Slow=Slow)
+    info = PageInfo(name="slow", title="Slow", module="slow pages", panel="Slow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "slow pages", monkey)  # type: ignore[arg-type]
+        window._pending_page = "slow"
+        window._build_page(info)
+        assert steps == [0]
+        qtbot.waitUntil(lambda: window.page_widget("slow") is not None)
+    assert steps == [0, -1, 1, -1, 2, -1]
+    assert window.stage.currentWidget().isVisible()
+    window.leave()
+
+
+def test_details_of_runs_build_no_inside_that_nobody_looks_at(qtbot: QtBot) -> None:
+    from crystalgui.gui.panels.runs.details import DetailsCard
+    from crystalgui.gui.plots.canvas import Plot
+
+    card = DetailsCard()
+    qtbot.addWidget(card)
+    assert not card.findChildren(Plot)
+    assert card.inside.attention in card.findChildren(QWidget)
+
+
 def test_building_a_page_imports_nothing_in_the_thread_of_the_window(tmp_path: Path) -> None:
     """Every page in a fresh process: what it needs came with its module, in the lane."""
     program = """
@@ -150,7 +238,8 @@ def test_building_a_page_imports_nothing_in_the_thread_of_the_window(tmp_path: P
             importlib.import_module(info.module)
             noted.page = info.name
             window._build_page(info)
-            app.processEvents()
+            while window.page_widget(info.name) is None:
+                app.processEvents()
             noted.page = ""
         lane.shutdown()
         print(json.dumps(noted.found))

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady
@@ -26,10 +24,14 @@ from crystalgui.core.reports.saturation import layers as layer_words
 from crystalgui.core.reports.saturation import numbers
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from crystalgui.engine.lane import Lane
     from crystalgui.gui.state.jobs import JobsState
 
-Floats = NDArray[np.float64]
+    Floats = NDArray[np.float64]
+
 Reading = AttentionReady | GradientsReady
 
 FALL = 100.0
@@ -86,6 +88,8 @@ class Monitors:
         values : (L, e) float64
         names : tuple of L str
         """
+        import numpy as np
+
         readings = self.attention if quantity == "attention" else self.gradients
         if not readings:
             return np.zeros(0, np.int64), np.zeros((0, 0)), ()

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.bands_card import BandsCard
 from crystalgui.gui.panels.electronic.slice_card import SliceCard
 from crystalgui.gui.theme import SPACE
@@ -27,7 +28,7 @@ MANY = 12
 """More groups than this have no density of their own: it takes too long, and cannot be read."""
 
 
-class BandsRoom(QWidget):
+class BandsRoom(Growing, QWidget):
     """Bands along the path, and a plane through the zone.
 
     The page gives it what it found for all rooms (`show_overview`,
@@ -48,7 +49,9 @@ class BandsRoom(QWidget):
     picked = Signal(object, object)
     plane_shown = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._hoppings: Hoppings | None = None
@@ -56,8 +59,13 @@ class BandsRoom(QWidget):
         self._view: Overview | None = None
         self._filling: Filling | None = None
         self._placed = False
-        self.bands = BandsCard(self, session.lane)
-        self.slice = SliceCard(self, session.lane)
+        self.grow(self._build(), at_once)
+
+    def _build(self) -> Steps:
+        self.bands = BandsCard(self, self._session.lane)
+        yield
+        self.slice = SliceCard(self, self._session.lane)
+        yield
         splitter = QSplitter(Qt.Orientation.Vertical, self)
         splitter.addWidget(self.bands)
         splitter.addWidget(self.slice)

@@ -28,6 +28,7 @@ from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import CrystalError, FileError
 from crystalgui.core.physics.tables import header, rows_csv
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.design_setup import SetupCard, Source
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.plots.clock import clock
@@ -97,7 +98,7 @@ class StrainTable(QWidget):
         return "\n".join("\t".join(cell.text() for cell in row) for row in self._cells)
 
 
-class DesignRoom(QWidget):
+class DesignRoom(Growing, QWidget):
     """Setup, moving bands, deforming crystal, curves and strain of one design.
 
     Signals
@@ -108,7 +109,9 @@ class DesignRoom(QWidget):
 
     k_points = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self.state = DesignState(session.jobs, self)
@@ -121,17 +124,13 @@ class DesignRoom(QWidget):
         self._breath.setSingleShot(True)
         self._breath.setInterval(BREATH)
         self._breath.timeout.connect(self._make_view)
-        self._build()
-        self.state.stepped.connect(self.mark)
-        self.state.ended.connect(self._ended)
-        self.setup.source_chosen.connect(self._look_at)
-        self.setup.start_asked.connect(self.start)
-        self.setup.stop_asked.connect(self.state.stop)
+        self.grow(self._build(), at_once)
 
     # --------------------------------------------------------------- layout
 
-    def _build(self) -> None:
+    def _build(self) -> Steps:
         self.setup = SetupCard(self)
+        yield
         self.bands = Card("Bands", "", self)
         self.plot = MovingBandsPlot(self)
         self.plot.setAccessibleName("Bands of the design, the first ones in grey")
@@ -141,6 +140,7 @@ class DesignRoom(QWidget):
         lane = self._session.lane
         self.export = ExportChip(self.bands, (self.plot,), "design-bands", self._bands_table, lane)
         self.bands.tools.addWidget(self.export)
+        yield
         self.crystal = Card("Crystal", "", self)
         self.larger = Chip(
             f"×{EXAGGERATION}", True, f"Draw the strain {EXAGGERATION} times as large"
@@ -151,8 +151,13 @@ class DesignRoom(QWidget):
         upper, lower = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Horizontal)
         upper.addWidget(self.bands)
         upper.addWidget(self.crystal)
+        self.value_plot = TargetPlot("gap (eV)", self)
+        yield
+        self.loss_plot = TargetPlot("loss (eV²)", self)
+        yield
         lower.addWidget(self._build_curves())
         lower.addWidget(self._build_result())
+        yield
         down = QSplitter(Qt.Orientation.Vertical)
         down.addWidget(upper)
         down.addWidget(lower)
@@ -170,11 +175,14 @@ class DesignRoom(QWidget):
         )
         column.addWidget(self.setup)
         column.addWidget(down, 1)
+        self.state.stepped.connect(self.mark)
+        self.state.ended.connect(self._ended)
+        self.setup.source_chosen.connect(self._look_at)
+        self.setup.start_asked.connect(self.start)
+        self.setup.stop_asked.connect(self.state.stop)
 
     def _build_curves(self) -> Card:
         self.curves = Card("Descent", "", self)
-        self.value_plot = TargetPlot("gap (eV)", self)
-        self.loss_plot = TargetPlot("loss (eV²)", self)
         self.loss_plot.set_log(True)
         self.loss_plot.hide()
         for plot, words in ((self.value_plot, "Watched value"), (self.loss_plot, "Loss")):

@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QSplitter, QStackedLayout, QVBoxLayout, QWidget
 
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.bands_room import BandsRoom, spread
 from crystalgui.gui.panels.electronic.certificate_card import node_colour
 from crystalgui.gui.panels.electronic.gaps_card import GapsCard
@@ -40,7 +41,7 @@ EXAMPLES = (
 )
 
 
-class ElectronicPanel(QWidget):
+class ElectronicPanel(Growing, QWidget):
     """Rooms, zone in 3D and gaps of the current hoppings.
 
     Signals
@@ -51,7 +52,9 @@ class ElectronicPanel(QWidget):
 
     actions_added = Signal(list)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._hoppings: Hoppings | None = None
@@ -63,21 +66,20 @@ class ElectronicPanel(QWidget):
         self._picked: np.ndarray | None = None
         self._drawn: tuple[object, ...] | None = None
         self._room_marks: dict[QWidget, list[tuple[str, np.ndarray, str]]] = {}
-        self._build()
         self._marking = QTimer(self)
         self._marking.setSingleShot(True)
         self._marking.setInterval(33)
         self._marking.timeout.connect(self._mark)
-        session.project.current_changed.connect(self._follow)
-        session.project.file_changed.connect(self._file_changed)
-        session.selection.k_changed.connect(self._selected)
-        self._follow(session.project.current)
+        self.grow(self._build(), at_once)
 
     # --------------------------------------------------------------- layout
 
-    def _build(self) -> None:
+    def _build(self) -> Steps:
+        self._bands_room = BandsRoom(self._session, self, at_once=False)
+        yield from self._bands_room.growth
         self.gaps = GapsCard(self)
         self.zone = ZoneCard(self._session, self)
+        yield
         self.zone.point_picked.connect(self._point_picked)
         self.zone.ready.connect(self._zone_ready)
         self.zone.nodes_shown.connect(lambda _: self._later())
@@ -106,7 +108,7 @@ class ElectronicPanel(QWidget):
         self.rooms.room_built.connect(self._room_built)
         self.rooms.actions_added.connect(self.actions_added)
         self.rooms.shown.connect(lambda _: self._later())
-        self._bands_room = BandsRoom(self._session, self.rooms)
+        yield
         self.bands, self.slice = self._bands_room.bands, self._bands_room.slice
         self.bands.occupied_changed.connect(self._fill)
         self.bands.path_chosen.connect(self._choose_path)
@@ -114,6 +116,12 @@ class ElectronicPanel(QWidget):
         self._bands_room.picked.connect(self._pick)
         self._bands_room.plane_shown.connect(self._show_plane)
         self.rooms.take(self._bands_room, "bands")
+        yield
+        session = self._session
+        session.project.current_changed.connect(self._follow)
+        session.project.file_changed.connect(self._file_changed)
+        session.selection.k_changed.connect(self._selected)
+        self._follow(session.project.current)
 
     def _room_built(self, room: QWidget) -> None:
         marks = getattr(room, "k_points", None)

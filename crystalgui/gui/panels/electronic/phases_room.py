@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from crystalgui.core.messages import MixtureJob, PhaseMapJob, PhasePoint
 from crystalgui.core.physics.phases import axes, hamiltonian, mixed
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.panels.electronic.phases_setup import End, PhasesSetup, opened_end
 from crystalgui.gui.plots.clock import clock
@@ -48,7 +49,7 @@ EMPTY = {
 }
 
 
-class PhasesRoom(QWidget):
+class PhasesRoom(Growing, QWidget):
     """Form, picture, legend of one phase diagram.
 
     Signals
@@ -59,7 +60,9 @@ class PhasesRoom(QWidget):
 
     k_points = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._h: Hoppings | None = None
@@ -68,7 +71,10 @@ class PhasesRoom(QWidget):
         self._chosen: PhasePoint | None = None
         self._source: Hoppings | None = None
         self.state = PhasesState(session.jobs, self)
-        self._build()
+        self.grow(self._build(), at_once)
+
+    def _connect(self) -> None:
+        session = self._session
         self.setup.run_asked.connect(self.start)
         self.setup.cancel_asked.connect(self.state.cancel)
         self.setup.mode_changed.connect(self._show_empty_words)
@@ -80,12 +86,16 @@ class PhasesRoom(QWidget):
 
     # --------------------------------------------------------------- layout
 
-    def _build(self) -> None:
+    def _build(self) -> Steps:
         self.setup = PhasesSetup(self)
+        yield
         policy = self.setup.sizePolicy()
         self.setup.setSizePolicy(policy.horizontalPolicy(), policy.Policy.Maximum)
         self.card = Card("Phases", "", self)
-        self.gaps, self.strip, self.plane = GapPlot(self), StatePlot(self), StatePlot(self)
+        self.gaps = GapPlot(self)
+        yield
+        self.strip, self.plane = StatePlot(self), StatePlot(self)
+        yield
         self.gaps.setAccessibleName("Smallest gap along the path")
         self.strip.setAccessibleName("Phases along the path")
         self.plane.setAccessibleName("Phases in the plane")
@@ -119,6 +129,8 @@ class PhasesRoom(QWidget):
             plot.picked.connect(self._pick)
         self._show_empty_words()
         self._show_picture()
+        yield
+        self._connect()
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this room, for menus and the palette."""

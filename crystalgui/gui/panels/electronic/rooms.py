@@ -27,6 +27,7 @@ from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import ErrorInfo
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Steps, begun, in_turns, rest_of
 from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import EmptyState
 
@@ -97,6 +98,7 @@ class Rooms(QWidget):
         super().__init__(parent)
         self._session = session
         self._made: dict[str, QWidget] = {}
+        self._growing: set[str] = set()
         self._subject = Subject(None, 0, None)
         self._begun: dict[str, Subject] = {}
         self.tabs = QTabBar(self)
@@ -173,18 +175,29 @@ class Rooms(QWidget):
             )
 
     def _make(self, info: RoomInfo) -> None:
-        if info.name not in self._made:
-            try:
-                made = getattr(sys.modules[info.module], info.place.partition(":")[2])
-                room = cast("QWidget", made(self._session, self))
-                rows = [row for row in room.actions() if isinstance(row, ActionInfo)]
-            except Exception as error:  # noqa: BLE001 - a broken room leaves the others alone
-                self._break(info, ErrorInfo.of(error))
-                return
-            self.take(room, info.name)
-            if rows:
-                self.actions_added.emit(rows)
-        self._front(info.name)
+        """Build a room, in several turns; it comes to the front when it is complete."""
+        if info.name in self._made:
+            self._front(info.name)
+        elif info.name not in self._growing:
+            self._growing.add(info.name)
+            in_turns(
+                self,
+                self._grow(info),
+                lambda: self._front(info.name),
+                lambda error: self._break(info, ErrorInfo.of(error)),
+            )
+
+    def _grow(self, info: RoomInfo) -> Steps:
+        room = begun(
+            getattr(sys.modules[info.module], info.place.partition(":")[2]), self._session, self
+        )
+        yield from rest_of(room)
+        yield
+        rows = [row for row in room.actions() if isinstance(row, ActionInfo)]
+        self.take(room, info.name)
+        if rows:
+            self.actions_added.emit(rows)
+        yield
 
     def _break(self, info: RoomInfo, error: ErrorInfo) -> None:
         self._session.notify.error(error)

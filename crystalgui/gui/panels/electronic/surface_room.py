@@ -25,6 +25,7 @@ from crystalgui.core.physics.slab import (
 from crystalgui.core.physics.surface import SurfaceSpectrum, surface_spectrum
 from crystalgui.core.physics.tables import rows_csv
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.panels.electronic.surface_setup import SurfaceQuestion, SurfaceSetup
 from crystalgui.gui.plots.slice import ColourBar
@@ -128,10 +129,12 @@ def some_rows(question: SurfaceQuestion, begun: Begun, start: int) -> SurfaceSpe
     )
 
 
-class SurfaceRoom(QWidget):
+class SurfaceRoom(Growing, QWidget):
     """Form, picture and caption."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._h: Hoppings | None = None
@@ -144,16 +147,17 @@ class SurfaceRoom(QWidget):
         self._rest.setSingleShot(True)
         self._rest.setInterval(PAUSE)
         self._rest.timeout.connect(self.compute)
-        self._build()
-        self._show_nothing()
+        self.grow(self._build(), at_once)
 
     # --------------------------------------------------------------- layout
 
-    def _build(self) -> None:
+    def _build(self) -> Steps:
         self.card = Card("Surface", "", self)
         self.setup = SurfaceSetup(self)
+        yield
         self.plot = SurfacePlot(self)
         self.plot.setAccessibleName("States of the surface")
+        yield
         self.bar = ColourBar(self)
         self.bar.setToolTip("Spectral weight, states / eV")
         self.log = Chip("log", True, "Logarithmic colours: the bulk is seen beside surface states")
@@ -186,6 +190,7 @@ class SurfaceRoom(QWidget):
         column.addWidget(self.empty)
         self.setup.changed.connect(self._later)
         self.setup.side_changed.connect(self._draw)
+        self._show_nothing()
 
     def actions(self) -> list[ActionInfo]:
         """Actions of this room, for menus and the palette."""

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.reports.certificate import BADGES
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.certificate_card import CertificateCard, node_colour
 from crystalgui.gui.panels.electronic.flow_card import FlowCard
 from crystalgui.gui.panels.electronic.network_card import NetworkCard
@@ -86,7 +87,7 @@ def with_planes(h: Hoppings, certificate: Certificate) -> Certificate:
     return replace(certificate, flows=whole_planes(h, certificate))
 
 
-class TopologyRoom(QWidget):
+class TopologyRoom(Growing, QWidget):
     """Certificate and Wilson flow of the Hamiltonian that is shown.
 
     Signals
@@ -101,7 +102,9 @@ class TopologyRoom(QWidget):
     k_points = Signal(object)
     evidence = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._h: Hoppings | None = None
@@ -114,15 +117,17 @@ class TopologyRoom(QWidget):
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
         self._clock.timeout.connect(self._tick)
-        self._build()
-        self._show_empty()
+        self.grow(self._build(), at_once)
 
     # --------------------------------------------------------------- layout
 
-    def _build(self) -> None:
+    def _build(self) -> Steps:
         self.card = CertificateCard(self)
+        yield
         self.flow = FlowCard(self._session, self)
+        yield
         self.network = NetworkCard(self._session, self)
+        yield
         self.network.evidence.connect(self.evidence)
         self.network.k_chosen.connect(self._choose_k)
         self.network.filled.connect(self._share)
@@ -137,6 +142,7 @@ class TopologyRoom(QWidget):
         self.card.body.insertWidget(1, self.bar)
         self.card.body.insertWidget(2, self.error)
         self.card.body.insertWidget(3, self.waiting, 1)
+        yield
         self.splitter = QSplitter(Qt.Orientation.Vertical, self)
         self.splitter.addWidget(self.card)
         self.beside = QSplitter(Qt.Orientation.Horizontal, self)
@@ -162,6 +168,7 @@ class TopologyRoom(QWidget):
         self.card.k_chosen.connect(self._choose_k)
         self.flow.k_chosen.connect(self._choose_k)
         self.card.export_wanted.connect(self._export)
+        self._show_empty()
 
     def _options(self) -> QWidget:
         """Dimension, tolerance, routes, and the button."""

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.messages import SweepRecipe
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.runs.cells import RunCells
 from crystalgui.gui.panels.runs.details import DetailsCard
 from crystalgui.gui.panels.runs.new_sweep import SweepDialog
@@ -42,7 +43,7 @@ from crystalgui.gui.theme import SPACE
 from crystalgui.gui.widgets import Card, Chip, EmptyState, PlainButton
 
 
-class RunsPanel(QWidget):
+class RunsPanel(Growing, QWidget):
     """Table of runs, overlaid curves of those selected, and details of one.
 
     Signals
@@ -53,15 +54,24 @@ class RunsPanel(QWidget):
 
     page_wanted = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._runs = session.runs
         self.table = RunsTable(self._runs, self)
         self.proxy = RunsProxy(self)
         self.proxy.setSourceModel(self.table)
-        self.overlay, self.details = OverlayCard(), DetailsCard(session.lane)
-        self.sweep = SweepCard(session)
+        self.grow(self._build(), at_once)
+
+    def _build(self) -> Steps:
+        self.overlay = OverlayCard()
+        yield
+        self.details = DetailsCard(self._session.lane)
+        yield
+        self.sweep = SweepCard(self._session)
+        yield
         self.details.hide()
         self.curves = QStackedWidget()
         self.curves.addWidget(self.overlay)
@@ -74,6 +84,7 @@ class RunsPanel(QWidget):
         below.setHandleWidth(SPACE[2])
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(self._list_card())
+        yield
         split.addWidget(below)
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 1)
@@ -95,6 +106,7 @@ class RunsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.stack)
+        yield
         self._connect()
         self._listed()
 

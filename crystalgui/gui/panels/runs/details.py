@@ -63,12 +63,10 @@ class DetailsCard(Card):
         self.networks.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.networks.activated.connect(self._choose)
         column.addWidget(self.networks)
-        self.inside = MonitorCards(lane, steer=False, parent=self)
-        self._parts = (self.inside.attention, self.inside.history, self.inside.gradients)
-        for part in self._parts:
-            part.setProperty("card", False)  # no frame within a frame
-            part.setFixedHeight(250)
-            column.addWidget(part)
+        self._lane = lane
+        self._inside: MonitorCards | None = None
+        self._parts = QVBoxLayout()
+        column.addLayout(self._parts)
         self._readings: MonitorsState | None = None
         self._run: RunView | None = None
         self._chosen = ""
@@ -80,6 +78,17 @@ class DetailsCard(Card):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         self.body.addWidget(scroll, 1)
+
+    @property
+    def inside(self) -> MonitorCards:
+        """Attention, gradients and their history, built for the first run that tells of them."""
+        if self._inside is None:
+            self._inside = inside = MonitorCards(self._lane, steer=False, parent=self)
+            for part in (inside.attention, inside.history, inside.gradients):
+                part.setProperty("card", False)  # no frame within a frame
+                part.setFixedHeight(250)
+                self._parts.addWidget(part)
+        return self._inside
 
     def _add_tables(self, column: QVBoxLayout, names: tuple[str, ...]) -> None:
         """A heading and a table of each name."""
@@ -118,9 +127,10 @@ class DetailsCard(Card):
 
     def _show(self, monitors: Monitors, network: str = "") -> None:
         """Show these readings, and which of several networks they are of."""
-        there = bool(monitors.attention), bool(monitors), bool(monitors.gradients)
-        for part, shown in zip(self._parts, there, strict=True):
-            part.setVisible(shown)
+        if monitors or self._inside is not None:
+            self.inside.attention.setVisible(bool(monitors.attention))
+            self.inside.history.setVisible(bool(monitors))
+            self.inside.gradients.setVisible(bool(monitors.gradients))
         self.networks.setVisible(bool(network))
         self.setMinimumWidth(NARROW if not monitors else WIDE)
         if monitors and self._run is not None:

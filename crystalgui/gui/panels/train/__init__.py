@@ -23,6 +23,7 @@ from crystalgui.core.datasets.purify import read_report
 from crystalgui.core.messages import (
     Crashed,
     DatasetSummary,
+    ErrorInfo,
     EstimateJob,
     EstimateReady,
     Event,
@@ -31,6 +32,7 @@ from crystalgui.core.messages import (
     TrainRecipe,
 )
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import Growing, Steps, complete, in_turns, rest_of
 from crystalgui.gui.panels.train.banner import Banner
 from crystalgui.gui.panels.train.data import MOST_REMOVED
 from crystalgui.gui.panels.train.importing import ImportDialog
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 SAID_BY_PAGE = ("failed", "crashed")
 
 
-class TrainPanel(QWidget):
+class TrainPanel(Growing, QWidget):
     """Set-up and live view of one training run.
 
     Signals
@@ -64,14 +66,25 @@ class TrainPanel(QWidget):
     cell_chosen = Signal(str, str)
     page_wanted = Signal(str)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._import_job = ""
         self._estimates: dict[str, TrainRecipe] = {}
         self._wanted_data = ""
+        self._place = 0
+        self._live: LiveView | None = None
+        self._phase_data: PhaseDataPage | None = None
+        self._invariance: InvariancePage | None = None
+        self.grow(self._build(), at_once)
+
+    def _build(self) -> Steps:
         self.banner = Banner()
-        self.setup = SetupView()
+        self.setup = SetupView(at_once=False)
+        yield from self.setup.growth
+        yield
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -79,12 +92,11 @@ class TrainPanel(QWidget):
         layout.addWidget(self.banner)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.setup)
-        self._live: LiveView | None = None
-        self._phase_data: PhaseDataPage | None = None
-        self._invariance: InvariancePage | None = None
         layout.addWidget(self.stack, 1)
         self._connect()
+        yield
         self._take_catalogue()
+        yield
         self._take_datasets()
         self._offer_interrupted()
         QTimer.singleShot(0, self, self._show_watched)  # the page first, then its curves
@@ -271,35 +283,39 @@ class TrainPanel(QWidget):
             live.floor_asked.connect(self.set_floor)
         return self._live
 
-    @property
-    def phase_data(self) -> PhaseDataPage:
-        """Flow and views of data sets of Hamiltonians, built when first wanted."""
+    def _begun_phase_data(self) -> PhaseDataPage:
         if self._phase_data is None:
             from crystalgui.gui.panels.train.phase_data.page import PhaseDataPage
 
-            self._phase_data = page = PhaseDataPage(self._session)
+            self._phase_data = page = PhaseDataPage(self._session, at_once=False)
             page.train_asked.connect(self._train_on)
             page.opened.connect(lambda: self.page_wanted.emit("electronic"))
-            self.stack.addWidget(page)
         return self._phase_data
 
-    @property
-    def invariance(self) -> InvariancePage:
-        """Measurements of trained networks, built when first wanted."""
+    def _begun_invariance(self) -> InvariancePage:
         if self._invariance is None:
             from crystalgui.gui.panels.train.invariance.page import InvariancePage
 
-            self._invariance = InvariancePage(self._session)
-            self.stack.addWidget(self._invariance)
+            self._invariance = InvariancePage(self._session, at_once=False)
         return self._invariance
 
-    def _room(self, page: int) -> QWidget:
-        """A room, built when it is first shown."""
+    @property
+    def phase_data(self) -> PhaseDataPage:
+        """Flow and views of data sets of Hamiltonians, complete; built when first wanted."""
+        return complete(self._begun_phase_data())
+
+    @property
+    def invariance(self) -> InvariancePage:
+        """Measurements of trained networks, complete; built when first wanted."""
+        return complete(self._begun_invariance())
+
+    def _begun(self, page: int) -> QWidget:
+        """A room, begun when it is first wanted."""
         if page == 0:
             return self.setup
         if page == 1:
             return self.live
-        return self.phase_data if page == 2 else self.invariance
+        return self._begun_phase_data() if page == 2 else self._begun_invariance()
 
     def show_invariance(self) -> None:
         """Show the room that rolls the inputs of a trained network."""
@@ -360,7 +376,21 @@ class TrainPanel(QWidget):
             self.show_run(shown)
 
     def _turn(self, page: int) -> None:
-        self.stack.setCurrentWidget(self._room(page))
+        """Show a room, as soon as it is complete."""
+        self._place = page
+        room = self._begun(page)
+        in_turns(
+            self,
+            rest_of(room),
+            lambda: self._bring(page, room),
+            lambda error: self._session.notify.error(ErrorInfo.of(error)),
+        )
+
+    def _bring(self, page: int, room: QWidget) -> None:
+        if page != self._place:
+            return  # another one was chosen meanwhile
+        self.stack.addWidget(room)
+        self.stack.setCurrentWidget(room)
         run = self.live.run if page == 1 else None
         self._title.setText(run.title if run is not None else "")
 

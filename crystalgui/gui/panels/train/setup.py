@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from crystalgui.core.cards import Card as ModelCard
 from crystalgui.core.datasets.kinds import INPUTS, ROLLED, SPLITS, STACKABLE
 from crystalgui.core.messages import DatasetSummary, EstimateReady, TrainRecipe
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.forms import ChoiceBox, ParamForm
 from crystalgui.gui.panels.quantities import count, duration, invariance, size
 from crystalgui.gui.panels.train import recipe as recipes
@@ -69,7 +70,7 @@ SAID = {
 }
 
 
-class SetupView(QWidget):
+class SetupView(Growing, QWidget):
     """Forms of a run; says what is missing, what it costs, and starts it.
 
     Signals
@@ -81,20 +82,31 @@ class SetupView(QWidget):
     estimate_asked = Signal(object)
     edited = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, at_once: bool = True) -> None:
         super().__init__(parent)
         self._cards: tuple[ModelCard, ...] = ()
         self._kind = "crystals"
         self._estimate: EstimateReady | None = None
         self._estimated: TrainRecipe | None = None
         self._left_out: list[tuple[str, str]] = []
+        self._columns = 0
+        self._boxes: list[QWidget] = []
+        self.grow(self._build(), at_once)
+
+    # ------------------------------------------------------------ building
+
+    def _build(self) -> Steps:
         self.data = DataCard()
+        yield
         self.network = NetworkCard()
         self.network.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.network.shown.connect(self._weigh)
         self._build_model()
+        yield
         self._build_split()
+        yield
         self._build_training()
+        yield
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
@@ -103,8 +115,6 @@ class SetupView(QWidget):
         self._grid = QGridLayout(self._body)
         self._grid.setContentsMargins(0, 0, 0, SPACE[2])
         self._grid.setSpacing(SPACE[2])
-        self._columns = 0
-        self._boxes: list[QWidget] = []
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -112,10 +122,9 @@ class SetupView(QWidget):
         outer.addWidget(scroll, 1)
         outer.addWidget(self._build_start())
         self._arrange(2)
+        yield
         self.data.chosen.connect(self._data_chosen)
         self._changed()
-
-    # ------------------------------------------------------------ building
 
     def _build_model(self) -> None:
         self.model_card = card = Card("Model")

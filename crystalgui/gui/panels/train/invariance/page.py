@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.reports import invariance as reports
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.panels.train.invariance.asking import AskingCard
@@ -143,15 +144,24 @@ class LayersCard(Card):
         return reports.layers_csv(self.plot.errors) if self.plot.errors is not None else ""
 
 
-class InvariancePage(QWidget):
+class InvariancePage(Growing, QWidget):
     """The room: a form, a live curve, bars by layer."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self.state = InvarianceState(session.jobs, self)
-        self.asking = AskingCard(session)
-        self.rolling, self.layers = RollingCard(session), LayersCard(session)
+        self.grow(self._build(), at_once)
+
+    def _build(self) -> Steps:
+        self.asking = AskingCard(self._session)
+        yield
+        self.rolling = RollingCard(self._session)
+        yield
+        self.layers = LayersCard(self._session)
+        yield
         left = QWidget()
         left.setObjectName("ScrollBody")
         column = QVBoxLayout(left)

@@ -16,6 +16,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import ErrorInfo, PhaseDataJob, PhaseDataRecipe
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.train.phase_data import work
 from crystalgui.gui.panels.train.phase_data.ends import EndsStep
 from crystalgui.gui.panels.train.phase_data.making import MakingStep
@@ -38,7 +39,7 @@ SIDE = 218
 """Width of the column of steps, pixels."""
 
 
-class PhaseDataFlow(QWidget):
+class PhaseDataFlow(Growing, QWidget):
     """The four steps.
 
     Signals
@@ -52,7 +53,9 @@ class PhaseDataFlow(QWidget):
     explore_asked = Signal(object)
     train_asked = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._offers: tuple[PhaseDataRecipe, ...] = ()
@@ -60,16 +63,24 @@ class PhaseDataFlow(QWidget):
         self._ends: Ends | None = None
         self._asked: object = None
         self.state = PhaseDataState(session.jobs, self)
-        self.ends, self.noise = EndsStep(), NoiseStep(session)
+        self.grow(self._build(), at_once)
+
+    # --------------------------------------------------------------- layout
+
+    def _build(self) -> Steps:
+        self.ends = EndsStep()
+        yield
+        self.noise = NoiseStep(self._session)
+        yield
         self.size_step, self.making = SizeStep(), MakingStep()
-        self._build()
+        yield
+        self._lay_out()
+        yield
         self._connect()
         self._take_files()
         self._changed()
 
-    # --------------------------------------------------------------- layout
-
-    def _build(self) -> None:
+    def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE[2])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.train.phase_data.explore import ExploreView
 from crystalgui.gui.panels.train.phase_data.flow import PhaseDataFlow
 from crystalgui.gui.theme import SPACE
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
 
 
-class PhaseDataPage(QWidget):
+class PhaseDataPage(Growing, QWidget):
     """Flow and views, one at a time.
 
     Signals
@@ -30,10 +31,20 @@ class PhaseDataPage(QWidget):
     opened = Signal()
     train_asked = Signal(object)
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QWidget | None = None, *, at_once: bool = True
+    ) -> None:
         super().__init__(parent)
         self._session = session
-        self.flow, self.explore = PhaseDataFlow(session), ExploreView(session)
+        self.grow(self._build(), at_once)
+
+    def _build(self) -> Steps:
+        session = self._session
+        self.flow = PhaseDataFlow(session, at_once=False)
+        yield from self.flow.growth
+        yield
+        self.explore = ExploreView(session)
+        yield
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE[1])
