@@ -326,6 +326,8 @@ class TestSimilar:
         qtbot.waitUntil(lambda: made.crystal.base is not None and room.look().crystal is other)
         qtbot.waitUntil(lambda: made.crystal.view.geometry3d.crystal is other)
         assert made.crystal.title == "SrO"
+        made.crystal.view.select((1,))
+        assert session.selection.atoms == ()  # an atom of another crystal
         room.forget_row()
         qtbot.waitUntil(lambda: made.crystal.view.geometry3d.crystal.n_atoms == 3)
 

@@ -96,6 +96,11 @@ class CrystalCard(Card):
         """What is drawn, at its own size."""
         return self._base
 
+    @property
+    def shows_subject(self) -> bool:
+        """Whether it is the crystal that is asked about, not a similar one."""
+        return self._wanted is self._subject
+
     def show_crystal(self, crystal: Crystal | None) -> None:
         """Show the crystal that is asked about."""
         self._subject = crystal

@@ -378,9 +378,10 @@ class EvidencePanel(QWidget):
 
     @property
     def linked(self) -> bool:
-        """Whether atoms here are those of the crystal that is open."""
+        """Whether the atoms that are drawn are those of the crystal that is open."""
         file = self.session.project.current
-        return file is not None and self.state.describes(file.crystal)
+        same = file is not None and self.state.describes(file.crystal)
+        return same and self.crystal.shows_subject
 
     def _picked(self, atoms: tuple[int, ...]) -> None:
         """A person selected atoms in the view."""
