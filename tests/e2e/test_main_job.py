@@ -104,6 +104,8 @@ def test_from_a_file_to_a_report(
     # a row and its evidence
     classify.view.setCurrentIndex(classify.table.index(0, 0))
     assert session.selection.prediction is not None
+    assert len(classify.preview.answers.rows) == 1
+    window.toggle_pane("inspector", True)  # it hides by itself in a window of this width
     desk.wait(lambda: window.inspector.prediction.isVisible(), 5, "the evidence")
     # CSV
     table = tmp_path / "predictions.csv"
