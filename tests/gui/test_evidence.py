@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QImage
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.messages import (
@@ -220,7 +221,9 @@ class TestAttention:
 
 
 class TestSaliency:
-    def test_colours_are_balanced_and_bars_add_up(self, page: Any, qtbot: QtBot) -> None:
+    def test_colours_are_balanced_and_bars_add_up(
+        self, page: Any, qtbot: QtBot, tmp_path: Path
+    ) -> None:
         from crystalgui.gui.panels.inspector import Inspector
 
         made, engine, session = page
@@ -234,6 +237,12 @@ class TestSaliency:
         np.testing.assert_array_equal(scene.tints, scale.colours([0.4, -0.25, 0.05]))
         assert scene.pairs is None
         assert sum(bar.value for bar in room.bars.bars) == pytest.approx(0.2)
+        made.save_picture(tmp_path / "shares.png", (300, 260))
+        qtbot.waitUntil((tmp_path / "shares.png").is_file)
+        image = QImage(str(tmp_path / "shares.png"))
+        assert (image.width(), image.height()) == (300, 260)
+        ends = [image.pixelColor(x, 248).getRgb()[:3] for x in (11, 223)]  # the scale below
+        np.testing.assert_allclose(ends, scale.colours([-0.4, 0.4]), atol=24)
         room._chips["element"].click()
         assert {bar.name: round(bar.value, 6) for bar in room.bars.bars} == {
             "Ti": 0.4, "2 × O": -0.2,

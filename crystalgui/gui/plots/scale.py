@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QLinearGradient, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from crystalgui.gui import theme as look
@@ -151,33 +151,57 @@ class ScaleBar(QWidget):
 
     def draw(self, painter: QPainter) -> None:
         """Draw with the origin at the upper left corner."""
-        scale = self._scale
-        if scale is None:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        small = font("number")
-        small.setPixelSize(11)
-        painter.setFont(small)
-        metrics = QFontMetricsF(small)
-        kind = "logarithmic" if scale.kind == "log" else ""
-        words = ", ".join(w for w in (scale.name, kind, scale.unit) if w)
-        painter.setPen(colour("muted"))
-        title = metrics.elidedText(words, Qt.TextElideMode.ElideRight, self.width() - 8)
-        painter.drawText(QPointF(4, metrics.ascent()), title)
-        bar = QRectF(14, 16, max(60.0, min(self.width() - 28, 420.0)), 8)
-        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
-        table = scale.table()
-        for i in range(0, 256, 15):
-            r, g, b = (int(v) for v in table[i])
-            gradient.setColorAt(i / 255, QColor(r, g, b))
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(gradient)
-        painter.drawRoundedRect(bar, 2, 2)
-        painter.setPen(colour("muted"))
-        right = -math.inf
-        for value, text in scale.ticks():
-            x = bar.left() + bar.width() * float(scale.shares([value])[0])
-            width = metrics.horizontalAdvance(text)
-            if x - width / 2 > right:
-                painter.drawText(QPointF(x - width / 2, bar.bottom() + 13), text)
-                right = x + width / 2 + 6
+        if self._scale is not None:
+            paint_scale(painter, self._scale, self.width())
+
+
+def paint_scale(painter: QPainter, scale: Scale, room: float) -> None:
+    """Words, colours and numbers of a scale in ``room`` pixels across, `ScaleBar.HEIGHT` down."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    small = font("number")
+    small.setPixelSize(11)
+    painter.setFont(small)
+    metrics = QFontMetricsF(small)
+    kind = "logarithmic" if scale.kind == "log" else ""
+    words = ", ".join(w for w in (scale.name, kind, scale.unit) if w)
+    painter.setPen(colour("muted"))
+    title = metrics.elidedText(words, Qt.TextElideMode.ElideRight, room - 8)
+    painter.drawText(QPointF(4, metrics.ascent()), title)
+    bar = QRectF(14, 16, max(60.0, min(room - 28, 420.0)), 8)
+    gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+    table = scale.table()
+    for i in range(0, 256, 15):
+        r, g, b = (int(v) for v in table[i])
+        gradient.setColorAt(i / 255, QColor(r, g, b))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(gradient)
+    painter.drawRoundedRect(bar, 2, 2)
+    painter.setPen(colour("muted"))
+    right = -math.inf
+    for value, text in scale.ticks():
+        x = bar.left() + bar.width() * float(scale.shares([value])[0])
+        width = metrics.horizontalAdvance(text)
+        if x - width / 2 > right:
+            painter.drawText(QPointF(x - width / 2, bar.bottom() + 13), text)
+            right = x + width / 2 + 6
+
+
+def picture_above(
+    image: NDArray[np.uint8], scale: Scale, height: int, *, transparent: bool = False
+) -> NDArray[np.uint8]:
+    """A picture (h, w, 4) with its scale below, (height, w, 4)."""
+    rows, width = image.shape[:2]
+    sheet = QImage(width, height, QImage.Format.Format_RGBA8888)
+    sheet.fill(Qt.GlobalColor.transparent if transparent else colour("surface"))
+    painter = QPainter(sheet)
+    data = np.ascontiguousarray(image)
+    painter.drawImage(0, 0, QImage(data.data, width, rows, QImage.Format.Format_RGBA8888))
+    factor = (height - rows) / (ScaleBar.HEIGHT + 4)
+    painter.translate(0, rows)
+    painter.scale(factor, factor)
+    paint_scale(painter, scale, width / factor)
+    painter.end()
+    bits = np.frombuffer(sheet.constBits(), np.uint8)
+    return (
+        bits.reshape(height, sheet.bytesPerLine())[:, : 4 * width].reshape(height, width, 4).copy()
+    )

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from crystalgui.gui.state.evidence import Question
 
 COLUMNS = ("From", "To", "Distance, Å", "Images", "Weight")
-FIRST_PAIRS = 12
+FIRST_PAIRS = 8
 MOST_PAIRS = 24
 MOST_BARS = 40
 

@@ -35,6 +35,7 @@ from crystalgui.gui.panels.evidence.room import Asking, Room, crystal_models
 from crystalgui.gui.panels.evidence.saliency_room import SaliencyRoom
 from crystalgui.gui.panels.evidence.similar_room import SimilarRoom
 from crystalgui.gui.panels.forms import ChoiceBox
+from crystalgui.gui.plots.scale import picture_above
 from crystalgui.gui.state import evidence
 from crystalgui.gui.state.evidence import Found, Subject
 from crystalgui.gui.theme import SPACE, theme
@@ -452,17 +453,24 @@ class EvidencePanel(QWidget):
         legend: bool = False,
         refit: bool = True,
     ) -> None:
-        """Write the crystal as it is drawn, as PNG of exact size."""
+        """Write the crystal as it is drawn with the scale of its colours, as PNG of exact size."""
         from crystalgui.gui.panels.structure.requests import save_png
 
-        view = self.crystal.view
+        view, scale = self.crystal.view, self.crystal.bar.scale
         if view is None:
             return
+        width, height = size
+        below = round(min(size) * 0.09) if scale is not None else 0
+        legend = legend and view.scene.tints is None
         try:
-            image = view.picture(size, transparent=transparent, legend=legend, refit=refit)
+            image = view.picture(
+                (width, height - below), transparent=transparent, legend=legend, refit=refit
+            )
         except CrystalError as error:
             self.session.notify.error(error)
             return
+        if scale is not None:
+            image = picture_above(image, scale, height, transparent=transparent)
         self.session.lane.run(
             save_png,
             image,
