@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
@@ -239,20 +238,17 @@ class MainWindow(QMainWindow):
         if info.name in self._built or self._leaving:
             return
         self._built.add(info.name)
-        try:
-            widget = begun(getattr(sys.modules[info.module], info.panel), self.session, self.stage)
-        except Exception as error:  # noqa: BLE001 - a broken page must not take the window along
-            self._break_page(info, ErrorInfo.of(error))
-            return
         in_turns(
             self,
-            chain(rest_of(widget), self._take_page(info, widget)),
-            lambda: None,
+            self._grow_page(info),
+            _nothing,
             lambda error: self._break_page(info, ErrorInfo.of(error)),
         )
 
-    def _take_page(self, info: PageInfo, widget: QWidget) -> Steps:
-        """Connect a page that was built, and bring it to the stage."""
+    def _grow_page(self, info: PageInfo) -> Steps:
+        """Build a page, connect it, and bring it to the stage."""
+        widget = begun(getattr(sys.modules[info.module], info.panel), self.session, self.stage)
+        yield from rest_of(widget)
         yield
         own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
         if own:
