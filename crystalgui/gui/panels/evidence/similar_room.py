@@ -106,6 +106,7 @@ class SimilarRoom(Room):
         header.setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Interactive)
         header.setStretchLastSection(True)
         header.setMinimumSectionSize(36)
+        header.resizeSection(len(COLUMNS) - 1, 36)  # at least; it takes what is left
         self.table.selectionModel().currentRowChanged.connect(self._chosen)
         self.table.doubleClicked.connect(lambda _: self.open_front())
         copy_action(self.table, lambda: table_text(self.model))
