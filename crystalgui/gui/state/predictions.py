@@ -35,11 +35,17 @@ def of_crystals(models: Iterable[TrainedModel], cards: Iterable[Card]) -> list[T
     return [model for model in models if model.family not in others]
 
 
+COMPUTED = frozenset({"space group", "point group"})
+"""Targets that stand exactly beside every crystal anyway."""
+
+
 def best_models(models: Iterable[TrainedModel]) -> list[TrainedModel]:
-    """The best shipped model of each target, by its own test crystals."""
+    """The best shipped model of each target that is not computed, by its own test crystals."""
     found: dict[str, TrainedModel] = {}
     for model in models:
         key = task_of(model)
+        if key in COMPUTED:
+            continue
         if model.shipped and (key not in found or _merit(model) > _merit(found[key])):
             found[key] = model
     return list(found.values())
