@@ -101,9 +101,9 @@ class EvidencePanel(QWidget):
         self.split.addWidget(self.card)
         self.split.setHandleWidth(SPACE[2])
         self.split.setChildrenCollapsible(False)
-        self.split.setStretchFactor(0, 1)
-        self.split.setStretchFactor(1, 1)
-        self.split.setSizes([500, 520])
+        self.split.setStretchFactor(0, 5)
+        self.split.setStretchFactor(1, 6)
+        self.split.setSizes([460, 560])
         self.stage.addWidget(self.split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -555,7 +555,7 @@ class EvidencePanel(QWidget):
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.split.orientation() != wanted:
             self.split.setOrientation(wanted)
-            self.split.setSizes([500, 520])
+            self.split.setSizes([460, 560])
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Free the 3D view."""
