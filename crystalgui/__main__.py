@@ -23,6 +23,7 @@ COMMANDS = (
     "invariance",
     "network",
     "classify",
+    "evaluate",
     "explain",
     "atomic-limit",
     "similar",

@@ -248,7 +248,10 @@ class MainWindow(QMainWindow):
     def _grow_page(self, info: PageInfo) -> Steps:
         """Build a page, connect it, and bring it to the stage."""
         widget = begun(getattr(sys.modules[info.module], info.panel), self.session, self.stage)
-        yield from rest_of(widget)
+        for _ in rest_of(widget):
+            if self._leaving:
+                return  # what was begun goes with the stage
+            yield
         yield
         own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
         if own:

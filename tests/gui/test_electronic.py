@@ -512,7 +512,7 @@ def test_rooms_are_made_when_shown_and_begin_when_stale(
     tabs["electronic.room.played"].callback()
     qtbot.waitUntil(lambda: page.rooms.room("played") is not None)
     room = page.rooms.room("played")
-    assert room.begun == [(page._hoppings, 12)]
+    qtbot.waitUntil(lambda: room.begun == [(page._hoppings, 12)])
     assert added == ["played.one"]
     # marks of the visible room only
     room.k_points.emit([(np.array([0.1, 0.2, 0.3]), "W", "#d55e00")])

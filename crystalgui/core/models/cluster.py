@@ -120,14 +120,14 @@ def _connected(address: str) -> Any:
 
 def _result(future: Any) -> list[Prediction]:
     """The answer of a chunk; looks now and then whether it is still wanted."""
-    while True:
+    found: list[Prediction]
+    while not future.done():
         stopping.check()
-        try:
-            found: list[Prediction] = future.result(timeout=LOOK)
+        with suppress(TimeoutError):
+            found = future.result(timeout=LOOK)
             return found
-        except TimeoutError:
-            if future.done():
-                raise
+    found = future.result()
+    return found
 
 
 def _packed(folder: Path) -> dict[str, bytes]:
