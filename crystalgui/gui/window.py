@@ -252,7 +252,6 @@ class MainWindow(QMainWindow):
             if self._leaving:
                 return  # what was begun goes with the stage
             yield
-        yield
         own = [i for i in widget.actions() if isinstance(i, ActionInfo)]
         if own:
             self.actions_table.add(own)
