@@ -143,7 +143,8 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
             )  # fmt: skip
             seen = _look(fit)
         score = result.monitored(recipe)
-        best = score > state.best
+        # Who trains until the rows are known wants the network that knows them: the last one.
+        best = recipe.until > 0 or score > state.best
         if best:
             state.best, state.best_epoch = score, state.epoch
         values = {

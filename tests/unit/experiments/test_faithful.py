@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -156,6 +157,10 @@ def test_what_all_miss_is_listed_with_what_each_said(
         _, _, _, label, *said = row.split(",")
         assert len(said) == 2
         assert label not in said
+    runs = (context.folder("project") / ".crystalgui" / "runs").glob("*/state.json")
+    states = [json.loads(path.read_text()) for path in runs]
+    assert len(states) == 2
+    assert all(state["best_epoch"] == state["epoch"] for state in states)  # the last is kept
     errors = [values[f"Net {i}: error"] / 100 for i in range(2)]
     assert values["Expected from independent mistakes"] == pytest.approx(90 * np.prod(errors))
     assert max(0, sum(errors) - 1) * 90 - 1e-6 <= len(rows) <= min(errors) * 90 + 1e-6
