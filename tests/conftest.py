@@ -7,9 +7,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+    from pytestqt.qtbot import QtBot
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -53,6 +58,14 @@ def _own_settings(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> No
     home = next(_homes)
     home.mkdir()
     monkeypatch.setenv("CRYSTALGUI_HOME", str(home))
+
+
+@pytest.fixture
+def qtbot(qapp: QApplication, request: pytest.FixtureRequest) -> QtBot:
+    """A robot that waits as long as a busy machine needs."""
+    from tests.patience import PatientBot
+
+    return PatientBot(request)
 
 
 def pytest_collection_finish() -> None:

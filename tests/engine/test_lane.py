@@ -161,7 +161,7 @@ def test_forget_drops_what_waits_and_what_is_under_way(lane: Lane, qtbot) -> Non
 
 
 def test_idle_is_said_once_all_is_answered(lane: Lane, qtbot) -> None:  # type: ignore[no-untyped-def]
-    with qtbot.waitSignal(lane.idle, timeout=5000):
+    with qtbot.waitSignal(lane.idle):
         for i in range(5):
             lane.run(str, i, on_answer=lambda _: None)
     assert not lane.busy
@@ -185,7 +185,7 @@ def test_the_window_stays_awake_while_the_lane_computes(lane: Lane, qtbot) -> No
     matrices = np.random.default_rng(0).normal(size=(400, 60, 60))
     for i in range(10):
         lane.ask(f"bands {i}", np.linalg.eigvalsh, matrices, on_answer=told.append)
-    qtbot.waitUntil(lambda: len(told) == 10, timeout=30_000)
+    qtbot.waitUntil(lambda: len(told) == 10)
     heart.stop()
     assert heart.beats() > 5
     assert heart.worst() < 200
@@ -244,7 +244,7 @@ def test_cycles_are_collected_in_the_windows_thread_only(lane: Lane, qtbot) -> N
     lane.ask("busy", lambda: [[i] for i in range(20_000)], on_answer=told.append)
     qtbot.waitUntil(lambda: bool(told))
     assert ended == []  # the lane made enough objects for Python to collect, and it did not
-    qtbot.waitUntil(lambda: ended == [True], timeout=20_000)
+    qtbot.waitUntil(lambda: ended == [True])
     assert lane.shutdown()
     assert gc.isenabled()
 

@@ -38,7 +38,7 @@ def test_the_child_follows_a_killed_program(qtbot, how: signal.Signals) -> None:
         assert alive(pid)
         os.kill(program.pid, how)
         program.wait()
-    qtbot.waitUntil(lambda: not alive(pid), timeout=10_000)
+    qtbot.waitUntil(lambda: not alive(pid))
 
 
 def test_a_program_that_forgets_its_child_still_ends_it(qtbot) -> None:  # type: ignore[no-untyped-def]
@@ -46,7 +46,7 @@ def test_a_program_that_forgets_its_child_still_ends_it(qtbot) -> None:  # type:
         assert program.stdout is not None
         pid = int(program.stdout.readline())
         assert program.wait(timeout=20) == 0
-    qtbot.waitUntil(lambda: not alive(pid), timeout=10_000)
+    qtbot.waitUntil(lambda: not alive(pid))
 
 
 def test_the_end_of_the_pipe_ends_a_busy_worker() -> None:

@@ -161,7 +161,7 @@ def played_phase_page(played: Any, qtbot: Any) -> Iterator[tuple[PhaseDataPage, 
     session, engine = played
     made = _phase_page(session, qtbot)
     yield made, engine, session
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
     made.close()
     made.deleteLater()
 
@@ -170,6 +170,6 @@ def played_phase_page(played: Any, qtbot: Any) -> Iterator[tuple[PhaseDataPage, 
 def phase_page(session: Any, qtbot: Any) -> Iterator[tuple[PhaseDataPage, Any]]:
     made = _phase_page(session, qtbot)
     yield made, session
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
     made.close()
     made.deleteLater()

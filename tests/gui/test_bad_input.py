@@ -20,7 +20,7 @@ CASES = [*CRYSTALS, *HOPPINGS, *CLOSED]
 
 
 def settle(qtbot: QtBot, window: MainWindow, *paths: Path) -> None:
-    with qtbot.waitSignal(window.session.project.settled, timeout=30000):
+    with qtbot.waitSignal(window.session.project.settled):
         window.session.project.open_paths(paths)
 
 

@@ -382,10 +382,10 @@ def test_the_preview_shows_the_crystal_or_the_reason(
     assert page.preview.isVisible()
     assert page.preview._note.text() == "line 3: a lattice vector is missing."
     page.view.setCurrentIndex(page.table.index(0, 0))
-    qtbot.waitUntil(lambda: page.preview._pages.currentIndex() == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: page.preview._pages.currentIndex() == 1)
     view = page.preview._view
     assert view is not None
     assert len(view.geometry3d) >= 2
     page.view.setCurrentIndex(page.table.index(2, 0))
-    qtbot.waitUntil(lambda: "not where it was" in page.preview._note.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "not where it was" in page.preview._note.text())
     assert page.preview._pages.currentIndex() == 0

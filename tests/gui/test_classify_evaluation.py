@@ -85,9 +85,7 @@ def _labels(folder: Path, name: str, labels: dict[int, object]) -> Path:
 
 
 def _room(qtbot: QtBot, page: ClassifyPanel) -> EvaluationRoom:
-    qtbot.waitUntil(
-        lambda: page.evaluation is not None and page.evaluation.shown is not None, timeout=20_000
-    )
+    qtbot.waitUntil(lambda: page.evaluation is not None and page.evaluation.shown is not None)
     assert page.evaluation is not None
     return page.evaluation
 
@@ -175,8 +173,7 @@ def test_labels_of_nothing_say_why(qtbot: QtBot, page: ClassifyPanel, tmp_path: 
     qtbot.waitUntil(
         lambda: (
             page.evaluation is not None and "No crystal has both" in page.evaluation.score.text()
-        ),
-        timeout=20_000,
+        )
     )
 
 

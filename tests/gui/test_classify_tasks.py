@@ -230,7 +230,7 @@ def test_the_card_of_a_shipped_model_draws_how_good_it_is(
 ) -> None:
     page.bar.show_card(TQC)
     popover = page.bar.popover
-    qtbot.waitUntil(lambda: popover.reliability is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: popover.reliability is not None)
     assert popover.reliability is not None
     assert "1.9 %" in popover.reliability.accessibleDescription()
     assert popover._quality.isVisible()

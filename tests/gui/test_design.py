@@ -49,8 +49,8 @@ def choose(room: DesignRoom, model: str, qtbot: Any) -> None:
 
 def looked(room: DesignRoom, qtbot: Any) -> None:
     """Wait until the source was looked at."""
-    qtbot.waitUntil(room.setup.start.isEnabled, timeout=30_000)
-    qtbot.waitUntil(lambda: not room._session.lane.busy, timeout=30_000)
+    qtbot.waitUntil(room.setup.start.isEnabled)
+    qtbot.waitUntil(lambda: not room._session.lane.busy)
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ def test_bitei_is_designed_and_exported(
 ) -> None:
     assert rows(room)["Gap before"] == "0.2844 eV"
     assert not room.csv.isEnabled()
-    qtbot.waitUntil(lambda: room.crystal_view is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: room.crystal_view is not None)
     qtbot.mouseClick(room.setup.start, Qt.MouseButton.LeftButton)
     assert not room.setup.start.isEnabled()
-    qtbot.waitUntil(lambda: room.state.ready is not None, timeout=60_000)
-    qtbot.waitUntil(lambda: not room.state.alive, timeout=10_000)
+    qtbot.waitUntil(lambda: room.state.ready is not None)
+    qtbot.waitUntil(lambda: not room.state.alive)
     assert "The target is reached: gap 0.1000 eV" in room.setup.status.text()
     assert rows(room)["Zone gap"] == "0.1000 eV"
     last = room.state.last
@@ -243,7 +243,7 @@ def test_the_opened_file_is_designed_through_its_hoppings(played_room: Any, qtbo
     room, engine = played_room
     project = room._session.project
     project.open_paths([BITEI])
-    qtbot.waitUntil(lambda: bool(project.files) and not project.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: bool(project.files) and not project.busy)
     file = project.files[0]
     room.begin(file.hoppings, 12, file)
     marked: list[object] = []

@@ -50,7 +50,7 @@ def settle(page: ElectronicPanel, qtbot: Any) -> None:
         quiet = not page._session.lane.busy and not page.slice._rest.isActive()
         return quiet and not page._marking.isActive() and page._view is not None
 
-    qtbot.waitUntil(done, timeout=30_000)
+    qtbot.waitUntil(done)
     page.bands.plot.redraw()
     page.slice.plot.redraw()
 
@@ -58,7 +58,7 @@ def settle(page: ElectronicPanel, qtbot: Any) -> None:
 @pytest.fixture
 def opened(page: ElectronicPanel, session: Any, qtbot: Any) -> ElectronicPanel:
     session.project.open_paths([BITEI])
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     settle(page, qtbot)
     return page
 
@@ -67,7 +67,7 @@ def test_an_empty_page_teaches_the_next_step(page: ElectronicPanel, qtbot: Any) 
     assert page._stack.currentIndex() == 0
     assert [b.text() for b in page.empty.buttons] == ["Open BiTeI hoppings", "Haldane model"]
     qtbot.mouseClick(page.empty.buttons[1], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     settle(page, qtbot)
     assert page._stack.currentIndex() == 1
     rows = dict(page.gaps.numbers.rows)
@@ -126,7 +126,7 @@ def test_the_pointer_reads_and_links(opened: ElectronicPanel, session: Any, qtbo
     qtbot.waitUntil(lambda: plot.readout != "")
     assert f"{energy - fermi:+.3f}".replace("-", "−") in plot.readout
     assert "band 1" in plot.readout
-    qtbot.waitUntil(lambda: len(opened.zone_view.scene._markers) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(opened.zone_view.scene._markers) == 2)
     qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=where)
     assert session.selection.k == pytest.approx(tuple(path.k[row]))
     session.selection.select_k((0.0, 0.0, 0.5))
@@ -193,7 +193,7 @@ def test_planes_and_quantities(opened: ElectronicPanel, qtbot: Any, tmp_path: Pa
 
 def test_another_filling(opened: ElectronicPanel, qtbot: Any) -> None:
     opened.bands.occupied.setValue(10)
-    qtbot.waitUntil(lambda: opened._filling.gaps.occupied == 10, timeout=20_000)
+    qtbot.waitUntil(lambda: opened._filling.gaps.occupied == 10)
     settle(opened, qtbot)
     assert opened.slice.band.value() == 10
     assert "chosen by you" in opened.bands.caption.text()
@@ -258,13 +258,13 @@ def test_a_supercell_asks_which_path(
     crystal = crystal_of(fu_kane_mele())
     write_poscar(supercell(crystal, (1, 1, 2)), tmp_path / "POSCAR")
     session.project.open_paths([tmp_path / "d_tb.dat"])
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     settle(page, qtbot)
     assert page.bands.choice.isVisibleTo(page)
     assert "folded" in page.bands.caption.text()
     first = page.bands.subtitle
     qtbot.mouseClick(page.bands.own, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: page.bands.subtitle != first, timeout=20_000)
+    qtbot.waitUntil(lambda: page.bands.subtitle != first)
     assert not page.bands.choice.isVisibleTo(page)
     assert "atoms ignored" in page.bands.caption.text()
     settle(page, qtbot)
@@ -302,7 +302,7 @@ def test_switching_files_while_the_lane_works(
     qtbot.waitUntil(lambda: len(session.project.files) == 3 and not session.project.busy)
     for file in (*session.project.files, session.project.files[0]):
         session.project.set_current(file)
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     settle(page, qtbot)
     assert page._hoppings is session.project.files[0].hoppings
     assert page.bands.plot._bands.energies.shape[1] == 4
@@ -336,7 +336,7 @@ def test_bands_are_drawn_with_the_weights_of_elements(
     opened: ElectronicPanel, session: Any, qtbot: Any
 ) -> None:
     card, plot = opened.bands, opened.bands.plot
-    qtbot.waitUntil(lambda: card.made_of is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: card.made_of is not None)
     assert card.made_of.names == ("Bi", "Te", "I")
     assert np.allclose(card.made_of.weights.sum(axis=-1), 1)
     assert not card.legend.isVisibleTo(card)
@@ -360,7 +360,7 @@ def test_bands_are_drawn_with_the_weights_of_elements(
     assert card.legend.inks[0] is None
     assert 0 < plot._fat.count < drawn
     card.set_grouping("orbital")
-    qtbot.waitUntil(lambda: len(card.made_of.names) == 9, timeout=20_000)
+    qtbot.waitUntil(lambda: len(card.made_of.names) == 9)
     settle(opened, qtbot)
     card.set_grouping("")
     settle(opened, qtbot)
@@ -370,7 +370,7 @@ def test_bands_are_drawn_with_the_weights_of_elements(
 
 def test_the_density_of_states_shares_the_energy_axis(opened: ElectronicPanel, qtbot: Any) -> None:
     card = opened.bands
-    qtbot.waitUntil(lambda: card._dos is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: card._dos is not None)
     settle(opened, qtbot)
     assert card._dos.groups == ("Bi", "Te", "I")
     assert card._dos.integrated[-1] == pytest.approx(18)
@@ -397,7 +397,7 @@ def test_bands_export_as_figure_and_numbers(
     opened: ElectronicPanel, qtbot: Any, tmp_path: Path
 ) -> None:
     card = opened.bands
-    qtbot.waitUntil(lambda: card._dos is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: card._dos is not None)
     settle(opened, qtbot)
     card.export.write(tmp_path / "b.csv")
     text = (tmp_path / "b.csv").read_text()
@@ -424,12 +424,10 @@ def test_nodes_and_fermi_surface_of_a_weyl_semimetal(
 ) -> None:
     write_tb(build("weyl"), tmp_path / "w_tb.dat")
     session.project.open_paths([tmp_path / "w_tb.dat"])
-    qtbot.waitUntil(
-        lambda: page._filling is not None and page.zone_view is not None, timeout=30_000
-    )
+    qtbot.waitUntil(lambda: page._filling is not None and page.zone_view is not None)
     settle(page, qtbot)
     page.zone.nodes.click()
-    qtbot.waitUntil(lambda: page.zone.found is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: page.zone.found is not None)
     settle(page, qtbot)
     scene = page.zone_view.scene
     found = {text: k for text, k, _ in scene._nodes}
@@ -446,7 +444,7 @@ def test_nodes_and_fermi_surface_of_a_weyl_semimetal(
     assert "\nk1,k2,k3,energy_eV,chirality,kind" in (tmp_path / "n.csv").read_text()
     page.zone.fermi.click()
     page.zone.level.setValue(-2.0)
-    qtbot.waitUntil(lambda: bool(page.zone._sheets), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(page.zone._sheets))
     assert "fermi 0" in scene.actors
     assert ("#0072b2", "band 1") in page.zone.key.items
     page.zone.fermi.click()
@@ -505,7 +503,7 @@ def test_rooms_are_made_when_shown_and_begin_when_stale(
     added: list[str] = []
     page.actions_added.connect(lambda rows: added.extend(row.id for row in rows))
     session.project.open_paths([BITEI])
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     assert page.rooms.room("played") is None
     tabs = {row.id: row for row in page.actions() if row.id.startswith("electronic.room")}
     assert [row.shortcut for row in tabs.values()] == ["Alt+1", "Alt+2", "Alt+3"]
@@ -522,7 +520,7 @@ def test_rooms_are_made_when_shown_and_begin_when_stale(
     qtbot.waitUntil(lambda: "W" not in [m[0] for m in page.zone_view.scene._markers])
     # hidden: not bothered; shown again: it begins with what is new
     page.bands.occupied.setValue(10)
-    qtbot.waitUntil(lambda: page._filling.gaps.occupied == 10, timeout=20_000)
+    qtbot.waitUntil(lambda: page._filling.gaps.occupied == 10)
     assert len(room.begun) == 1
     qtbot.keyClick(page.rooms.tabs, Qt.Key.Key_Right)
     assert room.begun[1:] == [(page._hoppings, 10)]
@@ -540,12 +538,12 @@ def test_rooms_are_made_when_shown_and_begin_when_stale(
 
 def test_berry_curvature_on_the_slice(page: ElectronicPanel, session: Any, qtbot: Any) -> None:
     session.project.open_paths([examples() / "hoppings" / "haldane" / "haldane_hr.dat"])
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     settle(page, qtbot)
     card = page.slice
     assert not card.log.isVisibleTo(card)
     card.quantity.setCurrentIndex(card.quantity.findData("curvature"))
-    qtbot.waitUntil(lambda: card.cut.image.request.n == 120, timeout=20_000)
+    qtbot.waitUntil(lambda: card.cut.image.request.n == 120)
     settle(page, qtbot)
     assert card.subtitle == "(001) at 0.000, Berry curvature of bands 1–1"
     assert card.band.maximum() == 1

@@ -128,9 +128,9 @@ def page(
     made.resize(1100, 720)
     made.show()
     qtbot.waitExposed(made)
-    qtbot.waitUntil(lambda: bool(engine.jobs) and made.crystal.view is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: bool(engine.jobs) and made.crystal.view is not None)
     yield made, engine, session
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
     made.close()
     made.deleteLater()
 
@@ -367,20 +367,19 @@ def test_a_real_network_is_asked_from_the_structure_page(
     """Open a crystal, click evidence, choose the network: its pairs are on the crystal."""
     model = tiny_attention(session.project.folder / "models" / "tiny")
     window.open_paths([examples() / "structures" / "Bi2Se3.vasp"])
-    qtbot.waitUntil(lambda: session.project.current is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.project.current is not None)
     session.jobs.event.emit(
         CatalogueReady(job_id="", cards=(), models=(model,), devices=(), experiments=())
     )
-    qtbot.waitUntil(lambda: window.page_widget("structure") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("structure") is not None)
     structure = window.page_widget("structure")
-    qtbot.waitUntil(structure.is_ready, timeout=20_000)
+    qtbot.waitUntil(structure.is_ready)
     structure.ask_evidence()
-    qtbot.waitUntil(lambda: window.page_widget("evidence") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("evidence") is not None)
     made = window.page_widget("evidence")
     qtbot.waitUntil(
         lambda: made.room is not None and made.room.answering and made.crystal.view is not None
-        and made.crystal.view.scene.pairs is not None,
-        timeout=60_000,
+        and made.crystal.view.scene.pairs is not None
     )  # fmt: skip
     ready = session.evidence.explanation
     assert ready.attention
@@ -417,10 +416,10 @@ def test_a_row_of_the_classify_page_is_asked_about(played: Any, qtbot: QtBot) ->
     made = EvidencePanel(session)
     made.resize(900, 600)
     made.show()
-    qtbot.waitUntil(lambda: isinstance(engine.jobs[-1], ExplainJob), timeout=20_000)
+    qtbot.waitUntil(lambda: isinstance(engine.jobs[-1], ExplainJob))
     job = engine.jobs[-1]
     assert (job.path, job.model) == (folder / "TaAs.vasp", "twin")
-    qtbot.waitUntil(lambda: made.crystal.view is not None and not session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: made.crystal.view is not None and not session.lane.busy)
     assert not made.linked  # no crystal is open
     made.close()
     made.deleteLater()

@@ -131,7 +131,7 @@ def test_a_record_without_figures_is_drawn_against_the_paper(
 
 
 def settle(qtbot: QtBot, panel: ExperimentsPanel) -> None:
-    qtbot.waitUntil(lambda: not panel._session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not panel._session.lane.busy)
 
 
 def test_a_card_says_what_it_shows_and_how_long_it_takes(
@@ -251,7 +251,7 @@ def test_damaged_results_are_said(
     folder = panel.state.folder(CARD.name, "quick")
     folder.mkdir(parents=True)
     (folder / "experiment.json").write_text("{")
-    with qtbot.waitSignal(panel._session.notify.posted, timeout=10_000) as said:
+    with qtbot.waitSignal(panel._session.notify.posted) as said:
         panel.state.load(CARD.name, "quick")
     assert "damaged" in said.args[0].title
     panel.state.refresh()
@@ -265,21 +265,21 @@ def test_a_real_run_in_the_real_window(
     session = window.session
     session.project.set_catalogue((), (), experiments=(CARD,))
     window.actions_table.trigger("view.experiments")
-    qtbot.waitUntil(lambda: window.page_widget("experiments") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("experiments") is not None)
     panel = window.page_widget("experiments")
     assert isinstance(panel, ExperimentsPanel)
     assert window.rail.buttons["experiments"].isChecked()
     qtbot.mouseClick(panel.run_card.run, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: panel.figure is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.figure is not None)
     head, rows = panel.table.shown
     assert head == ("quantity", "this machine", "published", "recorded, cpu")
     assert rows[0][1] != ""
     assert panel.run_card.run.text() == "Run again"
     assert panel.run_card.state.text().startswith("Done on")
-    qtbot.waitUntil(lambda: not panel.view.image.isNull(), timeout=10_000)
+    qtbot.waitUntil(lambda: not panel.view.image.isNull())
     light = panel.view.image.pixelColor(2, 2).lightness()
     theme().set_mode("dark")
-    qtbot.waitUntil(lambda: panel.view.image.pixelColor(2, 2).lightness() < 60, timeout=10_000)
+    qtbot.waitUntil(lambda: panel.view.image.pixelColor(2, 2).lightness() < 60)
     assert light > 240
     theme().set_mode("light")
     panel.which.setCurrentText("Each part")

@@ -25,15 +25,15 @@ def page(window: Any, session: Any, qtbot: Any) -> ElectronicPanel:
     session.project.open_paths([KANE_MELE])
     qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
     window.show_page("electronic")
-    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None)
     page: ElectronicPanel = window.page_widget("electronic")
-    qtbot.waitUntil(lambda: page._filling is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page._filling is not None)
     return page
 
 
 def room_of(page: ElectronicPanel, name: str, qtbot: Any) -> Any:
     page.rooms.show_room(name)
-    qtbot.waitUntil(lambda: page.rooms.room(name) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page.rooms.room(name) is not None)
     return page.rooms.room(name)
 
 
@@ -44,13 +44,13 @@ def leave(
     """Click a chip once for each kind of file; the lines of the CSV."""
 
     def click(chip: ExportChip, unit: str) -> list[str]:
-        qtbot.waitUntil(lambda: chip.isEnabled() and chip.isVisible(), timeout=60_000)
+        qtbot.waitUntil(lambda: chip.isEnabled() and chip.isVisible())
         for kind, begin in BEGINS.items():
             path = tmp_path / f"{id(chip)}{kind}"
             answer = (str(path), "")
             monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, x=answer, **k: x)
             qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(path.is_file, timeout=20_000)
+            qtbot.waitUntil(path.is_file)
             assert path.read_bytes().startswith(begin)
         assert not QImage(str(tmp_path / f"{id(chip)}.png")).isNull()
         lines = (tmp_path / f"{id(chip)}.csv").read_text().splitlines()
@@ -67,7 +67,7 @@ def leave(
 
 
 def test_bands_and_slice(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: page.bands.dos_table() != "", timeout=20_000)
+    qtbot.waitUntil(lambda: page.bands.dos_table() != "")
     rows = leave(page.bands.export, "distance_per_A")
     assert len(rows) == 1 + len(page._view.bands.path.k)
     leave(page.slice.export, "per_A")
@@ -76,7 +76,7 @@ def test_bands_and_slice(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
 def test_zone_and_nodes(
     page: ElectronicPanel, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    qtbot.waitUntil(lambda: page.zone_view is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page.zone_view is not None)
     for kind in (".png", ".csv"):
         path = tmp_path / f"zone{kind}"
         answer = (str(path), "")
@@ -92,7 +92,7 @@ def test_zone_and_nodes(
 
 def test_flow(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
     room = room_of(page, "topology", qtbot)
-    qtbot.waitUntil(lambda: room.card.certificate is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: room.card.certificate is not None)
     leave(room.flow.export, "t")
     assert room.flow.assumed.text().startswith("lattice from POSCAR")
 
@@ -105,6 +105,9 @@ def test_surface(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
 
 def test_design(page: ElectronicPanel, qtbot: Any, leave: Any) -> None:
     room = room_of(page, "design", qtbot)
-    room.setup.choose(room.setup.source.count() - 1)
-    qtbot.waitUntil(lambda: room.assumed.text().startswith("lattice from POSCAR"), timeout=20_000)
+    source = room.setup.source
+    offered = lambda: source.itemText(source.count() - 1).startswith("Opened")  # noqa: E731
+    qtbot.waitUntil(offered)
+    room.setup.choose(source.count() - 1)
+    qtbot.waitUntil(lambda: room.assumed.text().startswith("lattice from POSCAR"))
     leave(room.export, "E1_eV")

@@ -35,7 +35,7 @@ VASP4 = NACL.replace("Na Cl\n", "")
 
 
 def open_all(qtbot: QtBot, session: Session, *paths: Path) -> None:
-    with qtbot.waitSignal(session.project.settled, timeout=20000):
+    with qtbot.waitSignal(session.project.settled):
         session.project.open_paths(paths)
 
 
@@ -244,10 +244,10 @@ def test_a_large_hopping_file_does_not_hold_the_window(
     window.session.lane.run(
         __import__, "crystalgui.core.structures.hoppings.reader", on_answer=lambda _: None
     )
-    qtbot.waitUntil(lambda: not window.session.lane.busy, timeout=20000)
+    qtbot.waitUntil(lambda: not window.session.lane.busy)
     heartbeat = Heartbeat(window)
     heartbeat.start()
-    with qtbot.waitSignal(window.session.project.opened, timeout=60000):
+    with qtbot.waitSignal(window.session.project.opened):
         window.session.project.open_paths([files[-1]])
     worst = heartbeat.worst()
     heartbeat.stop()
@@ -275,7 +275,7 @@ def test_what_was_opened_last_is_shown(session: Session, tmp_path: Path, qtbot: 
     (tmp_path / "bad.vasp").write_text("nothing\n")
     project = session.project
     for names, shown in ((["a.vasp"], "a.vasp"), (["bad.vasp", "b.vasp", "c.vasp"], "b.vasp")):
-        with qtbot.waitSignal(project.settled, timeout=20_000):
+        with qtbot.waitSignal(project.settled):
             project.open_paths([tmp_path / name for name in names])
         assert project.current is not None
         assert project.current.name == shown

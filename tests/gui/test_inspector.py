@@ -24,9 +24,9 @@ def inspector(qtbot: QtBot, session: Session) -> Inspector:
 
 
 def opened(qtbot: QtBot, session: Session, *paths: Path) -> None:
-    with qtbot.waitSignal(session.project.settled, timeout=20000):
+    with qtbot.waitSignal(session.project.settled):
         session.project.open_paths(paths)
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=20000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
 
 
 def test_nothing_is_selected_at_first(inspector: Inspector) -> None:

@@ -151,7 +151,7 @@ def test_points_come_in_live_and_the_report_is_written(
         page.rolling.chips[index].click()
         qtbot.waitUntil(lambda: not clock().running)
     page.write_report(tmp_path / "report")
-    qtbot.waitUntil(lambda: (tmp_path / "report/invariance.pdf").is_file(), timeout=20_000)
+    qtbot.waitUntil(lambda: (tmp_path / "report/invariance.pdf").is_file())
     qtbot.waitUntil(lambda: not session.lane.busy)
     text = (tmp_path / "report/invariance.json").read_text("utf-8")
     assert '"samples": 100' in text
@@ -235,11 +235,11 @@ def test_a_real_model_is_measured_through_the_room(
     page = panel.invariance
     panel.show_invariance()
     session.jobs.submit(CatalogueJob(project=session.project.folder))
-    qtbot.waitUntil(lambda: page.asking.run.isEnabled(), timeout=60_000)
+    qtbot.waitUntil(lambda: page.asking.run.isEnabled())
     page.asking.choose("zones-1")
     page.asking.form.set_value("rollings", "0 3")
     page.asking.run.click()
-    qtbot.waitUntil(lambda: page.state.done, timeout=60_000)
+    qtbot.waitUntil(lambda: page.state.done)
     assert [p.rolling for p in page.state.points] == [0, 3]
     assert page.rolling.words.text().startswith("Invariant: no answer changes")
     assert page.layers.words.text().startswith("This network has no layers")

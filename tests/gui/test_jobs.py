@@ -194,7 +194,7 @@ def test_lateness_is_measured(qtbot: QtBot) -> None:
     lateness = Lateness(holder)
     lateness.setInterval(120)
     lateness.begin()
-    with qtbot.waitSignal(lateness.measured, timeout=5000) as caught:
+    with qtbot.waitSignal(lateness.measured) as caught:
         pass
     lateness.end()
     assert 0.0 <= caught.args[0] < 5000.0

@@ -305,17 +305,15 @@ def test_the_page_draws_the_evidence_in_the_zone_and_offers_it_to_the_slice(
     session.project.open_paths([examples() / "hoppings" / "cubic-topological"])
     qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
     window.show_page("electronic")
-    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None)
     page = window.page_widget("electronic")
-    qtbot.waitUntil(
-        lambda: page._filling is not None and page.zone.view is not None, timeout=20_000
-    )
+    qtbot.waitUntil(lambda: page._filling is not None and page.zone.view is not None)
     quantity = page.slice.quantity
     assert quantity.findData("evidence") < 0
     assert not page.zone.evidence.isVisible()
     page._show_evidence(Shown(Evidence(values=hill(), method="occlusion"), "#e69f00"))
     scene = page.zone.view.scene
-    qtbot.waitUntil(lambda: "evidence 1" in scene.actors, timeout=20_000)
+    qtbot.waitUntil(lambda: "evidence 1" in scene.actors)
     assert page.zone.evidence.isVisible()
     assert "evidence of the network" in page.zone.key.items[-1][1]
     page.zone.evidence.setChecked(False)
@@ -323,7 +321,7 @@ def test_the_page_draws_the_evidence_in_the_zone_and_offers_it_to_the_slice(
     page.zone.evidence.setChecked(True)
     assert "evidence 0" in scene.actors
     quantity.setCurrentIndex(quantity.findData("evidence"))
-    qtbot.waitUntil(lambda: page.slice.cut.image.request.quantity == "evidence", timeout=20_000)
+    qtbot.waitUntil(lambda: page.slice.cut.image.request.quantity == "evidence")
     assert "evidence of the network" in page.slice.subtitle
     assert not page.slice.band.isEnabled()
     assert page.slice.cut.image.limits == (0.0, 1.0)
@@ -333,4 +331,4 @@ def test_the_page_draws_the_evidence_in_the_zone_and_offers_it_to_the_slice(
     assert quantity.currentData() == "gap"
     assert page.slice.band.isEnabled()
     assert not any(name.startswith("evidence") for name in scene.actors)
-    qtbot.waitUntil(lambda: page.slice.cut.image.request.quantity == "gap", timeout=20_000)
+    qtbot.waitUntil(lambda: page.slice.cut.image.request.quantity == "gap")

@@ -40,7 +40,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> PhaseDataset:
 def look(page: PhaseDataPage, session: Any, data: PhaseDataset, qtbot: Any, name: str) -> Any:
     session.project.add_dataset(data.summary)
     page.show_dataset(data.summary)
-    qtbot.waitUntil(lambda: page.explore.data is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page.explore.data is not None)
     page.explore.show_view(name)
     return page.explore.view_of(name)
 
@@ -77,7 +77,7 @@ def test_a_click_shows_bands_and_a_certificate_that_agrees(
 ) -> None:
     page, _, session = played_phase_page
     card = look(page, session, data, qtbot, "gap")
-    qtbot.waitUntil(lambda: card.cloud is not None and not clock().running, timeout=20_000)
+    qtbot.waitUntil(lambda: card.cloud is not None and not clock().running)
     row = int(np.argmax(data.gap))
     box = card.plot.getPlotItem().getViewBox()
     at = box.mapViewToScene(QPointF(data.alpha[row], data.gap[row]))
@@ -86,8 +86,8 @@ def test_a_click_shows_bands_and_a_certificate_that_agrees(
     qtbot.mouseClick(card.plot.viewport(), Qt.MouseButton.LeftButton, pos=spot)
     sample = page.explore.sample
     assert sample.row == row
-    qtbot.waitUntil(lambda: sample.certificate is not None, timeout=60_000)
-    qtbot.waitUntil(lambda: sample.bands.bands is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: sample.certificate is not None)
+    qtbot.waitUntil(lambda: sample.bands.bands is not None)
     assert sample.certificate.label == CLASSES[data.label[row]]
     assert sample.status.text().startswith("A fresh certificate agrees")
     assert sample.bands.bands.energies.shape[1] == 4
@@ -111,7 +111,7 @@ def test_a_wrong_label_is_not_hidden(
     page.explore._take(lie)
     page.explore.choose_sample(row)
     sample = page.explore.sample
-    qtbot.waitUntil(lambda: sample.certificate is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: sample.certificate is not None)
     assert sample.status.text().startswith(f"A fresh certificate: {CLASSES[data.label[row]]}")
     assert sample.status.property("role") == "bad"
 
@@ -120,9 +120,9 @@ def test_a_sample_opens_as_a_file(played_phase_page: Any, data: PhaseDataset, qt
     page, _, session = played_phase_page
     look(page, session, data, qtbot, "gap")
     page.explore.choose_sample(4)
-    with qtbot.waitSignal(page.opened, timeout=20_000):
+    with qtbot.waitSignal(page.opened):
         page.explore.sample.open.click()
-    qtbot.waitUntil(lambda: not session.project.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.project.busy)
     file = session.project.files[-1]
     assert file.path.parent == session.project.folder / "samples"
     assert file.kind == "hoppings"
@@ -138,13 +138,13 @@ def test_two_hoppings_are_those_of_the_samples(
 ) -> None:
     page, _, session = played_phase_page
     card = look(page, session, data, qtbot, "hoppings")
-    qtbot.waitUntil(lambda: card.cloud is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: card.cloud is not None)
     first = card.cloud
     assert first.elements == (card.x.element, card.y.element)
     card.x.fill(((0, 0, 0), 0, 1), 4)
     card.y.fill(((1, 0, 0), 1, 0), 4)
     card.part.setCurrentIndex(card.part.findData("modulus"))
-    qtbot.waitUntil(lambda: card.cloud is not first, timeout=20_000)
+    qtbot.waitUntil(lambda: card.cloud is not first)
     h = data.hamiltonian(9)
     cells = {tuple(cell): m for cell, m in zip(h.cells.tolist(), h.matrices, strict=True)}
     place = card.cloud.rows.tolist().index(9)
@@ -158,7 +158,7 @@ def test_two_hoppings_are_those_of_the_samples(
         assert (tmp_path / f"slice.{suffix}").stat().st_size > 2000
     seen = card.cloud
     card.x.cell[0].setValue(55)
-    qtbot.waitUntil(lambda: card.words.property("role") == "bad", timeout=20_000)
+    qtbot.waitUntil(lambda: card.words.property("role") == "bad")
     assert "no hoppings to the cell" in card.words.text()
     assert card.cloud is seen
 
@@ -168,13 +168,13 @@ def test_tsne_says_how_many_of_how_many(
 ) -> None:
     page, _, session = played_phase_page
     card = look(page, session, quiet, qtbot, "tsne")
-    qtbot.waitUntil(lambda: card.cloud is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: card.cloud is not None)
     assert len(card.cloud.rows) == 40
     card.count.setMinimum(10)
     card.count.setValue(25)
     first = card.cloud
     card.run.click()
-    qtbot.waitUntil(lambda: card.cloud is not first, timeout=60_000)
+    qtbot.waitUntil(lambda: card.cloud is not first)
     assert card.subtitle == "25 of 40 samples, drawn at random"
     assert np.isfinite(card.cloud.x).all()
 
@@ -185,7 +185,7 @@ def test_dimension_by_components_and_by_a_bottleneck(
     page, engine, session = played_phase_page
     view = look(page, session, quiet, qtbot, "dimension")
     spectrum = view.spectrum
-    qtbot.waitUntil(lambda: spectrum.spectrum is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: spectrum.spectrum is not None)
     assert spectrum.spectrum.rank == 1  # mixtures of two Hamiltonians lie on a line
     assert spectrum.subtitle == "1 direction"
     card = view.bottleneck
@@ -214,11 +214,11 @@ def test_noise_matrices_and_their_symmetries(
 ) -> None:
     page, _, session = played_phase_page
     card = look(page, session, data, qtbot, "noise")
-    qtbot.waitUntil(lambda: card.picture is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: card.picture is not None)
     first = card.picture
     assert np.abs(first.matrix - first.matrix.conj().T).max() < 1e-15  # A = 0
     card.cell[0].setValue(1)
-    qtbot.waitUntil(lambda: card.picture is not first, timeout=20_000)
+    qtbot.waitUntil(lambda: card.picture is not first)
     noise = data.noise(0)
     assert noise is not None
     place = noise.cells.tolist().index([1, 0, 0])
@@ -237,8 +237,8 @@ def test_noise_as_printed_in_the_paper_is_flagged(
     card = look(page, session, data, qtbot, "noise")
     literal = replace(data, recipe=replace(data.recipe, mode="paper-literal"))
     page.explore._take(literal)
-    qtbot.waitUntil(lambda: card.picture is not None, timeout=20_000)
-    qtbot.waitUntil(lambda: not card.picture.check.passed, timeout=20_000)
+    qtbot.waitUntil(lambda: card.picture is not None)
+    qtbot.waitUntil(lambda: not card.picture.check.passed)
     assert card.words.property("role") == "warn"
 
 
@@ -280,7 +280,7 @@ def test_a_data_set_that_is_gone_is_said(
     gone = replace(data.summary, folder=tmp_path / "gone")
     session.project.add_dataset(gone)
     page.show_dataset(gone)
-    qtbot.waitUntil(lambda: page.explore._words.property("role") == "bad", timeout=20_000)
+    qtbot.waitUntil(lambda: page.explore._words.property("role") == "bad")
     assert page.explore.data is None
 
 
@@ -292,7 +292,7 @@ def test_the_train_page_leads_there_and_follows_the_theme(
     qtbot.addWidget(panel)
     panel.resize(1000, 800)
     panel.show()
-    qtbot.waitUntil(lambda: session.runs.loaded and not session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: session.runs.loaded and not session.lane.busy)
     assert panel._phase_data is None
     with qtbot.waitSignal(panel.page_wanted):
         panel.setup.data.make_button.click()
@@ -303,7 +303,7 @@ def test_the_train_page_leads_there_and_follows_the_theme(
     card.choose(data.summary.folder)
     assert ("Kept apart", "3") in card.facts.rows
     card.explore_button.click()
-    qtbot.waitUntil(lambda: panel.phase_data.explore.data is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: panel.phase_data.explore.data is not None)
     with qtbot.waitSignal(panel.page_wanted) as asked:
         panel.phase_data.opened.emit()
     assert asked.args == ["electronic"]
@@ -311,7 +311,7 @@ def test_the_train_page_leads_there_and_follows_the_theme(
         theme().set_mode("dark")
     finally:
         theme().set_mode("light")
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
 
 
 def test_a_map_that_nobody_waits_for_ends(

@@ -42,7 +42,7 @@ def choose_kane_mele(page: PhaseDataPage, qtbot: Any) -> None:
     ends.choose(ends.start, KANE_MELE[0])
     ends.choose(ends.end, KANE_MELE[1])
     ends.watch_settings()
-    qtbot.waitUntil(lambda: "4 orbitals" in ends.words.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "4 orbitals" in ends.words.text())
 
 
 def test_ends_that_do_not_fit_are_said_and_nothing_can_be_made(
@@ -53,13 +53,13 @@ def test_ends_that_do_not_fit_are_said_and_nothing_can_be_made(
     choose_kane_mele(page, qtbot)
     assert flow.missing() == (2, "Give the data set a name.")
     flow.ends.choose(flow.ends.end, HamiltonianSource(model="bitei"))
-    qtbot.waitUntil(lambda: flow.ends.words.property("role") == "bad", timeout=20_000)
+    qtbot.waitUntil(lambda: flow.ends.words.property("role") == "bad")
     assert flow.recipe() is None
     assert flow.missing()[0] == 0
     assert not flow.next.isEnabled()
     flow.ends.choose(flow.ends.end, KANE_MELE[0])
     flow.ends.watch_settings()
-    qtbot.waitUntil(lambda: "same Hamiltonian" in flow.ends.words.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "same Hamiltonian" in flow.ends.words.text())
 
 
 def test_the_four_steps_make_the_recipe_that_they_say(played_phase_page: Any, qtbot: Any) -> None:
@@ -131,7 +131,7 @@ def test_shares_are_live_and_what_has_no_phase_stays_apart(
     assert asked.args == [made]
     making.explore.click()
     assert page.stack.currentWidget() is page.explore
-    qtbot.waitUntil(lambda: page.explore.data is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: page.explore.data is not None)
 
 
 def test_a_cancelled_set_goes_on_where_it_was(played_phase_page: Any, qtbot: Any) -> None:
@@ -160,7 +160,7 @@ def test_the_line_of_gaps_follows_the_noise(played_phase_page: Any, qtbot: Any) 
     page.flow.show_step(1)
     noise = page.flow.noise
     noise.strength.setValue(0.02)
-    qtbot.waitUntil(lambda: bool(engine.jobs), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(engine.jobs))
     job = engine.jobs[-1]
     assert isinstance(job, MixtureJob)
     assert job.strengths == (0.0, 0.01, 0.02, 0.04)
@@ -185,12 +185,12 @@ def test_shipped_recipes_fill_in_every_step_and_keep_their_notes(
 ) -> None:
     page, _, _ = played_phase_page
     flow = page.flow
-    qtbot.waitUntil(lambda: len(flow.offer_buttons) >= 2, timeout=20_000)
+    qtbot.waitUntil(lambda: len(flow.offer_buttons) >= 2)
     offered = {recipe.name: recipe for recipe in flow._offers}
     small = offered["bitei-unperturbed-small"]
     flow.offer_buttons[list(offered).index("bitei-unperturbed-small")].click()
     assert flow.step == 3
-    qtbot.waitUntil(lambda: flow.recipe() is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: flow.recipe() is not None)
     made = flow.recipe()
     assert made is not None
     assert (made.train, made.test, made.alpha) == (5400, 600, small.alpha)
@@ -207,7 +207,7 @@ def test_the_spin_orbit_path_of_an_opened_file_is_one_click(
 ) -> None:
     page, _, session = played_phase_page
     session.project.open_paths([BITEI])
-    qtbot.waitUntil(lambda: not session.project.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.project.busy)
     ends = page.flow.ends
     qtbot.waitUntil(lambda: len(ends._chips) == 1)
     ends._chips[0].click()
@@ -233,10 +233,10 @@ def test_a_set_is_made_and_explored(
     qtbot.mouseClick(flow.next, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: flow.state.summary is not None or flow.state.error, timeout=120_000)
     assert flow.state.error is None
-    qtbot.waitUntil(lambda: not flow.state.alive, timeout=20_000)
+    qtbot.waitUntil(lambda: not flow.state.alive)
     assert sum(flow.state.summary.counts) == 8
     flow.making.explore.click()
-    qtbot.waitUntil(lambda: panel.explore.data is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: panel.explore.data is not None)
     assert len(panel.explore.data) == 8
     # the same name cannot be made twice
     assert flow.missing() == (2, "There is a data set real one; choose another name.")
@@ -256,7 +256,7 @@ def test_unfinished_sets_are_offered(
     content = {"recipe": to_plain(recipe, parts), "line": {}}
     (parts / "begin.json").write_text(json.dumps(content))
     page.flow.show_step(3)
-    qtbot.waitUntil(lambda: len(page.flow.making._unfinished) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(page.flow.making._unfinished) == 1)
     button = page.flow.making._unfinished[0]
     assert button.text() == "Resume An old one"
     button.click()

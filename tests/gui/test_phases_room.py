@@ -57,7 +57,7 @@ def played_room(played: Any, qtbot: Any) -> Iterator[tuple[PhasesRoom, Any]]:
     session, engine = played
     made = shown(session, qtbot)
     yield made, engine
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
     made.close()
     made.deleteLater()
 
@@ -136,13 +136,13 @@ def test_a_path_fills_in_and_is_exported(room: PhasesRoom, qtbot: Any, tmp_path:
     qtbot.mouseClick(room.setup.run, Qt.MouseButton.LeftButton)
     assert not room.setup.run.isEnabled()
     assert not room.gaps.isHidden()
-    qtbot.waitUntil(lambda: not room.state.alive, timeout=60_000)
+    qtbot.waitUntil(lambda: not room.state.alive)
     assert room.state.error is None
     assert len(room.state.points) == 18
     room.redraw()
     assert sum(room.state.counts.values()) == 18
     assert any(word.startswith("topological insulator") for word in room.legend.words)
-    qtbot.waitUntil(room.export.isEnabled, timeout=10_000)
+    qtbot.waitUntil(room.export.isEnabled)
     room.export.write(tmp_path / "path.csv")
     lines = (tmp_path / "path.csv").read_text("utf-8").splitlines()
     assert any("kane-mele" in line and "noise that keeps time reversal" in line for line in lines)
@@ -158,7 +158,7 @@ def test_points_are_read_and_opened(
     room: PhasesRoom, session: Any, qtbot: Any, tmp_path: Path
 ) -> None:
     session.project.open_paths([BITEI, PRESSURE])
-    qtbot.waitUntil(lambda: not session.project.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not session.project.busy)
     files = {file.name: file for file in session.project.files}
     file = files[BITEI.name]
     room.begin(file.hoppings, 12, file)
@@ -189,8 +189,8 @@ def test_points_are_read_and_opened(
     assert ink == phase_colour("Weyl semimetal")
     assert room.open.isEnabled()
     room.open.click()
-    qtbot.waitUntil(lambda: len(session.project.files) == 3, timeout=30_000)
-    qtbot.waitUntil(lambda: not session.project.busy, timeout=30_000)
+    qtbot.waitUntil(lambda: len(session.project.files) == 3)
+    qtbot.waitUntil(lambda: not session.project.busy)
     opened = session.project.files[-1].hoppings
     mean = file.hoppings.matrices.sum(axis=0) + files[PRESSURE.name].hoppings.matrices.sum(axis=0)
     assert np.abs(opened.matrices.sum(axis=0) - mean / 2).max() < 1e-9
@@ -234,7 +234,7 @@ def test_cancel_keeps_what_was_found(played_room: Any, qtbot: Any) -> None:
     engine.end(Stopped())
     assert "1 points are kept" in room.setup.status.text()
     assert not room.gaps.isHidden()
-    qtbot.waitUntil(room.export.isEnabled, timeout=10_000)
+    qtbot.waitUntil(room.export.isEnabled)
 
 
 def test_an_error_is_said_in_place(played_room: Any) -> None:

@@ -51,14 +51,12 @@ def panel(qtbot: QtBot, session: Session) -> ReportPanel:
 
 
 def open_crystals(qtbot: QtBot, session: Session, *names: str) -> None:
-    with qtbot.waitSignal(session.project.settled, timeout=20_000):
+    with qtbot.waitSignal(session.project.settled):
         session.project.open_paths([examples() / "structures" / name for name in names])
 
 
 def wait_pages(qtbot: QtBot, panel: ReportPanel) -> None:
-    qtbot.waitUntil(
-        lambda: bool(panel.pages.images) and panel.export_pdf.isEnabled(), timeout=60_000
-    )
+    qtbot.waitUntil(lambda: bool(panel.pages.images) and panel.export_pdf.isEnabled())
 
 
 def test_an_empty_page_teaches_the_next_step(
@@ -77,7 +75,7 @@ def test_what_is_shown_is_what_is_written(
     wait_pages(qtbot, panel)
     target = tmp_path / "out" / "mine.pdf"
     panel.write_pdf(target)
-    qtbot.waitUntil(panel.open_folder.isEnabled, timeout=10_000)
+    qtbot.waitUntil(panel.open_folder.isEnabled)
     reader = PdfReader(target)
     assert len(reader.pages) == len(panel.pages.images)
     text = "\n".join(page.extract_text() for page in reader.pages)
@@ -113,7 +111,7 @@ def test_predictions_are_exported(
     wait_pages(qtbot, panel)
     assert "2" in panel.contents.sections["predictions"].text()
     panel.write_csv(tmp_path / "p.csv")
-    qtbot.waitUntil(panel.open_folder.isEnabled, timeout=10_000)
+    qtbot.waitUntil(panel.open_folder.isEnabled)
     rows = read_predictions(tmp_path / "p.csv")
     assert [(row.file, row.prediction, row.error) for row in rows] == [
         (row.file, row.prediction, row.error) for row in ROWS
@@ -127,7 +125,7 @@ def test_an_unwritable_target_is_said(
     wait_pages(qtbot, panel)
     blocker = tmp_path / "file"
     blocker.write_text("x")
-    with qtbot.waitSignal(session.notify.posted, timeout=10_000) as said:
+    with qtbot.waitSignal(session.notify.posted) as said:
         panel.write_pdf(blocker / "inside.pdf")
     assert "inside.pdf" in said.args[0].title
     assert not panel.open_folder.isEnabled()
@@ -147,7 +145,7 @@ def test_the_preview_does_not_wait_for_other_work(
 def test_the_chosen_occupation_is_reported(
     qtbot: QtBot, session: Session, panel: ReportPanel, tmp_path: Path
 ) -> None:
-    with qtbot.waitSignal(session.project.settled, timeout=20_000):
+    with qtbot.waitSignal(session.project.settled):
         session.project.open_paths([examples() / "hoppings" / "bitei" / "bitei_hr.dat.gz"])
     (file,) = session.project.files
     assert panel.job(tmp_path).occupied == {}

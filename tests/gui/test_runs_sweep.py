@@ -179,7 +179,7 @@ def test_a_new_sweep_can_fail_and_be_stopped(
 
 def test_a_report_of_a_sweep_is_written(qtbot: QtBot, page: RunsPanel, tmp_path: Path) -> None:
     page.sweep.write_report(tmp_path / "report")
-    qtbot.waitUntil(lambda: (tmp_path / "report" / "sweep.pdf").is_file(), timeout=20_000)
+    qtbot.waitUntil(lambda: (tmp_path / "report" / "sweep.pdf").is_file())
     with open(tmp_path / "report" / "points.csv", encoding="utf-8") as stream:
         assert len(list(csv.DictReader(stream))) == 4
     page.sweep.export.write(tmp_path / "shown.csv")
@@ -297,7 +297,7 @@ def test_a_real_sweep_fills_in(qtbot: QtBot, session: Session, tmp_path: Path) -
     )  # fmt: skip
     panel.begin_sweep(recipe)
     run = session.runs.runs[0]
-    qtbot.waitUntil(lambda: run.status == "done", timeout=60_000)
+    qtbot.waitUntil(lambda: run.status == "done")
     qtbot.waitUntil(lambda: "4 of 4 networks are ready." in panel.sweep.words.text())
     (curve,) = panel.sweep.plot.curves
     assert curve.x.tolist() == [0, 2]

@@ -35,7 +35,7 @@ def page(qtbot: QtBot, session: Session) -> StructurePanel:
     page.resize(880, 700)
     qtbot.addWidget(page)
     page.show()
-    qtbot.waitUntil(lambda: page.view is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: page.view is not None)
     return page
 
 
@@ -47,7 +47,7 @@ def open_crystal(session: Session, crystal: Crystal, name: str = "a.vasp") -> Op
 
 
 def settle(qtbot: QtBot, page: StructurePanel) -> None:
-    qtbot.waitUntil(lambda: not page.session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.session.lane.busy)
     assert page.stage.currentWidget() is page.view
 
 

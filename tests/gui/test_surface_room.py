@@ -27,14 +27,14 @@ def room(played: Any, qtbot: Any) -> Iterator[SurfaceRoom]:
     qtbot.waitExposed(made)
     yield made
     made._forget()
-    qtbot.waitUntil(lambda: not session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: not session.lane.busy)
     made.close()
     made.deleteLater()
 
 
 def ready(room: SurfaceRoom, qtbot: Any) -> Any:
-    qtbot.waitUntil(lambda: room.shown is not None or room.error.text() != "", timeout=30_000)
-    qtbot.waitUntil(lambda: not room.busy, timeout=60_000)
+    qtbot.waitUntil(lambda: room.shown is not None or room.error.text() != "")
+    qtbot.waitUntil(lambda: not room.busy)
     room.plot.redraw()
     return room.shown
 
@@ -92,7 +92,7 @@ def test_a_slab(room: SurfaceRoom, qtbot: Any) -> None:
     begin(room, zoo.cubic(M=2.0), 2, qtbot)
     room.setup.layers.setValue(6)
     room.slab.setChecked(True)
-    qtbot.waitUntil(lambda: isinstance(room.shown, SlabBands), timeout=30_000)
+    qtbot.waitUntil(lambda: isinstance(room.shown, SlabBands))
     shown = ready(room, qtbot)
     assert shown.weights.shape[1:] == (24, 6)
     assert room.card.subtitle == "(001), slab of 6 layers"
@@ -121,15 +121,15 @@ def test_it_is_exported(room: SurfaceRoom, qtbot: Any, tmp_path: Path, slab: boo
 def test_a_surface_that_is_none(room: SurfaceRoom, qtbot: Any) -> None:
     begin(room, zoo.cubic(M=2.0), 2, qtbot)
     room.setup.hkl[2].setValue(0)
-    qtbot.waitUntil(lambda: not room.error.isHidden(), timeout=20_000)
+    qtbot.waitUntil(lambda: not room.error.isHidden())
     assert room.error.text()
     assert not room.export.isEnabled()
     room.setup.hkl[0].setValue(1)
-    qtbot.waitUntil(room.error.isHidden, timeout=20_000)
+    qtbot.waitUntil(room.error.isHidden)
     assert isinstance(ready(room, qtbot), SurfaceSpectrum)
     assert room.card.subtitle == "(100), top"
     room.setup.low.setValue(5.0)
-    qtbot.waitUntil(lambda: "window is empty" in room.error.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "window is empty" in room.error.text())
 
 
 def test_a_sheet_shows_its_edge(room: SurfaceRoom, qtbot: Any) -> None:

@@ -57,8 +57,8 @@ def give(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[Any]:
 
 
 def shown(room: TopologyRoom, qtbot: Any) -> Certificate:
-    qtbot.waitUntil(lambda: room.card.certificate is not None, timeout=20_000)
-    qtbot.waitUntil(lambda: not room._session.lane.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: room.card.certificate is not None)
+    qtbot.waitUntil(lambda: not room._session.lane.busy)
     room.flow.plot.redraw()
     return room.card.certificate
 
@@ -336,11 +336,11 @@ def test_the_real_lane_certifies_an_example(window: Any, session: Any, qtbot: An
     session.project.open_paths([examples() / "hoppings" / "kane-mele" / "kane-mele_hr.dat"])
     qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
     window.show_page("electronic")
-    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None)
     rooms = window.page_widget("electronic").rooms
-    qtbot.waitUntil(lambda: window.page_widget("electronic")._filling is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("electronic")._filling is not None)
     rooms.show_room("topology")
-    qtbot.waitUntil(lambda: rooms.room("topology") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: rooms.room("topology") is not None)
     room = rooms.room("topology")
     made = shown(room, qtbot)
     assert (made.label, made.status) == ("topological insulator", "converged")
@@ -402,7 +402,7 @@ def test_a_hidden_room_stops_and_begins_anew(
     session.project.open_paths([folder / "kane-mele" / "kane-mele_hr.dat"])
     qtbot.waitUntil(lambda: session.project.current is not None and not session.project.busy)
     window.show_page("electronic")
-    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.page_widget("electronic") is not None)
     page = window.page_widget("electronic")
     page.rooms.show_room("topology")
     assert wait(entered, qtbot)
@@ -413,10 +413,10 @@ def test_a_hidden_room_stops_and_begins_anew(
     assert wait(ended, qtbot)  # another Hamiltonian does
     asked = give(monkeypatch, made)
     page.rooms.show_room("topology")
-    qtbot.waitUntil(lambda: page.rooms.room("topology").card.certificate is made, timeout=20_000)
+    qtbot.waitUntil(lambda: page.rooms.room("topology").card.certificate is made)
     assert asked[0].h is session.project.current.hoppings
 
 
 def wait(flag: threading.Event, qtbot: Any) -> bool:
-    qtbot.waitUntil(flag.is_set, timeout=20_000)
+    qtbot.waitUntil(flag.is_set)
     return True

@@ -200,6 +200,24 @@ def test_import_shows_progress_and_selects_the_new_data_set(
     assert page.setup.data.current == summary
 
 
+def test_a_list_read_before_an_import_ended_does_not_undo_it(
+    page: TrainPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
+) -> None:
+    session, engine = played
+    before = list(session.project.datasets)
+    page.import_data(tmp_path, tmp_path / "labels.csv", "b")
+    summaries = [
+        replace(tqc(session.project.folder), name=name, folder=tmp_path / name) for name in "ab"
+    ]
+    for summary in summaries:
+        engine.send(DatasetReady(summary=summary))
+    session.runs.datasets_listed.emit(before)
+    assert session.project.datasets == [*before, *summaries]
+    session.runs.datasets_listed.emit([*before, *summaries])
+    session.runs.datasets_listed.emit(before)
+    assert session.project.datasets == before
+
+
 def test_a_running_import_can_be_cancelled(
     qtbot: QtBot, page: TrainPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
 ) -> None:

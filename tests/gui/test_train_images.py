@@ -216,7 +216,7 @@ def test_images_are_imported_and_shown(qtbot: QtBot, session: Session, tmp_path:
     page.show()
     page.import_data(source, None, "drawn")
     card = page.setup.data
-    qtbot.waitUntil(lambda: card.pictures.shown == (20, 20, 20), timeout=30_000)
+    qtbot.waitUntil(lambda: card.pictures.shown == (20, 20, 20))
     assert card.current is not None
     assert (card.current.name, card.current.shape) == ("drawn", (1, 8, 8))
 

@@ -56,7 +56,7 @@ def test_without_a_model_the_third_tile_says_so(window: MainWindow, qtbot: QtBot
 
 def test_pages_are_built_when_shown_and_kept(window: MainWindow, qtbot: QtBot) -> None:
     assert window.page_widget("runs") is None
-    with qtbot.waitSignal(window.page_built, timeout=30_000):
+    with qtbot.waitSignal(window.page_built):
         window.show_page("runs")
     page = window.page_widget("runs")
     assert window.stage.currentWidget() is page
@@ -71,7 +71,7 @@ def test_a_broken_page_is_a_message_not_a_dead_window(
 ) -> None:
     broken = PageInfo(name="runs", title="Runs", module="crystalgui.nowhere", panel="X")
     monkeypatch.setattr(module, "PAGES", (broken,))
-    with qtbot.waitSignal(window.page_built, timeout=30_000):
+    with qtbot.waitSignal(window.page_built):
         window.show_page("runs")
     assert window.toasts.toasts[0].notice.level == "error"
     assert "nowhere" in window.toasts.toasts[0].notice.title
@@ -218,7 +218,7 @@ def test_tab_reaches_search_rail_and_list(window: MainWindow, qtbot: QtBot) -> N
 
 
 def test_crystal_opens_on_the_structure_page(window: MainWindow, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(window.page_built, timeout=60000):
+    with qtbot.waitSignal(window.page_built):
         window.open_paths([examples() / "structures" / "Si.vasp"])
     assert window.page == "structure"
     assert window.windowTitle() == "Si.vasp – crystalgui"

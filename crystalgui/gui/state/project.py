@@ -298,6 +298,7 @@ class ProjectState(QObject):
         self.files: list[OpenFile] = []
         self.current: OpenFile | None = None
         self.datasets: list[DatasetSummary] = []
+        self._unlisted: dict[Path, DatasetSummary] = {}
         self.cards: tuple[Card, ...] = ()
         self.models: list[TrainedModel] = []
         self.devices: tuple[tuple[str, str], ...] = (("cpu", "CPU"),)
@@ -467,14 +468,17 @@ class ProjectState(QObject):
     # -------------------------------------------- data sets and models
 
     def set_datasets(self, datasets: Iterable[DatasetSummary]) -> None:
-        """Take the list of the store."""
-        self.datasets = list(datasets)
+        """Take the list of the store; one read before an import ended does not undo it."""
+        listed = {d.folder: d for d in datasets}
+        self._unlisted = {f: d for f, d in self._unlisted.items() if f not in listed}
+        self.datasets = [*listed.values(), *self._unlisted.values()]
         self.datasets_changed.emit()
 
     def add_dataset(self, summary: DatasetSummary) -> None:
         """Note an import that ended well; the same folder is replaced."""
-        kept = [d for d in self.datasets if d.folder != summary.folder]
-        self.set_datasets([*kept, summary])
+        self._unlisted[summary.folder] = summary
+        self.datasets = [*(d for d in self.datasets if d.folder != summary.folder), summary]
+        self.datasets_changed.emit()
 
     def set_catalogue(
         self,
