@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -60,13 +60,17 @@ def classify(
         existing(path, "file or folder")
     check_targets(csv, pdf)
     models = tuple(model or [_shipped()])
-    rows = _predict(paths, models, device, csv, scheduler)
-    good = [r for r in rows if not r.error]
-    if not good:
-        why = f" {rows[0].file}: {rows[0].error}" if rows else ""
-        return fail(f"Nothing could be classified.{why}")
-    from crystalgui.core.reports.csv import predictions_text
+    rows: list[Prediction] = []
+    seen = _Seen(sys.stdout if csv is None and pdf is None else None)
 
+    def take(some: Sequence[Prediction]) -> None:
+        seen.take(some)
+        if pdf is not None:
+            rows.extend(some)
+
+    _predict(paths, models, device, take, csv, scheduler)
+    if not seen.good:
+        return fail(f"Nothing could be classified.{seen.why}")
     if pdf is not None:
         from crystalgui.core.reports.report import sort_files, write_report
 
@@ -79,22 +83,53 @@ def classify(
             trained=_card(models[0]),
         )
         _written(write_report(job))
-    if csv is None and pdf is None:
-        sys.stdout.write(predictions_text(rows))
     return 0
+
+
+class _Seen:
+    """What a command must know of rows that it does not keep, and the table that it prints.
+
+    The head of the table names the models, which a row that could not be read
+    does not know: rows wait for the first that could.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.good, self.why = 0, ""
+        self._stream = stream
+        self._waiting: list[Prediction] = []
+        self._models: tuple[str, ...] | None = None
+
+    def take(self, rows: Sequence[Prediction]) -> None:
+        """Count rows and print them."""
+        from crystalgui.core.reports.csv import cells, columns, lines, models_of
+
+        good = [row for row in rows if not row.error]
+        self.good += len(good)
+        if not self.good and not self.why and rows:
+            self.why = f" {rows[0].file}: {rows[0].error}"
+        if self._stream is None:
+            return
+        self._waiting += rows
+        if self.good:
+            if self._models is None:
+                self._models = models_of(good)
+                self._stream.write(lines([columns(self._models)]))
+            self._stream.write(lines(cells(row, self._models) for row in self._waiting))
+            self._stream.flush()
+            self._waiting.clear()
 
 
 def _predict(
     paths: Sequence[Path],
     models: tuple[str, ...],
     device: str,
+    take: Callable[[Sequence[Prediction]], object],
     csv: Path | None = None,
     scheduler: str = "",
-) -> list[Prediction]:
-    """Rows of all files, in their order."""
+) -> None:
+    """Hand over rows of all files, in their order, as they come."""
     from crystalgui.core.models.screening import classify as predict
 
-    rows: list[Prediction] = []
     job = ClassifyJob(
         paths=tuple(paths),
         models=models,
@@ -103,12 +138,11 @@ def _predict(
         scheduler=scheduler,
     )
 
-    def take(event: Event) -> None:
+    def see(event: Event) -> None:
         if isinstance(event, Predicted):
-            rows.extend(event.rows)
+            take(event.rows)
 
-    follow(predict(job), take, quiet=True)
-    return rows
+    follow(predict(job), see, quiet=True)
 
 
 def _shipped() -> str:
@@ -215,7 +249,9 @@ def report(
 
     for path in paths:
         existing(path, "file or folder")
-    rows = _predict(sort_files(paths)[0], (model,), device) if model else []
+    rows: list[Prediction] = []
+    if model:
+        _predict(sort_files(paths)[0], (model,), device, rows.extend)
     events = report_from_files(
         paths,
         out,
