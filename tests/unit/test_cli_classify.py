@@ -14,7 +14,7 @@ def good(name: str) -> Prediction:
         Answer(model=model, prediction=said, probability=0.9)
         for model, said in (("a", "ES"), ("b", "NM"))
     )
-    return Prediction(file=name, prediction="ES", probability=0.9, answers=answers)
+    return Prediction(file=name, answers=answers)
 
 
 def test_the_head_waits_for_a_row_that_knows_the_models() -> None:
