@@ -6,6 +6,12 @@ Shevelkov et al., J. Solid State Chem. 114, 379 (1995), relaxed positions;
 Bi2Se3: S. Nakajima, J. Phys. Chem. Solids 24, 479 (1963); TaAs: B. Saparov et
 al., Cryst. Growth Des. 12, 107 (2012); YBa2Cu3O7: J. D. Jorgensen et al.,
 Phys. Rev. B 36, 3608 (1987); quartz: K. Kihara, Eur. J. Mineral. 2, 63 (1990).
+Hexagonal Gd2O3 (A type) cannot be kept at ambient pressure: its cell is the line
+through the A-type oxides of La (P. Aldebert, J. P. Traverse, Mater. Res. Bull.
+14, 303 (1979)), Ce (H. Baernighausen, G. Schiller, J. Less-Common Met. 110, 385
+(1985)) and Nd (J. X. Boucherle, J. Schweizer, Acta Cryst. B 31, 2745 (1975))
+over the radius of the ion (R. D. Shannon, Acta Cryst. A 32, 751 (1976)), at that
+of Gd; the positions are those of Nd2O3.
 """
 
 from __future__ import annotations
@@ -124,6 +130,13 @@ EXAMPLES: tuple[Example, ...] = (
         221,
         (3.9050,) * 3 + (90,) * 3,
         (("Sr", 0, 0, 0), ("Ti", 0.5, 0.5, 0.5), ("O", 0.5, 0.5, 0)),
+    ),
+    Example(
+        "Gd2O3",
+        "Gadolinium oxide, hexagonal A type",
+        164,
+        (3.733, 3.733, 5.869, 90, 90, 120),
+        (("Gd", _T, 2 * _T, 0.2462), ("O", 0, 0, 0), ("O", _T, 2 * _T, 0.6466)),
     ),
     Example(
         "TiO2",

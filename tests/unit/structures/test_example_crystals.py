@@ -8,7 +8,7 @@ import pytest
 from crystalgui.core.structures.elements import formula
 from crystalgui.core.structures.examples import EXAMPLES, cell_matrix, write_examples
 from crystalgui.core.structures.files import read_crystal
-from crystalgui.core.structures.neighbors import nearest_distance
+from crystalgui.core.structures.neighbors import nearest_distance, neighbors
 from crystalgui.core.structures.symmetry import symmetry
 
 FOLDER = Path(__file__).resolve().parents[3] / "resources" / "examples" / "structures"
@@ -58,6 +58,20 @@ def test_bitei_has_the_bonds_of_the_literature():
     )
     assert np.linalg.norm(to_te, axis=1).min() == pytest.approx(3.03, abs=5e-3)
     assert np.linalg.norm(to_i, axis=1).min() == pytest.approx(3.26, abs=5e-3)
+
+
+def test_hexagonal_gd2o3_continues_the_series_of_its_neighbours():
+    radius = [1.032, 1.010, 0.983]  # of La, Ce, Nd with three charges, six neighbours
+    a, c = [3.9381, 3.891, 3.831], [6.1361, 6.059, 5.999]
+    crystal = read_crystal(FOLDER / "Gd2O3.vasp")
+    for edges, length in ((a, crystal.lengths[0]), (c, crystal.lengths[2])):
+        line = np.polynomial.Polynomial.fit(radius, edges, 1)
+        assert length == pytest.approx(line(0.938), abs=1e-3)
+    assert sorted(crystal.species.tolist()) == [8, 8, 8, 64, 64]
+    table = neighbors(crystal, 2.8)
+    to_oxygen = table.distance[(table.src == 0) & (crystal.species[table.dst] == 8)]
+    assert len(to_oxygen) == 7
+    assert to_oxygen.min() > 2.2
 
 
 def test_triclinic_cell_matrix():
