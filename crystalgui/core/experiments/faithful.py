@@ -101,7 +101,7 @@ class Task:
     derive : str
         Target that follows from them.
     table : str
-        Of the paper.
+        Of the paper; empty: the paper has no such task.
     metric : str
         Of the headline numbers; others are in the table of results.
     learners : tuple of Learner
@@ -111,10 +111,10 @@ class Task:
     """
 
     labels: str
-    table: str
     metric: str
     learners: tuple[Learner, ...]
     sizes: Mapping[str, Size]
+    table: str = ""
     derive: str = ""
     percent: bool = True
     differs: tuple[str, ...] = ()
@@ -320,12 +320,16 @@ def _outcome(
     titles = {learner.key: learner.title for learner in task.learners} | ENSEMBLES
     published = {learner.key: learner.published for learner in task.learners}
     columns = [m for m in METRICS if any(m in f["metrics"] for f in found.values())]
+    header = ["model", *(METRICS[m] for m in columns)]
     rows: list[list[Cell]] = [
-        [titles[key], *(f["metrics"].get(m) for m in columns), published.get(key, NAN)]
-        for key, f in found.items()
+        [titles[key], *(f["metrics"].get(m) for m in columns)] for key, f in found.items()
     ]
-    header = ["model", *(METRICS[m] for m in columns), f"paper, {task.table}"]
-    context.table("models", header, rows, f"Beside {task.table} of the paper")
+    if task.table:
+        header.append(f"paper, {task.table}")
+        for key, row in zip(found, rows, strict=True):
+            row.append(published.get(key, NAN))
+    beside = f"Beside {task.table} of the paper" if task.table else "Every model"
+    context.table("models", header, rows, beside)
     scale, unit = (100.0, "%") if task.percent else (1.0, "eV/atom")
     numbers = tuple(
         Measured(
@@ -340,7 +344,7 @@ def _outcome(
     summary = Dataset.load(folder).summary
     differs = [
         f"{summary.size:,} crystals of {summary.formulas:,} formulas, purified; no formula is on "
-        "both sides of the split (the paper divides at random).",
+        "both sides of the split (the paper divides at random) unless the model’s name says so.",
         "One network of each kind with the small preset of its card; the paper’s networks are "
         "larger.",
         *task.differs,
@@ -359,8 +363,11 @@ def _figure(context: Context, task: Task, numbers: tuple[Measured, ...]) -> None
         places = np.arange(len(numbers))[::-1]
         ours = [n.value for n in numbers]
         paper = [n.published for n in numbers]
-        axes.barh(places + 0.18, ours, 0.34, color=style.colour(0), label="here, formulas apart")
-        axes.barh(places - 0.18, paper, 0.34, color=style.colour(1), label="paper, random split")
+        shift = 0.18 if task.table else 0.0
+        axes.barh(places + shift, ours, 0.34, color=style.colour(0), label="here, formulas apart")
+        if task.table:
+            axes.barh(places - shift, paper, 0.34, color=style.colour(1),
+                      label="paper, random split")  # fmt: skip
         axes.set_yticks(places, [n.name.rpartition(":")[0] for n in numbers])
         style.label(axes, f"{METRICS[task.metric]} ({numbers[0].unit})")
         axes.legend(frameon=False, fontsize=6, labelcolor=style.text, loc="lower right")

@@ -18,6 +18,7 @@ from crystalgui.core.experiments import (
     faithful,
     faithful_energy,
     faithful_magnetic,
+    faithful_metal,
     faithful_tqc,
     learning_curve,
     misclassified,
@@ -205,7 +206,9 @@ def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         next(crystals(Context("quick", "cpu", tmp_path / "out"), "mp_tqc/tqc.csv"))
 
 
-@pytest.mark.parametrize("module", [faithful_tqc, faithful_magnetic, faithful_energy])
+@pytest.mark.parametrize(
+    "module", [faithful_tqc, faithful_magnetic, faithful_metal, faithful_energy]
+)
 def test_the_models_of_the_paper_are_there(module: object) -> None:
     task: Task = module.TASK  # type: ignore[attr-defined]
     assert {"majority", "nnn", "cgnn", "cann", "ccnn"} <= {one.model for one in task.learners}
