@@ -71,7 +71,7 @@ class Card:
     depends : mapping of str to mapping
         What differs for a value of a parameter: ``{"features=paper": {"rotation": "no"}}``.
     taps : tuple of str
-        Names of the attention (or gate) taps.
+        Names of the attention (or gate) taps; ``heads`` for attention between atoms.
     error : str
         Not empty when the family could not be loaded: the card is greyed.
     """

@@ -124,8 +124,24 @@ class ConfusionReady(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Distributions of a quantity, one for each layer.
+
+    ``mean`` and ``std`` (L,), ``quantiles`` (L, 5) at 5, 25, 50, 75 and 95 %.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    quantiles: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionReady(Event):
-    """How attention is spread over the read-outs of a network, after an epoch; never lost.
+    """How attention is spread in a network, after an epoch; never lost.
+
+    ``measure`` says what is told: the weights of read-outs, each by itself
+    (``sigmoid``) or shared out among all (``softmax``), or the weights of
+    ``heads``, of one atom on another; empty where an older version did not say.
 
     Over the samples that were looked at: ``mean`` and ``std`` (L,) of the
     attention of each of ``layers``, and its ``quantiles`` (L, 5) at 5, 25, 50,
@@ -133,6 +149,13 @@ class AttentionReady(Event):
     ``most`` that they can be for every sample alike (Bird 2023, Fig. 28).
     ``floor`` is the epsilon of eps + (1 - eps) sigma.  ``network`` says which
     network of a sweep it is, empty where there is one.
+
+    Heads are layers of their own, ``layer 2, head 3``; they have neither ends
+    nor floor and are never saturated.  ``entropy`` is that of each row by the
+    logarithm of the number of what it may look at: 0 looks at one, 1 at all
+    alike.  ``single`` (L,) are heads that look at one alone in every row of
+    every crystal, ``alike`` (L,) those that look at all alike; ``lost`` (L,)
+    is the mean weight on padding, which counts nowhere else.
     """
 
     run_id: str
@@ -147,6 +170,16 @@ class AttentionReady(Event):
     least: float = 0.0
     most: float = 1.0
     network: str = ""
+    measure: Literal["", "sigmoid", "softmax", "heads"] = ""
+    entropy: Spread | None = None
+    single: tuple[bool, ...] = ()
+    alike: tuple[bool, ...] = ()
+    lost: tuple[float, ...] = ()
+
+    @property
+    def weights(self) -> Spread:
+        """Distributions of the weights."""
+        return Spread(mean=self.mean, std=self.std, quantiles=self.quantiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,9 @@ from crystalgui.core.datasets.hamiltonians.tables import HoppingBatch, ZoneBatch
 from crystalgui.core.models.layers.attention import Attended
 from crystalgui.core.models.layers.standardise import Standardise
 
+HEADS = "heads"
+"""The tap of networks of crystals that have attention between atoms."""
+
 
 @dataclass(frozen=True, slots=True)
 class GraphSpec:
@@ -77,7 +80,10 @@ class Network(nn.Module, ABC):
         return ()
 
     def tapped(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """The outputs, and for each of the card's taps its values (b, read-outs)."""
+        """The outputs, and for each of the card's taps its values (b, read-outs).
+
+        The tap `HEADS` is not among them: `CrystalModel.attended` tells of it.
+        """
         return self(batch), {}
 
     def start(self, targets: Tensor) -> None:
@@ -151,6 +157,13 @@ class CrystalModel(Network):
         """Who looks at whom in the only crystal of a batch; empty for networks without attention.
 
         Every layer by itself, every head by itself; nodes are those of the graph.
+        """
+        return ()
+
+    def attended(self, batch: Batch) -> tuple[Attended, ...]:
+        """The same of every crystal of a batch, with what its rows and keys stand for.
+
+        Crystals of similar size come together, so that a layer may come several times.
         """
         return ()
 

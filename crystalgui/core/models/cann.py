@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from crystalgui.core.cards import INVARIANCES, Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
-from crystalgui.core.models._base import CrystalModel, GraphSpec
+from crystalgui.core.models._base import HEADS, CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
 from crystalgui.core.models.layers.attention import (
     ISAB,
@@ -295,6 +295,7 @@ class Tokens(nn.Module):
             ),
             "features=geometry": dict.fromkeys(("supercell", "cell choice"), "no"),
         },
+        taps=(HEADS,),
     )
 )  # fmt: skip
 class CrystalAttentionNetwork(CrystalModel):
@@ -380,11 +381,10 @@ class CrystalAttentionNetwork(CrystalModel):
         """(b, outputs)."""
         if self.training and self.substitution > 0:
             batch = substituted(batch, self.relatives, self.substitution)
-        return self._answer(batch)[0]
+        return self._answer(batch)
 
     def attention(self, batch: Batch) -> tuple[Attended, ...]:
         """Of the only crystal of a batch: every layer, without the padding."""
-        _, seen = self._answer(batch)
         n = len(batch.graph)
         return tuple(
             Attended(
@@ -397,11 +397,17 @@ class CrystalAttentionNetwork(CrystalModel):
                     : n if a.keys == "atoms" and self.masked else None,
                 ],
             )
-            for a in seen
+            for a in self.attended(batch)
         )
 
-    def _answer(self, batch: Batch) -> tuple[Tensor, list[Attended]]:
-        """Outputs, and the attention of the last bucket."""
+    def attended(self, batch: Batch) -> tuple[Attended, ...]:
+        """Of every crystal: the layers of one bucket after those of another."""
+        seen: list[Attended] = []
+        self._answer(batch, seen)
+        return tuple(seen)
+
+    def _answer(self, batch: Batch, seen: list[Attended] | None = None) -> Tensor:
+        """Outputs; ``seen`` takes the attention of every layer and bucket."""
         orbits = self.features == "symmetry"
         weight = batch.weight if orbits else torch.ones_like(batch.weight)
         total = take(scatter_sum(weight[:, None], batch.graph, batch.size), batch.graph)
@@ -409,12 +415,14 @@ class CrystalAttentionNetwork(CrystalModel):
         context = self.context(g)
         h = self.embed(self.tokens(batch, weight[:, None] / total)) + take(context, batch.graph)
         pooled = h.new_zeros(batch.size, h.shape[1])
-        seen: list[Attended] = []
         for part in padded(batch, 0 if self.masked else MOST_ATOMS):
-            found, seen = self._pooled(batch, part, h, weight, context)
+            found, layers = self._pooled(batch, part, h, weight, context)
             pooled = pooled.index_copy(0, part.rows, found)
+            if seen is not None:
+                atoms = weight[part.node] * part.mask
+                seen += [_counted(a, atoms, read=1 if a.layer == _AMONG else None) for a in layers]
         out: Tensor = self.head(self.norm(torch.cat([pooled, g], 1)))
-        return out, seen
+        return out
 
     def _pooled(
         self, batch: Batch, part: Padded, h: Tensor, weight: Tensor, context: Tensor
@@ -439,14 +447,25 @@ class CrystalAttentionNetwork(CrystalModel):
         x, weights = self.pooling(x, Keys(keys.bias), context[part.rows])
         seen.append(Attended("pooling", "seeds", "atoms", weights))
         x, (weights,) = self.among(x, Keys(x.new_zeros(())))
-        seen.append(Attended("seeds", "seeds", "seeds", weights))
+        seen.append(Attended(_AMONG, "seeds", "seeds", weights))
         return x[:, 0], seen
 
 
+_AMONG = "seeds"
+"""The layer in which seeds look at each other; the first of them is read."""
 _LAYERS: dict[int, tuple[tuple[str, Side, Side], ...]] = {
     1: (("", "atoms", "atoms"),),
     2: ((", inward", "points", "atoms"), (", outward", "atoms", "points")),
 }
+
+
+def _counted(a: Attended, atoms: Tensor, read: int | None) -> Attended:
+    """A layer with what its queries, of which the first ``read`` are used, and keys stand for."""
+    k, _, queries, keys = a.weights.shape
+    rows = atoms if a.queries == "atoms" else atoms.new_ones(k, queries)
+    if read is not None:
+        rows = rows * (torch.arange(queries, device=rows.device) < read)
+    return replace(a, rows=rows, many=atoms if a.keys == "atoms" else atoms.new_ones(k, keys))
 
 
 def _globals(params: Mapping[str, Any]) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ def numbers(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(place) for place in range(len(names)))
 
 
-def layers(places: Sequence[str]) -> str:
+def layers(places: Sequence[str], noun: str = "layer") -> str:
     """``layer 3``, ``layers 0 and 4``, ``layers 1–3 and 7``."""
     runs = []
     whole = sorted(int(place) for place in places)
@@ -127,7 +127,7 @@ def layers(places: Sequence[str]) -> str:
         else:
             runs += [str(place) for place in block]
     words = runs[0] if len(runs) == 1 else f"{', '.join(runs[:-1])} and {runs[-1]}"
-    return f"{'layer' if len(places) == 1 else 'layers'} {words}"
+    return f"{noun if len(places) == 1 else f'{noun}s'} {words}"
 
 
 def _is(places: Sequence[str]) -> str:

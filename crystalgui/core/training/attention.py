@@ -112,6 +112,7 @@ def spread(
         least=least,
         most=most,
         network=network,
+        measure="softmax" if gate.normalised else "sigmoid",
     )
 
 

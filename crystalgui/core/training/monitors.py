@@ -3,36 +3,44 @@
 Before the first epoch and after each one (Bird 2023, Figs. 6, 22 and 28).
 Looking changes nothing: not the weights, not the order of random numbers.  It
 must not cost much either (2 % of an epoch), so attention is read off the
-validation that is made anyhow, and gradients from one small batch, always of
-the same training rows.
+validation that is made anyhow, that between atoms (Nop et al. 2025) from a few
+validation crystals, always the same, and gradients from one small batch,
+always of the same training rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from crystalgui.core.datasets.collate import batches
-from crystalgui.core.messages import AttentionReady, Event, LogLine
+from crystalgui.core.messages import AttentionReady, Event, GradientsReady, LogLine
 from crystalgui.core.models import devices
-from crystalgui.core.models._base import Network
+from crystalgui.core.models._base import HEADS, CrystalModel, Network
+from crystalgui.core.reports.heads import without_choice
 from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import Monitored
 from crystalgui.core.training.attention import NO_GATE, Gate, joined, read_outs, spread
 from crystalgui.core.training.gradients import gradients
+from crystalgui.core.training.heads import heads
 
 SAMPLES = 1250
 """Validation samples whose attention is looked at, as many as in Fig. 22."""
+CRYSTALS = 128
+"""Validation crystals at most whose attention between atoms is looked at."""
 GRADIENT_ROWS = 64
 SHARE = 0.005
 """Of the work of an epoch, for each of the two monitors."""
 LEAST = 8
 READ = 256
 SEED = 22
+
+
+Reading = TypeVar("Reading", AttentionReady, GradientsReady)
 
 
 class Table(Protocol):
@@ -68,6 +76,8 @@ class Monitor:
         Whether `SAMPLES` are looked at before the first epoch, else as many as are cheap.
     most : int
         Rows of the batch whose gradients are looked at.
+    crystals : int
+        Crystals at most whose attention between atoms is looked at.
     name : str
         Which network of a sweep it is.
     kept : callable
@@ -85,6 +95,7 @@ class Monitor:
     shared: int = 1
     thorough: bool = True
     most: int = GRADIENT_ROWS
+    crystals: int = CRYSTALS
     name: str = ""
     kept: Callable[[], Iterable[Monitored]] = tuple
     heard: list[Tensor] = field(default_factory=list)
@@ -107,9 +118,12 @@ class Monitor:
         cuda = [self.table.device] if self.table.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(SEED)  # what is rolled or dropped here is the same in each epoch
-            if not self.heard and network.card.taps and len(self.validation):
-                self._listen(network, epoch)
             found: list[Monitored] = []
+            if len(self.validation):
+                if HEADS in network.card.taps:
+                    found += self._heads(cast(CrystalModel, network), epoch)
+                elif not self.heard and network.card.taps:
+                    self._listen(network, epoch)
             if self.heard:
                 values = torch.cat(self.heard)
                 some = evenly(torch.arange(len(values), device=values.device), SAMPLES)
@@ -129,37 +143,61 @@ class Monitor:
     @torch.no_grad()
     def _listen(self, network: Network, epoch: int) -> None:
         """Read the attention of some validation rows."""
-        cheap = 3 * SHARE * self.shared * len(self.train)  # a pass back costs two forward
-        thorough = self.thorough and epoch == 0
-        count = SAMPLES if thorough else min(SAMPLES, max(LEAST, int(cheap)))
+        count = SAMPLES if self.thorough and epoch == 0 else self._cheap(SAMPLES)
         for rows in batches(evenly(self.validation, count), READ):
             self.hear(network, network.tapped(self.table.batch(rows))[1])
             if not self.heard:  # another kind of network of this family: it has no attention
                 break
 
+    @torch.no_grad()
+    def _heads(self, network: CrystalModel, epoch: int) -> list[Monitored]:
+        """The attention between the atoms of a few crystals, the same ones after each epoch."""
+
+        def ask(most: int) -> AttentionReady | None:
+            batch = self.table.batch(evenly(self.validation, most))
+            return heads(network.attended(batch), epoch, self.run_id, self.name)
+
+        self.crystals, found = self._halving(self._cheap(self.crystals), ask)
+        return [found] if found is not None else []
+
     def _gradients(self, network: Network, epoch: int) -> list[Monitored]:
         """Those of a batch, with fewer rows where memory ran out; none where one is too much."""
-        while self.most:
-            rows = self._gradient_rows()
+
+        def ask(most: int) -> GradientsReady:
+            rows = self._gradient_rows(most)
+            batch, target = self.table.batch(rows), self.target[rows]
+            return gradients(network, batch, target, self.loss, epoch, self.run_id, self.name)
+
+        count = min(self.most, max(LEAST, int(SHARE * self.shared * len(self.train))))
+        self.most, found = self._halving(count, ask)
+        return [found] if found is not None else []
+
+    def _halving(
+        self, most: int, ask: Callable[[int], Reading | None]
+    ) -> tuple[int, Reading | None]:
+        """Ask about so many rows, half as many where memory runs out; how many there were."""
+        while most:
             try:
-                batch, target = self.table.batch(rows), self.target[rows]
-                run, name = self.run_id, self.name
-                return [gradients(network, batch, target, self.loss, epoch, run, name)]
+                return most, ask(most)
             except (RuntimeError, MemoryError) as error:
                 if not devices.out_of_memory(error):
                     raise
             devices.free(self.table.device)
-            self.most = len(rows) // 2
-        return []
+            most //= 2
+        return 0, None
 
-    def _gradient_rows(self) -> Tensor:
+    def _cheap(self, most: int) -> int:
+        """Rows, at most so many, that are run forward in a small share of an epoch."""
+        count = 3 * SHARE * self.shared * len(self.train)  # a pass back costs two forward
+        return min(most, max(LEAST, int(count)))
+
+    def _gradient_rows(self, count: int) -> Tensor:
         """The same few training rows each time."""
-        count = min(self.most, max(LEAST, int(SHARE * self.shared * len(self.train))))
         mixed = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(SEED))
         return self.train[mixed[:count].to(self.train.device)]
 
     def _warn(self, now: AttentionReady) -> Iterator[Event]:
-        """Say what is saturated when a layer is so for the first time; the window says the same."""
+        """Say what is stuck when a layer is so for the first time; the window says the same."""
         if self.seen is None:  # a run that goes on has said it before
             self.seen = [
                 r for r in self.kept() if isinstance(r, AttentionReady) and r.network == self.name
@@ -167,15 +205,23 @@ class Monitor:
         self.seen = [r for r in self.seen if r.epoch < now.epoch]
         known = {name for r in self.seen for name in _stuck(r)}
         self.seen.append(now)
-        found = saturation(self.seen, now.epoch)
-        if found is not None and not known.issuperset(_stuck(now)):
-            where = f"{self.name}: " if self.name else ""
+        if known.issuperset(_stuck(now)):
+            return
+        where = f"{self.name}: " if self.name else ""
+        if found := saturation(self.seen, now.epoch):
             yield LogLine(text=where + found.sentence, level="warning")
+        if said := without_choice(self.seen, now.epoch):
+            yield LogLine(text=where + said)
 
 
 def _stuck(reading: AttentionReady) -> tuple[str, ...]:
-    """Names of its saturated layers."""
-    return tuple(name for name, own in zip(reading.layers, reading.saturated, strict=True) if own)
+    """Names of its saturated layers, and of its heads that chose nothing after an epoch."""
+    flags = [reading.saturated]
+    if reading.epoch:
+        flags += [reading.single, reading.alike]
+    return tuple(
+        name for own in flags for name, flag in zip(reading.layers, own, strict=False) if flag
+    )
 
 
 def evenly(rows: Tensor, count: int) -> Tensor:

@@ -35,12 +35,18 @@ class Attended:
         Atoms are the nodes of the graph; seeds pool, points induce.
     weights : (b, heads, q, k) float
         Rows sum to 1 over the keys.
+    rows : (b, q) float, optional
+        Atoms that each query stands for; 0 for padding, and for a query whose answer is not used.
+    many : (b, k) float, optional
+        Atoms that each key stands for; 0 for padding.
     """
 
     layer: str
     queries: Side
     keys: Side
     weights: Tensor
+    rows: Tensor | None = None
+    many: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -215,7 +221,12 @@ class PMA(nn.Module):
         return pooled, weights
 
 
-def entropy(weights: Tensor) -> Tensor:
-    """(..., k) attention -> (...) entropy in nats: log k looks at all alike, 0 at one."""
+def entropy(weights: Tensor, many: Tensor | None = None) -> Tensor:
+    """(..., k) attention -> (...) entropy in nats: log k looks at all alike, 0 at one.
+
+    A key that stands for ``many`` (..., k) atoms shares its weight among them.
+    """
     total: Tensor = torch.special.entr(weights).sum(-1)
+    if many is not None:
+        total = total + (weights * many.clamp(min=1).log()).sum(-1)
     return total
