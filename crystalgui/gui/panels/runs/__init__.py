@@ -146,7 +146,7 @@ class RunsPanel(Growing, QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setStretchLastSection(True)
-        widths = (190, 132, 96, 96, 96, 116, 96, 80, 150, 70)
+        widths = (168, 112, 112, 80, 72, 112, 84, 76, 128, 60)
         for column, width in enumerate(widths):
             header.resizeSection(column, width)
         card.body.addWidget(view, 1)
