@@ -4,7 +4,8 @@ Four models learn all crystals until they know 95 % of them.  Were their
 mistakes independent, the product of the error rates would say how many all of
 them miss: fewer than one.  The paper finds 54, and calls their labels into
 question.  Here it is done again, and the crystals are listed with what each
-model says; the Classify page opens the list.
+model says; the room "Second look" of the Evidence page goes through the list,
+crystal by crystal.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A folder of results holds ``results.json`` (numbers, device, time, versions,
 the command that repeats it, what differs from the paper), ``tables/*.csv``
 and ``figures/*.{pdf,png}``.  Records that are kept with the program are such
 ``results.json`` files, copied from real runs into
-``resources/experiments/<name>/<preset>-<device>.json``.
+``resources/experiments/<name>/<preset>-<device>.json``, with a copy of the
+tables that are read on as lists (`LISTS`) beside them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ TABLES = "tables"
 FIGURES = "figures"
 COMPARISON = "comparison.csv"
 CLAIMS = "claims.csv"
+LISTS = ("missed",)
+"""Tables that the Evidence page opens crystal by crystal; records keep a copy of them."""
 COLUMNS = ("quantity", "unit", "ours", "spread", "published", "published spread", "difference")
 CLAIM_COLUMNS = ("claim of the paper", "here", "measured")
 
@@ -232,6 +235,10 @@ def keep_record(folder: Path) -> Path:
             path=folder,
         )
     path = records_folder(record.name) / f"{record.preset}-{record.device}.json"
+    for table in record.tables:
+        if table.name in LISTS:
+            text = (folder / table.file).read_bytes()
+            write_atomic(path.with_name(f"{path.stem}-{table.name}.csv"), text)
     write_atomic(path, (folder / RESULTS).read_bytes())
     return path
 
