@@ -142,7 +142,7 @@ def _outcome(
             f"The size of this preset: {size.words}; 500 test crystals are pulled apart.",
             "The paper shows one crystal for each model and says that all models must turn "
             "trivial; here the share of crystals is counted.",
-            "A model that reads no lengths (NNN) cannot notice.",
+            "Of the lengths, NNN reads only the volume of an atom.",
             f"Taught: {100 * TAUGHT:g} % more training rows, with lengths 2 to 6 times as long.",
         ),
     )
