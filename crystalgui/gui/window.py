@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
@@ -55,6 +56,9 @@ from crystalgui.gui.state.predictions import best_models, of_crystals
 from crystalgui.gui.state.project import OpenFile
 from crystalgui.gui.theme import SPACE, icon, program_icon, theme
 from crystalgui.gui.widgets import EmptyState
+
+if TYPE_CHECKING:
+    from crystalgui.gui.panels.tour import Tour
 
 log = logging.getLogger("crystalgui")
 
@@ -109,6 +113,7 @@ class MainWindow(QMainWindow):
         self._leaving = False
         self._pending_page = ""
         self._built: set[str] = set()
+        self.tour: Tour | None = None
         self.setObjectName("MainWindow")
         self.setWindowTitle("crystalgui")
         self.setWindowIcon(program_icon())
@@ -216,6 +221,7 @@ class MainWindow(QMainWindow):
         panel.files_wanted.connect(self.ask_files)
         panel.folder_wanted.connect(self.ask_folder)
         panel.model_wanted.connect(self.classify_examples)
+        panel.tour_wanted.connect(self.start_tour)
         return panel
 
     def _prepare_page(self, info: PageInfo) -> None:
@@ -493,23 +499,24 @@ class MainWindow(QMainWindow):
 
     def show_about(self) -> None:
         """Say what this is."""
-        from crystalgui import __version__
-        from crystalgui.gui.panels.dialogs import choose
+        from crystalgui.gui.panels.dialogs import about
 
-        choose(
-            self,
-            f"crystalgui {__version__}",
-            "Crystals, tight-binding bands, and the networks that read them, in one offline "
-            "program. Interface type: Inter (SIL Open Font Licence). Icons: Phosphor (MIT).",
-            [("Close", _nothing)],
-        ).open()
+        about(self).open()
+
+    def start_tour(self) -> None:
+        """Begin the two-minute tour."""
+        from crystalgui.gui.panels.tour import Tour
+
+        self.tour = self.tour or Tour(self)
+        self.tour.begin()
 
     # -------------------------------------------------------------- events
 
     def _taken(self) -> int:
-        """Height of status line and bottom pane: toasts stay clear of them."""
+        """Height of status line, bottom pane and tour: toasts stay clear of them."""
         pane = self.bottom.height() if self.pane_shown("bottom") else 0
-        return self.status_line.height() + pane + 6
+        tour = self.tour.height if self.tour is not None else 0
+        return self.status_line.height() + pane + tour + 6
 
     def _notice(self, notice: Notice) -> None:
         if not self._leaving:
@@ -528,15 +535,8 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open what was dropped; name what is not a local file."""
         self.veil.hide()
-        urls = event.mimeData().urls()
-        local = [Path(u.toLocalFile()) for u in urls if u.isLocalFile()]
-        if len(local) < len(urls):
-            self.notifications.warning(
-                f"{len(urls) - len(local)} of what was dropped is not on this machine.",
-                "Save it to a local folder first.",
-            )
         event.acceptProposedAction()
-        self.open_paths(local)
+        self.opening.take_urls(event.mimeData().urls())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Adapt to narrow windows; keep the palette in the middle."""

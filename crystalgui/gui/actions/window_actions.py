@@ -51,6 +51,9 @@ class WindowCommands(Protocol):
     def show_shortcuts(self) -> object:
         """Open the shortcut sheet."""
 
+    def start_tour(self) -> object:
+        """Begin the two-minute tour."""
+
     def show_system(self) -> object:
         """Open system information."""
 
@@ -228,6 +231,15 @@ def _help(w: WindowCommands) -> list[ActionInfo]:
             "search",
             "Help",
             tip="Every action, file and model by name",
+        ),
+        ActionInfo(
+            "help.tour",
+            "A two-minute tour",
+            w.start_tour,
+            "",
+            "play",
+            "Help",
+            tip="The program shows itself on the worked example Gd₂O₃",
         ),
         ActionInfo("help.shortcuts", "Shortcuts", w.show_shortcuts, "F1", "keyboard", "Help"),
         ActionInfo(

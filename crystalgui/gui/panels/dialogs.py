@@ -201,6 +201,19 @@ class TextDialog(QDialog):
         self.view.setPlainText(f"{error.title}\n{error.hint}\n\n{error.details}")
 
 
+def about(parent: QWidget) -> QDialog:
+    """What this program is."""
+    from crystalgui import __version__
+
+    return choose(
+        parent,
+        f"crystalgui {__version__}",
+        "Crystals, tight-binding bands, and the networks that read them, in one offline "
+        "program. Interface type: Inter (SIL Open Font Licence). Icons: Phosphor (MIT).",
+        [("Close", _nothing)],
+    )
+
+
 def choose(
     parent: QWidget, title: str, text: str, answers: Sequence[tuple[str, Callable[[], object]]]
 ) -> QDialog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QUrl
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from crystalgui.core.messages import ErrorInfo
@@ -36,6 +36,16 @@ class Opening(QObject):
     def open_paths(self, paths: Iterable[Path]) -> None:
         """Open files and folders."""
         self._session.project.open_paths([Path(p) for p in paths])
+
+    def take_urls(self, urls: list[QUrl]) -> None:
+        """Open what was dropped; say how much of it is not on this machine."""
+        local = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+        if len(local) < len(urls):
+            self._notifications.warning(
+                f"{len(urls) - len(local)} of what was dropped is not on this machine.",
+                "Save it to a local folder first.",
+            )
+        self.open_paths(local)
 
     def ask_files(self) -> None:
         """Choose files to open."""

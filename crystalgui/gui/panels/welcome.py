@@ -89,12 +89,14 @@ class WelcomePanel(QWidget):
     files_wanted(), folder_wanted()
     model_wanted()
         Classify the shipped crystals with the shipped model.
+    tour_wanted()
     """
 
     open_wanted = Signal(list)
     files_wanted = Signal()
     folder_wanted = Signal()
     model_wanted = Signal()
+    tour_wanted = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -144,6 +146,13 @@ class WelcomePanel(QWidget):
         text.setProperty("role", "muted")
         text.setWordWrap(True)
         column.addWidget(text)
+        row = QHBoxLayout()
+        row.setContentsMargins(-4, 0, 0, 0)  # the words below the others
+        self.tour = LinkButton("Take the two-minute tour")
+        self.tour.clicked.connect(self.tour_wanted)
+        row.addWidget(self.tour)
+        row.addStretch(1)
+        column.addLayout(row)
 
     def _tiles(self, column: QVBoxLayout) -> None:
         self._grid = QGridLayout()

@@ -169,6 +169,7 @@ class TopologyRoom(Growing, QWidget):
         self.flow.k_chosen.connect(self._choose_k)
         self.card.export_wanted.connect(self._export)
         self._show_empty()
+        self._arrange()
 
     def _options(self) -> QWidget:
         """Dimension, tolerance, routes, and the button."""
@@ -221,6 +222,10 @@ class TopologyRoom(Growing, QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Cards side by side where there is room."""
         super().resizeEvent(event)
+        if hasattr(self, "empty"):  # else it is still being built
+            self._arrange()
+
+    def _arrange(self) -> None:
         wide = self.width() >= WIDE
         wanted = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
         if self.splitter.orientation() != wanted:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtCore import QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -78,7 +78,15 @@ def save_csv(target: Path, rows: tuple[Any, ...]) -> Path:
 
 
 class ReportPanel(QWidget):
-    """Choose, look, export."""
+    """Choose, look, export.
+
+    Signals
+    -------
+    drawn()
+        The pages of the newest document are shown.
+    """
+
+    drawn = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -274,6 +282,7 @@ class ReportPanel(QWidget):
         if count > len(images):
             words += f", the first {len(images)} shown"
         self.card.set_title("Preview", words)
+        self.drawn.emit()
 
     def _show_state(self) -> None:
         content = self._has_content()
