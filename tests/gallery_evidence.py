@@ -1,19 +1,24 @@
-"""Pictures of the Evidence page: a network trained a moment before, and the shipped ones."""
+"""Pictures of attention networks: while one trains, and of the Evidence page that asks them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crystalgui.core.messages import TrainRecipe
     from tests.gallery import Gallery
 
-PAGES = ("attention-crystal", "attention-row", "saliency", "atomic-limit", "similar")
+WATCHED = "attention-atoms"
+PAGES = (WATCHED, "attention-crystal", "attention-row", "saliency", "atomic-limit", "similar")
 
 
 def walk(gallery: Gallery, home: Path) -> None:
-    """The four rooms, and the row of an atom."""
-    if not set(PAGES) & set(gallery.wanted):
+    """A network as it trains, the four rooms, and the row of an atom."""
+    if WATCHED in gallery.wanted:
+        _watched(gallery, home)
+    if not set(PAGES[1:]) & set(gallery.wanted):
         return
     network = _attention_network(gallery, home)
     gallery.choose("YBa2Cu3O7.vasp")
@@ -52,9 +57,30 @@ def _answered(gallery: Gallery, page: Any, name: str) -> None:
     gallery.rest()
 
 
+def _watched(gallery: Gallery, home: Path) -> None:
+    """The Train page as the attention between atoms changes from epoch to epoch."""
+    recipe = replace(_recipe(gallery, home), epochs=30, learning_rate=3e-3)
+    gallery.window.show_page("train")
+    gallery.rest()
+    view = gallery.window.page_widget("train").train(recipe)  # type: ignore[union-attr]
+    gallery.wait("attention of atoms", lambda: view.epoch >= 24 or not view.alive)
+    gallery.shoot("train", WATCHED)
+    gallery.wait("training", lambda: not view.alive)
+
+
 def _attention_network(gallery: Gallery, home: Path) -> str:
     """Train a small attention network on shaken crystals; its name."""
-    from crystalgui.core.messages import CatalogueJob, ImportJob, SplitSpec, TrainJob, TrainRecipe
+    from crystalgui.core.messages import CatalogueJob, TrainJob
+
+    project = gallery.session.project
+    gallery.submit(TrainJob(project=project.folder, recipe=_recipe(gallery, home)))
+    gallery.submit(CatalogueJob(project=project.folder))
+    return next(m.name for m in project.models if m.family == "cann")
+
+
+def _recipe(gallery: Gallery, home: Path) -> TrainRecipe:
+    """How a small attention network learns shaken crystals, which are imported where needed."""
+    from crystalgui.core.messages import ImportJob, SplitSpec, TrainRecipe
     from tests.gallery import data_set
 
     project = gallery.session.project
@@ -66,7 +92,7 @@ def _attention_network(gallery: Gallery, home: Path) -> str:
             )
         )
     data = next(data for data in project.datasets if data.kind == "crystals")
-    recipe = TrainRecipe(
+    return TrainRecipe(
         model="cann",
         dataset=data.folder,
         epochs=12,
@@ -74,6 +100,3 @@ def _attention_network(gallery: Gallery, home: Path) -> str:
         split=SplitSpec(kind="random"),
         title="families by attention",
     )
-    gallery.submit(TrainJob(project=project.folder, recipe=recipe))
-    gallery.submit(CatalogueJob(project=project.folder))
-    return next(m.name for m in project.models if m.family == "cann")

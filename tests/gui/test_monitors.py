@@ -167,7 +167,7 @@ def test_the_distribution_is_drawn_and_read(qtbot: QtBot) -> None:
     qtbot.addWidget(plot)
     plot.resize(500, 240)
     plot.show()
-    plot.set_reading(attention(2, (0.0, 0.4, 0.3, 0.2)), attention(0), 1.0)
+    plot.set_reading(attention(2, (0.0, 0.4, 0.3, 0.2)), attention(0))
     plot.redraw()
     assert "0 input: 0.00 ± 0.00" in plot.accessibleDescription()
     box = plot.getPlotItem().getViewBox()

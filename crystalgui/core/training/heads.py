@@ -24,8 +24,10 @@ from crystalgui.core.messages import AttentionReady, Spread
 from crystalgui.core.models.layers.attention import Attended, entropy
 from crystalgui.core.training.attention import QUANTILES
 
-NEAR = 0.01
-"""A weight within this of 1 is all of it, an entropy within this of 1 that of a mean."""
+SINGLE = 0.99
+"""Such a share of a row is all of it."""
+ALIKE = 0.999
+"""Such a relative entropy is that of a mean: among ten atoms, weights differ by 7 %."""
 PAIRS = 50_000
 """Weights of a head whose quantiles are taken; of more, evenly chosen ones."""
 
@@ -125,10 +127,10 @@ def heads(
         measure="heads",
         entropy=_spread([(own.entropy[head], own.rows[head]) for own, head in counted]),
         single=tuple(
-            bool((own.largest[head][own.rows[head] > 0] >= 1 - NEAR).all()) for own, head in counted
+            bool((own.largest[head][own.rows[head] > 0] >= SINGLE).all()) for own, head in counted
         ),
         alike=tuple(
-            bool((own.entropy[head][own.rows[head] > 0] >= 1 - NEAR).all()) for own, head in counted
+            bool((own.entropy[head][own.rows[head] > 0] >= ALIKE).all()) for own, head in counted
         ),
         lost=tuple(max(0.0, float(_mean(own.lost[head], own.rows[head]))) for own, head in counted),
     )

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QWidget
 
-from crystalgui.core.reports.saturation import numbers
 from crystalgui.gui import theme as look
 from crystalgui.gui.plots.canvas import Plot
-from crystalgui.gui.plots.layers import every
+from crystalgui.gui.plots.layers import borders, every, ticks
 from crystalgui.gui.plots.readout import Readout
 from crystalgui.gui.state.monitors import full_name
 from crystalgui.gui.theme import colour
@@ -105,13 +104,12 @@ class HistoryPlot(Plot):
             width = int(self._epochs[-1]) - first + 1
             rgba = np.zeros((len(self._names), width, 4), np.uint8)
             rgba[:, self._epochs - first] = look.sequential[self._shade()]
-        self._cells.set(rgba, first - 0.5)
+        self._cells.set(rgba, first - 0.5, [place + 0.5 for place in borders(self._names)])
         box = self.getPlotItem().getViewBox()
         rows = max(1, len(self._names))
         step = every(rows, self.height() - 44)
-        words = enumerate(numbers(self._names))
-        ticks = [(i + 0.5, word) for i, word in words if i % step == 0]
-        self.getAxis("left").setTicks([ticks, []])
+        words = [(at + 0.5, word) for at, word in ticks(self._names, step)]
+        self.getAxis("left").setTicks([words, []])
         box.setRange(xRange=(first - 0.5, self._until + 0.5), yRange=(0, rows), padding=0)
         self._frame.setVisible(self._chosen is not None)
         if self._chosen is not None:
@@ -205,11 +203,13 @@ class _Map(pg.GraphicsObject):
         super().__init__()
         self._buffer = np.zeros((0, 0, 4), np.uint8)
         self._left = 0.0
+        self._borders: Sequence[float] = ()
 
-    def set(self, rgba: NDArray[np.uint8], left: float) -> None:
-        """Show (rows, columns, 4) uint8, first row below, from ``left`` on."""
+    def set(self, rgba: NDArray[np.uint8], left: float, borders: Sequence[float] = ()) -> None:
+        """Show (rows, columns, 4) uint8, first row below, from ``left`` on, lines between rows."""
         self.prepareGeometryChange()
         self._buffer, self._left = np.ascontiguousarray(rgba), left
+        self._borders = borders
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -225,3 +225,8 @@ class _Map(pg.GraphicsObject):
         image = QImage(self._buffer.data, columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.drawImage(self.boundingRect(), image)
+        pen = QPen(colour("surface"), 2)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        for y in self._borders:
+            painter.drawLine(QLineF(self._left, y, self._left + columns, y))

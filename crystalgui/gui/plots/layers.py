@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from crystalgui.core.reports.heads import groups
 from crystalgui.core.reports.saturation import numbers
 from crystalgui.gui.plots.canvas import Plot
 from crystalgui.gui.plots.readout import Readout
@@ -21,6 +23,23 @@ def every(places: int, room: float = math.inf, each: float = 15.0) -> int:
     """Every so many places have a tick, in ``room`` pixels of which one takes ``each``."""
     most = min(MOST_TICKS, max(2, int(room / each))) if math.isfinite(room) else MOST_TICKS
     return max(1, -(-places // most))
+
+
+def ticks(names: Sequence[str], step: int) -> list[tuple[float, str]]:
+    """Words at places counted from 0: a number at every ``step``, or each layer over its heads."""
+    own = groups(names)
+    if not own:
+        return [(i, word) for i, word in enumerate(numbers(names)) if i % step == 0]
+    ends = np.cumsum([many for _, many in own])
+    return [
+        (float(end) - (many + 1) / 2, name) for end, (name, many) in zip(ends, own, strict=True)
+    ]
+
+
+def borders(names: Sequence[str]) -> list[float]:
+    """Between which places one layer of heads ends and another begins."""
+    own = groups(names)
+    return [float(end) - 0.5 for end in np.cumsum([many for _, many in own])[:-1]] if own else []
 
 
 class LayersPlot(Plot):
@@ -55,9 +74,7 @@ class LayersPlot(Plot):
         if tuple(names) == self._names:
             return
         self._names = tuple(names)
-        step = every(len(names))
-        ticks = [(i, word) for i, word in enumerate(numbers(names)) if i % step == 0]
-        self.getAxis("bottom").setTicks([ticks, []])
+        self.getAxis("bottom").setTicks([ticks(names, every(len(names))), []])
         self.setXRange(-0.6, max(0, len(names) - 1) + 0.6, padding=0)
 
     def words(self, place: int) -> str:

@@ -1,10 +1,11 @@
-"""What a run says of its inside: attention by read-out and gradients by layer.
+"""What a run says of its inside: attention by read-out or head, and gradients by layer.
 
 Events of a running job and the rows that the store kept become the same
 `Monitors`, by the id of the run, so that a running and a finished run are
 looked at alike.  A sweep tells of several networks, each by its name.  The
 judgement of gradients in words (vanishing, diffusing) follows Bird (2023),
-section 2.5, Fig. 6; that of attention is `core.reports.saturation`.
+section 2.5, Fig. 6; those of attention are `core.reports.saturation` and, of
+heads, `core.reports.heads`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady
+from crystalgui.core.reports.heads import split
 from crystalgui.core.reports.saturation import layers as layer_words
 from crystalgui.core.reports.saturation import numbers
 
@@ -82,6 +84,8 @@ class Monitors:
     def history(self, quantity: str) -> tuple[NDArray[np.int64], Floats, tuple[str, ...]]:
         """Mean attention, or ``share`` or ``size`` of the gradient, by layer and epoch.
 
+        Of heads it is the mean relative entropy: their weights are 1 / n on average.
+
         Returns
         -------
         epochs : (e,) int64
@@ -96,17 +100,21 @@ class Monitors:
         word = {"attention": "mean", "share": "homogeneous", "size": "norm"}[quantity]
         names = readings[-1].layers
         rows = [r for r in readings if r.layers == names]
-        values = np.array([getattr(r, word) for r in rows], np.float64)
+        told: list[Any] = [getattr(r, "entropy", None) or r for r in rows]
+        values = np.array([getattr(r, word) for r in told], np.float64)
         return np.array([r.epoch for r in rows], np.int64), values.T, names
 
     def attention_csv(self) -> str:
-        """One row for every epoch and read-out."""
-        head = "epoch layer mean std q05 q25 q50 q75 q95 saturated samples floor"
+        """One row for every epoch and read-out or head; of heads the entropy as well."""
+        head = "epoch layer mean std q05 q25 q50 q75 q95 saturated samples floor measure"
+        if any(r.entropy for r in self.attention):
+            head += " " + " ".join(f"entropy_{word}" for word in head.split()[2:9])
+            head += " single alike lost"
         return _csv(
             head.split(),
             (
                 (r.epoch, name, r.mean[i], r.std[i], *r.quantiles[i], int(r.saturated[i]),
-                 r.samples, r.floor)
+                 r.samples, r.floor, r.measure, *_of_head(r, i))
                 for r in self.attention
                 for i, name in enumerate(r.layers)
             ),
@@ -165,9 +173,10 @@ def gradient_verdict(reading: GradientsReady | None) -> tuple[str, str]:
 
 
 def full_name(names: Sequence[str], place: int) -> str:
-    """Number and name of a layer, the number once."""
+    """Number and name of a layer, the number once; a head is called by its own."""
     number, name = numbers(names)[place], names[place]
-    return name if name.partition(" ")[0] == number else f"{number}  {name}"
+    known = split(name)[1] or name.partition(" ")[0] == number
+    return name if known else f"{number}  {name}"
 
 
 class MonitorsState(QObject):
@@ -239,6 +248,15 @@ def read_monitors(folder: Path, run_id: str) -> list[Reading]:
 def _put(readings: list[Any], new: Reading) -> None:
     readings[:] = [r for r in readings if r.epoch < new.epoch]
     readings.append(new)
+
+
+def _of_head(r: AttentionReady, place: int) -> tuple[object, ...]:
+    """Further columns of a head; none of a read-out."""
+    e = r.entropy
+    if e is None:
+        return ()
+    flags = int(r.single[place]), int(r.alike[place])
+    return e.mean[place], e.std[place], *e.quantiles[place], *flags, r.lost[place]
 
 
 def _at(readings: Sequence[Any], epoch: int) -> Any:

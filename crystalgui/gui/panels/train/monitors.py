@@ -2,6 +2,8 @@
 
 Three cards about one run, live or stored.  They show one epoch together: the
 newest, or the one that is chosen on the map (Bird 2023, Figs. 6, 22 and 28).
+Of networks of crystals it is the attention between atoms, head by head (Nop
+et al. 2025, Fig. 4).
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QWidget
 
+from crystalgui.core.reports.heads import without_choice
 from crystalgui.core.reports.saturation import saturation
 from crystalgui.gui.panels.electronic.export import ExportChip
 from crystalgui.gui.panels.quantities import count
-from crystalgui.gui.plots.attention import AttentionPlot, ceiling
+from crystalgui.gui.plots.attention import AttentionPlot, AttentionView, Reach, bottom, ceiling
 from crystalgui.gui.plots.gradients import GradientPlot, GradientView
 from crystalgui.gui.plots.history import LEAST, HistoryPlot
 from crystalgui.gui.plots.slice import ColourBar
@@ -38,6 +41,26 @@ MAPS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+READ_OUTS = (
+    "Bands: 5–95 % and 25–75 % of the samples; line: median; dot: mean.\n"
+    "Read-out 0 is the first one of the network."
+)
+HEADS: dict[AttentionView, tuple[str, str]] = {
+    "entropy": (
+        "entropy of each row of a head by the logarithm of the number of atoms",
+        "Bands: 5–95 % and 25–75 % of the rows of some validation crystals; line: median; "
+        "dot: mean.\n0: a row looks at one atom, 1: at all alike, as a mean. Rows of points and "
+        "seeds count by the logarithm of what they may look at.",
+    ),
+    "weights": (
+        "softmax weights of one atom on another",
+        "Bands: 5–95 % and 25–75 % of the pairs of some validation crystals; line: median; "
+        "dot: mean.\nAtoms of an orbit share its weight. Each row sums to 1, so the mean is that "
+        "of 1 / atoms.",
+    ),
+}
+
+
 class EvenCard(Card):
     """A card among others of one height: its wrapped words ask for no more than they need."""
 
@@ -47,7 +70,7 @@ class EvenCard(Card):
 
 
 class AttentionCard(EvenCard):
-    """Distribution of attention over samples, and whether it is saturated.
+    """Distribution of attention over samples, and whether it is stuck.
 
     Signals
     -------
@@ -60,10 +83,6 @@ class AttentionCard(EvenCard):
     def __init__(self, lane: Lane | None = None, parent: QWidget | None = None) -> None:
         super().__init__("Attention by layer", "", parent)
         self.plot = AttentionPlot()
-        self.plot.setToolTip(
-            "Bands: 5–95 % and 25–75 % of the samples; line: median; dot: mean.\n"
-            "Read-out 0 is the first one of the network."
-        )
         self.body.addWidget(self.plot, 1)
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
@@ -81,7 +100,17 @@ class AttentionCard(EvenCard):
             self._group.addButton(chip)
             self.tools.addWidget(chip)
         self.quantiles.setChecked(True)
-        self.quantiles.toggled.connect(self.plot.set_quantiles)
+        self._of_heads = QButtonGroup(self)
+        self.views: dict[AttentionView, Chip] = {}
+        for view, (words, _) in HEADS.items():
+            chip = Chip(view, checkable=True, tooltip=words.capitalize())
+            chip.clicked.connect(lambda _=False: self._again())
+            self._of_heads.addButton(chip)
+            self.tools.addWidget(chip)
+            self.views[view] = chip
+        self.views["entropy"].setChecked(True)
+        self.quantiles.toggled.connect(lambda _: self._again())
+        self._asked: tuple[int, str, bool] = (0, "", False)
         self._monitors = Monitors()
         self._floor = 0.0
         self.export = ExportChip(
@@ -94,25 +123,48 @@ class AttentionCard(EvenCard):
 
     def show_epoch(self, monitors: Monitors, epoch: int, origin: str, *, steer: bool) -> None:
         """Show an epoch of a run; ``steer`` offers to train again with another floor."""
-        self._monitors = monitors
+        self._monitors, self._asked = monitors, (epoch, origin, steer)
         reading = monitors.attention_at(epoch)
-        top = ceiling(max((q[-1] for r in monitors.attention for q in r.quantiles), default=1.0))
         first = monitors.attention[0] if monitors.attention else None
-        self.plot.set_reading(reading, first, top)
+        heads = reading is not None and reading.measure == "heads"
+        view: AttentionView = "weights" if self.views["weights"].isChecked() else "entropy"
+        for chip, shown in (
+            *((chip, not heads) for chip in (self.quantiles, self.spread)),
+            *((chip, heads) for chip in self.views.values()),
+        ):
+            chip.setVisible(shown)
+        self.plot.set_quantiles(heads or self.quantiles.isChecked())
+        self.plot.set_reading(reading, first, Reach.of(monitors.attention, view), view)
+        self.plot.setToolTip(HEADS[view][1] if heads else READ_OUTS)
         self.export.set_origin(origin, ready=reading is not None)
         if reading is None:
             self.set_title("Attention by layer", "")
             return
         when = f"epoch {reading.epoch}" if reading.epoch else "before training"
-        said = f"{count(reading.samples)} samples"
+        said = f"{count(reading.samples)} {'crystals' if heads else 'samples'}"
         if first is not None and first.epoch < reading.epoch:
             said += f" · dashed: {'before training' if not first.epoch else f'epoch {first.epoch}'}"
         self.set_title(f"Attention, {when}", said)
-        found = saturation(monitors.attention, reading.epoch)
-        self.words.setVisible(found is not None)
+        self._judge(reading.epoch, steer=steer)
+
+    def _again(self) -> None:
+        """Another chip was chosen."""
+        epoch, origin, steer = self._asked
+        self.show_epoch(self._monitors, epoch, origin, steer=steer)
+
+    def _judge(self, epoch: int, *, steer: bool) -> None:
+        """Read-outs that are saturated, with their remedy; heads that choose nothing."""
+        found = saturation(self._monitors.attention, epoch)
+        idle = without_choice(self._monitors.attention, epoch)
+        self.words.setVisible(found is not None or bool(idle))
         self._floor = found.floor if found is not None else 0.0
         self.raise_floor.setVisible(steer and self._floor > 0)
-        if found is not None:
+        role = "muted" if idle else "warn"
+        if self.words.property("role") != role:
+            self.words.set_role(role)
+        if idle:
+            self.words.setText(idle)
+        elif found is not None:
             self.words.setText(found.sentence)
             self.raise_floor.setText(f"Set ε = {self._floor:g}")
             self.raise_floor.setToolTip(found.hint)
@@ -175,15 +227,21 @@ class HistoryCard(Card):
         epochs, values, names = monitors.history(self._map)
         finite = values[np.isfinite(values)]
         top = float(finite.max(initial=0.0))
+        heads = bool(monitors.attention) and monitors.attention[-1].measure == "heads"
+        self.chips["attention"].setText("entropy" if heads else "attention")
         noun, limits, log = "mean", (0.0, ceiling(top)), False
-        if self._map == "share":
+        if self._map == "attention" and heads:
+            noun, limits = "relative entropy", (bottom(float(finite.min(initial=1.0))), 1.0)
+        elif self._map == "share":
             noun, limits = "share", (0.0, 1.0)
         elif self._map == "size":
             low = float(finite[finite > 0].min(initial=top)) or LEAST
             noun, limits, log = "rms", (low, max(top, 1.01 * low)), True
         title = "Attention history" if self._map == "attention" else "Gradient history"
-        self.set_title(title)
-        self.plot.set_axes("epoch", "read-out" if self._map == "attention" else "layer")
+        self.set_title(title, "mean relative entropy of heads" if heads and self._map == "attention"
+                       else "")  # fmt: skip
+        place = "layer" if self._map != "attention" else "" if heads else "read-out"
+        self.plot.set_axes("epoch", place)
         self.plot.set_history(epochs, values, names, limits=limits, until=until, noun=noun, log=log)
         self.bar.set_limits(limits, "", signed=False)
 
