@@ -19,6 +19,7 @@ from crystalgui.core.messages import (
     EpochMetrics,
     GradientsReady,
     RunCreated,
+    Spread,
     Started,
     TrainJob,
     TrainRecipe,
@@ -27,9 +28,10 @@ from crystalgui.core.reports.saturation import numbers
 from crystalgui.core.store.project import Project
 from crystalgui.gui.panels.runs import RunsPanel
 from crystalgui.gui.panels.train import TrainPanel
-from crystalgui.gui.plots.attention import AttentionPlot, ceiling
+from crystalgui.gui.plots.attention import AttentionPlot, Reach, bottom, ceiling, measured
 from crystalgui.gui.plots.gradients import GradientPlot, decades
 from crystalgui.gui.plots.history import HistoryPlot
+from crystalgui.gui.plots.layers import borders, ticks
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.monitors import (
     Monitors,
@@ -73,6 +75,28 @@ def attention(
         floor=floor,
         least=floor,
     )
+
+
+HEADS = tuple(f"{layer}, head {head}" for layer in ("layer 1", "pooling") for head in (1, 2))
+
+
+def heads(
+    epoch: int,
+    entropies: tuple[float, ...] = (0.9, 0.95, 0.97, 0.96),
+    *,
+    least: float = 1e-4,
+    alike: bool = False,
+    lost: float = 0.0,
+) -> AttentionReady:
+    """A reading of four heads whose weights span decades."""
+    some = (0.2,) * 4
+    bands = tuple(tuple(e + k / 100 for k in (-4, -2, 0, 1, 2)) for e in entropies)
+    return AttentionReady(
+        run_id="r1", epoch=epoch, layers=HEADS, mean=some, std=some, saturated=(False,) * 4,
+        quantiles=((least, 1e-2, 0.1, 0.3, 0.6),) * 4, samples=35, measure="heads",
+        entropy=Spread(mean=entropies, std=some, quantiles=bands),
+        single=(False,) * 4, alike=(False, False, alike, alike), lost=(lost,) * 4,
+    )  # fmt: skip
 
 
 def gradients(
@@ -137,6 +161,23 @@ def test_numbers_go_to_csv() -> None:
     assert (first["layer"], float(first["homogeneous"])) == ("1 conv", 0.5)
 
 
+def test_numbers_of_heads_go_to_csv() -> None:
+    found = Monitors()
+    found.add(heads(0))
+    found.add(heads(1, (0.5, 0.6, 1.0, 0.999), alike=True, lost=0.25))
+    rows = list(csv.DictReader(io.StringIO(found.attention_csv())))
+    assert [row["layer"] for row in rows[4:]] == list(HEADS)
+    assert [float(row["entropy_mean"]) for row in rows[4:]] == [0.5, 0.6, 1.0, 0.999]
+    assert [(row["alike"], row["single"], row["lost"]) for row in rows[5:7]] == [
+        ("0", "0", "0.25"), ("1", "0", "0.25")
+    ]  # fmt: skip
+    assert float(rows[0]["entropy_q05"]) == pytest.approx(0.86)
+    assert {row["measure"] for row in rows} == {"heads"}
+    epochs, values, names = found.history("attention")
+    assert (epochs.tolist(), names) == ([0, 1], HEADS)
+    np.testing.assert_allclose(values[:, 1], [0.5, 0.6, 1.0, 0.999])  # not the weights
+
+
 def test_gradients_are_judged_in_words() -> None:
     said, role = gradient_verdict(gradients(1, norm=(1e-6, 1e-4, 1e-2)))
     assert "vanishing" in said
@@ -157,6 +198,11 @@ def test_layers_are_called_by_their_own_numbers() -> None:
     assert numbers(("1 conv", "1 pool")) == ("0", "1")
     assert full_name(STAGES, 2) == "3 pool"
     assert full_name(("first", "second"), 1) == "1  second"
+    assert full_name(HEADS, 2) == "pooling, head 1"
+    assert ticks(HEADS, 3) == [(0.5, "layer 1"), (2.5, "pooling")]
+    assert borders(HEADS) == [1.5]
+    assert ticks(STAGES, 2) == [(0, "1"), (2, "3")]
+    assert borders(STAGES) == []
 
 
 # -------------------------------------------------------------------- plots
@@ -191,6 +237,43 @@ def test_the_ordinate_leaves_room_and_stays_within_one() -> None:
     assert ceiling(0.06) == 0.1
     assert ceiling(0.3) == 0.4
     assert ceiling(0.99) == ceiling(1.0) == 1.0
+
+
+def test_heads_are_drawn_by_entropy_and_by_weight(qtbot: QtBot) -> None:
+    plot = AttentionPlot()
+    qtbot.addWidget(plot)
+    plot.resize(500, 240)
+    plot.show()
+    readings = [heads(0), heads(2, alike=True, lost=0.25)]
+    plot.set_reading(readings[1], readings[0], Reach.of(readings, "entropy"), "entropy")
+    plot.redraw()
+    assert plot.reach == Reach(0.8, 1.0)
+    np.testing.assert_allclose(plot._mean.getData()[1], [0.9, 0.95, 0.97, 0.96])
+    assert "pooling, head 2: 0.96" in plot.accessibleDescription()
+    assert plot.words(0).startswith("layer 1, head 1   entropy 0.90, 5–95 %: 0.86 to 0.92")
+    assert plot.words(0).endswith("25 % on padding")
+    assert plot.words(3).endswith("as a mean")
+    assert plot.getAxis("left").labelText == "relative entropy"
+    plot.set_reading(readings[1], readings[0], Reach.of(readings, "weights"), "weights")
+    plot.redraw()
+    assert plot.reach.log
+    assert plot.reach.at(0.1) == -1
+    np.testing.assert_allclose(plot._mean.getData()[1], np.log10([0.2] * 4))
+    assert plot.getAxis("left").labelText == "softmax weight"
+    near = [heads(0, least=0.2)]
+    assert not Reach.of(near, "weights").log
+    plot.set_reading(attention(1), None)
+    plot.redraw()
+    assert plot.getAxis("left").labelText == ""
+    assert plot.getAxis("bottom").labelText == "read-out"
+
+
+def test_the_ordinate_says_what_is_measured() -> None:
+    sigmoid, softmax = (replace(attention(1), measure=word) for word in ("sigmoid", "softmax"))
+    assert measured(sigmoid, "entropy") == "sigmoid weight"
+    assert measured(softmax, "weights") == "softmax weight"
+    assert measured(attention(1), "entropy") == measured(None, "entropy") == ""
+    assert (bottom(0.3), bottom(0.6), bottom(0.995)) == (0.0, 0.5, 0.99)
 
 
 def test_an_epoch_is_chosen_on_the_map_by_mouse_and_keys(qtbot: QtBot) -> None:
@@ -355,6 +438,41 @@ def test_saturation_is_said_and_its_remedy_is_one_click(
     qtbot.mouseClick(card.raise_floor, Qt.MouseButton.LeftButton)
     assert page.setup.isVisible()
     assert page.setup.params.value("floor") == pytest.approx(0.05)
+
+
+def test_heads_of_a_network_of_crystals_move_live(
+    qtbot: QtBot, page: TrainPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
+) -> None:
+    _, engine = played
+    _train(qtbot, page, engine)
+    engine.send(heads(0))
+    card, history = page.live.inside.attention, page.live.inside.history
+    qtbot.waitUntil(card.isVisible)
+    assert card.subtitle == "35 crystals"
+    assert page.live.metric.isVisible(), "no gradients: the metric keeps its place"
+    assert not page.live.inside.gradients.isVisible()
+    assert [chip.isVisible() for chip in (card.quantiles, card.spread)] == [False, False]
+    assert not card.words.isVisible()
+    engine.send(heads(1, (0.5, 0.6, 1.0, 1.0), alike=True))
+    qtbot.waitUntil(lambda: card.title == "Attention, epoch 1")
+    assert card.plot.reading is not None
+    assert card.plot.reading.entropy is not None
+    assert history.plot.values.shape == (4, 2)
+    assert history.chips["attention"].text() == "entropy"
+    assert history.plot.limits == (0.0, 1.0)
+    assert card.words.text().startswith(
+        "As good as a mean, all alike in each row: heads 1 and 2 of"
+    )
+    assert card.words.property("role") == "muted"
+    assert not card.raise_floor.isVisible()
+    qtbot.mouseClick(card.views["weights"], Qt.MouseButton.LeftButton)
+    assert card.plot.reach.log
+    engine.send(heads(2))
+    qtbot.waitUntil(lambda: card.title == "Attention, epoch 2")
+    assert card.plot.reach.log, "what was chosen stays"
+    assert not card.words.isVisible()
+    card.export.write(tmp_path / "heads.csv")
+    assert "entropy_q95" in (tmp_path / "heads.csv").read_text()
 
 
 def test_a_network_without_attention_shows_its_gradients(
