@@ -112,8 +112,7 @@ def heads(
         for name, own in found.items()
         for head in range(1, len(own.weights) + 1)
     ]
-    weights = _spread([(row, own.pairs) for own in every for row in own.weights])
-    counted = [(own, head) for own in every for head in range(len(own.weights))]
+    weights = _spread([(own.weights, own.pairs.expand_as(own.weights)) for own in every])
     return AttentionReady(
         run_id=run_id,
         epoch=epoch,
@@ -125,15 +124,16 @@ def heads(
         samples=max(samples.values()),
         network=network,
         measure="heads",
-        entropy=_spread([(own.entropy[head], own.rows[head]) for own, head in counted]),
-        single=tuple(
-            bool((own.largest[head][own.rows[head] > 0] >= SINGLE).all()) for own, head in counted
-        ),
-        alike=tuple(
-            bool((own.entropy[head][own.rows[head] > 0] >= ALIKE).all()) for own, head in counted
-        ),
-        lost=tuple(max(0.0, float(_mean(own.lost[head], own.rows[head]))) for own, head in counted),
+        entropy=_spread([(own.entropy, own.rows) for own in every]),
+        single=_flags([(own.largest >= SINGLE) | (own.rows == 0) for own in every]),
+        alike=_flags([(own.entropy >= ALIKE) | (own.rows == 0) for own in every]),
+        lost=tuple(torch.cat([_mean(own.lost, own.rows) for own in every]).clamp(min=0).tolist()),
     )
+
+
+def _flags(every: Sequence[Tensor]) -> tuple[bool, ...]:
+    """Whether it holds of all rows of a head, each (heads, r)."""
+    return tuple(torch.cat([own.all(1) for own in every]).tolist())
 
 
 def _joined(parts: Sequence[Seen]) -> Seen:
@@ -149,26 +149,31 @@ def _joined(parts: Sequence[Seen]) -> Seen:
 
 
 def _mean(values: Tensor, count: Tensor) -> Tensor:
-    return (values * count).sum() / count.sum()
+    """(heads,) of (heads, p)."""
+    return (values * count).sum(1) / count.sum(1)
 
 
 def _spread(every: Sequence[tuple[Tensor, Tensor]]) -> Spread:
-    """Of each (values, what they count)."""
-    means, stds, bands = [], [], []
-    for values, count in every:
-        mean = _mean(values, count)
-        means.append(float(mean))
-        stds.append(float(_mean((values - mean) ** 2, count).sqrt()))
-        bands.append(tuple(quantiles(values, count).tolist()))
-    return Spread(mean=tuple(means), std=tuple(stds), quantiles=tuple(bands))
+    """Of all heads, layer by layer: (heads, p) values and what they count."""
+    means = [_mean(values, count) for values, count in every]
+    stds = [
+        _mean((values - mean[:, None]) ** 2, count).sqrt()
+        for (values, count), mean in zip(every, means, strict=True)
+    ]
+    bands = torch.cat([quantiles(values, count) for values, count in every])
+    return Spread(
+        mean=tuple(torch.cat(means).tolist()),
+        std=tuple(torch.cat(stds).tolist()),
+        quantiles=tuple(tuple(row) for row in bands.tolist()),
+    )
 
 
 def quantiles(values: Tensor, count: Tensor) -> Tensor:
-    """The smallest of (p,) values below which, itself included, so much counts; (5,)."""
-    if len(values) > PAIRS:
-        places = torch.linspace(0, len(values) - 1, PAIRS).long()
-        values, count = values[places], count[places]
-    order = values.argsort()
-    below = count[order].cumsum(0)
-    wanted = torch.tensor(QUANTILES, dtype=below.dtype) * below[-1] * (1 - 1e-12)
-    return values[order[torch.searchsorted(below, wanted).clamp(max=len(order) - 1)]]
+    """(heads, 5): the smallest of (heads, p) values up to which, itself included, so much counts."""
+    if values.shape[1] > PAIRS:
+        places = torch.linspace(0, values.shape[1] - 1, PAIRS).long()
+        values, count = values[:, places], count[:, places]
+    ordered, order = values.sort(1)
+    below = count.gather(1, order).cumsum(1)
+    wanted = torch.tensor(QUANTILES, dtype=below.dtype) * below[:, -1:] * (1 - 1e-12)
+    return ordered.gather(1, torch.searchsorted(below, wanted).clamp(max=values.shape[1] - 1))
