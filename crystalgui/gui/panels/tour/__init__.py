@@ -70,7 +70,7 @@ class Tour(QObject):
         super().__init__(frame)
         self.window, self.session, self.steps = window, window.session, steps
         self.number = -1
-        self._done = self.asked = False
+        self._opened = self._done = self.asked = False
         self._heard: set[tuple[QObject, str]] = set()
         self.card = TourCard(frame)
         self.card.hide()
@@ -124,11 +124,10 @@ class Tour(QObject):
         if number >= len(self.steps):
             self.end()
         elif number >= 0:
-            self.number, self._done, self.asked = number, False, False
+            self.number = number
+            self._opened = self._done = self.asked = False
             step = self.step
             self.card.show_step(number + 1, len(self.steps), step.title, step.text)
-            if step.file:
-                self._open(examples() / step.file)
             self.window.show_page(step.page)
             self.refresh()
 
@@ -153,6 +152,9 @@ class Tour(QObject):
             return
         step = self.step
         try:
+            if not self._opened and self.window.page_widget(step.page) is not None:
+                self._opened = True  # not before: the last page would ask about this file
+                self._open(examples() / step.file if step.file else None)
             if not self._done:
                 self._done = True  # what it does may be heard here, too
                 self._done = step.act(self)
@@ -165,7 +167,8 @@ class Tour(QObject):
     def _trouble(self) -> str:
         if isinstance(self.window.page_widget(self.step.page), EmptyState):
             return BROKEN
-        if self.step.file and self.file is None and not self.session.project.busy:
+        gone = self._opened and self.file is None and not self.session.project.busy
+        if gone and self.step.file:
             return MISSING
         return ""
 
@@ -176,7 +179,9 @@ class Tour(QObject):
 
     # ---------------------------------------------------- what a step may ask
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path | None) -> None:
+        if path is None:
+            return
         file = self._file(path)
         if file is None or file.kind == "error":
             self.session.project.open_paths([path])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
 from crystalgui.gui.theme import SPACE, font
@@ -39,7 +38,11 @@ class TourCard(QFrame):
         self.place = QLabel(self)
         self.place.setProperty("role", "muted")
         self.words = Text("", "muted", self)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.said = Text("", "", self)
+        line = self.said.fontMetrics().lineSpacing()
+        self.words.setMinimumHeight(2 * line)  # so that the page does not move from step to step
+        self.said.setMinimumHeight(line + 2)
         self.back = PlainButton("Back", self)
         self.next = PrimaryButton("Next", self)
         self.end = LinkButton("End the tour", self)
@@ -54,14 +57,21 @@ class TourCard(QFrame):
         self.back.clicked.connect(self.back_wanted)
         self.next.clicked.connect(self.next_wanted)
         self.end.clicked.connect(self.end_wanted)
-        for key, signal in (
-            (Qt.Key.Key_Left, self.back_wanted),
-            (Qt.Key.Key_Right, self.next_wanted),
-            (Qt.Key.Key_Escape, self.end_wanted),
-        ):
-            shortcut = QShortcut(QKeySequence(key), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(signal)
+        for widget in (self, self.back, self.next, self.end, self.words, self.said):
+            widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Back, on and out by keys; buttons would only pass the focus on."""
+        if event.type() == QEvent.Type.KeyPress:
+            wanted = {
+                Qt.Key.Key_Left: self.back_wanted,
+                Qt.Key.Key_Right: self.next_wanted,
+                Qt.Key.Key_Escape: self.end_wanted,
+            }.get(event.key())
+            if wanted is not None:
+                wanted.emit()
+                return True
+        return super().eventFilter(watched, event)
 
     def show_step(self, number: int, of: int, title: str, text: str) -> None:
         """Another step."""
@@ -76,8 +86,7 @@ class TourCard(QFrame):
         self.say("")
 
     def say(self, text: str) -> None:
-        """What the program says now; the place of a line is kept, so that nothing jumps."""
+        """What the program says now."""
         if text != self.said.text():
             self.said.setText(text)
-        self.said.setMinimumHeight(self.said.fontMetrics().height() + 2)
         self.setAccessibleDescription(f"{self.words.text()} {text}".strip())

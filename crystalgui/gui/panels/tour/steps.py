@@ -131,7 +131,7 @@ def _classes(tour: Tour) -> str:
         return row.error
     tasks = {model.name: task_of(model) for model in tour.models}
     answers = [f"{tasks.get(a.model, a.target)}: {_answer(a)}" for a in row.answers]
-    return f"This program says: {', '.join(answers)}."
+    return f"The models say {'; '.join(answers)}."
 
 
 def _answer(answer: Answer) -> str:
