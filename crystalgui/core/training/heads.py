@@ -169,7 +169,7 @@ def _spread(every: Sequence[tuple[Tensor, Tensor]]) -> Spread:
 
 
 def quantiles(values: Tensor, count: Tensor) -> Tensor:
-    """(heads, 5): the smallest of (heads, p) values up to which, itself included, so much counts."""
+    """(heads, 5): the smallest of (heads, p) values up to which so much counts."""
     if values.shape[1] > PAIRS:
         places = torch.linspace(0, values.shape[1] - 1, PAIRS).long()
         values, count = values[:, places], count[:, places]
