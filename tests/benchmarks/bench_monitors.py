@@ -1,7 +1,8 @@
 """What looking inside a network costs: attention and gradients against the steps of an epoch.
 
-A free-attention extractor learns images that are drawn here; how fast a step
-is does not depend on what they show.  Time spent in the monitors is measured
+A free-attention extractor learns images that are drawn here, an attention
+network crystals that are made here; how fast a step is does not depend on what
+they show.  Time spent in the monitors is measured
 inside the training itself, in the same seconds as the steps, so that another
 load of the machine falls on both.  The looks before the first epoch are made
 once a run and are told apart.  In a group of a sweep the first network is
@@ -16,11 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-LIMIT = 2.0
+if TYPE_CHECKING:
+    from crystalgui.core.messages import TrainRecipe
+
+LIMIT, LIMIT_HEADS = 2.0, 3.0
 EPOCHS = 4
 Row = dict[str, Any]
 CASES = (
@@ -32,6 +36,7 @@ PARAMS = {
     "small": {"width": 8, "basis": 8, "wide": 32},
     "deep": {"width": 8, "basis": 8, "wide": 32, "halvings": 4, "depth": 2},
 }
+CRYSTALS = 2000
 GPU = (
     ("small extractor, 50,000 images", "small", 50_000, (1, 28, 28), 1),
     ("deep extractor, 50,000 images", "deep", 50_000, (3, 32, 32), 1),
@@ -47,11 +52,13 @@ def run() -> list[Row]:
     try:
         for case in CASES:
             rows += _measure("CPU", *case)
+        rows += _heads("CPU")
         for networks in (1, 6):
             rows += _group(networks, 1000, (1, 28, 28))
         if torch.cuda.is_available():
             for case in GPU:
                 rows += _measure("CUDA", *case)
+            rows += _heads("CUDA")
         else:
             rows.append({"name": "monitors on a GPU, share of the steps",
                          "missing": "no CUDA device on this machine"})  # fmt: skip
@@ -64,28 +71,52 @@ def _measure(
     device: str, name: str, params: str, images: int, shape: tuple[int, ...], replicas: int
 ) -> list[Row]:
     """Share of the monitors in one training."""
-    from crystalgui.core.messages import EpochMetrics, SplitSpec, TrainJob, TrainRecipe
-    from crystalgui.core.training.session import train
+    from crystalgui.core.messages import SplitSpec, TrainRecipe
 
-    with tempfile.TemporaryDirectory() as place, _timed() as looks:
+    with tempfile.TemporaryDirectory() as place:
         folder = _images(Path(place) / "images", images, shape)
         recipe = TrainRecipe(
             model="extractor", dataset=folder, params=PARAMS[params], epochs=EPOCHS, batch_size=64,
             learning_rate=1e-3, split=SplitSpec(kind="given", validation=0.2), threads=1,
             replicas=replicas, device="cuda" if device == "CUDA" else "cpu",
         )  # fmt: skip
-        steps, seen = [], []
-        for event in train(TrainJob(project=Path(place) / "project", recipe=recipe)):
+        return _watched(f"{name}, {device}", recipe, replicas * round(0.8 * images), Path(place))
+
+
+def _heads(device: str) -> list[Row]:
+    """Share of the attention between atoms in a training of the small attention network."""
+    from crystalgui.core.messages import SplitSpec, TrainRecipe
+    from tests.models.samples import dataset
+
+    with tempfile.TemporaryDirectory() as place:
+        recipe = TrainRecipe(
+            model="cann", dataset=dataset(Path(place), CRYSTALS).summary.folder, epochs=EPOCHS,
+            batch_size=128, learning_rate=1e-3, threads=1,
+            split=SplitSpec(kind="random", validation=0.1, test=0.1),
+            device="cuda" if device == "CUDA" else "cpu",
+        )  # fmt: skip
+        words = f"attention between atoms, {CRYSTALS:,} crystals, {device}"
+        return _watched(words, recipe, round(0.8 * CRYSTALS), Path(place), LIMIT_HEADS)
+
+
+def _watched(
+    words: str, recipe: TrainRecipe, learnt: int, place: Path, limit: float = LIMIT
+) -> list[Row]:
+    """Share of the monitors in a training that learns so many rows an epoch."""
+    from crystalgui.core.messages import EpochMetrics, TrainJob
+    from crystalgui.core.training.session import train
+
+    steps, seen = [], []
+    with _timed() as looks:
+        for event in train(TrainJob(project=place / "project", recipe=recipe)):
             if isinstance(event, EpochMetrics) and "rows_per_second" in event.values:
-                learnt = round(0.8 * images)
-                steps.append(replicas * learnt / event.values["rows_per_second"])
+                steps.append(learnt / event.values["rows_per_second"])
                 seen.append(looks[0])
     first, each = seen[0], np.diff([*seen])
     share = statistics.median(100 * cost / step for cost, step in zip(each, steps[1:], strict=True))
-    words = f"{name}, {device}"
     return [
         _row(f"steps of an epoch, {words}", 1000 * statistics.median(steps), "ms"),
-        _row(f"monitors after an epoch, share of its steps, {words}", share, "%", LIMIT),
+        _row(f"monitors after an epoch, share of its steps, {words}", share, "%", limit),
         _row(f"monitors before and after the first epoch, once, {words}", 1000 * first, "ms"),
     ]
 

@@ -2,10 +2,10 @@
 
 Before the first epoch and after each one (Bird 2023, Figs. 6, 22 and 28).
 Looking changes nothing: not the weights, not the order of random numbers.  It
-must not cost much either (2 % of an epoch), so attention is read off the
-validation that is made anyhow, that between atoms (Nop et al. 2025) from a few
-validation crystals, always the same, and gradients from one small batch,
-always of the same training rows.
+must not cost much either (2 % of an epoch; 3 % between atoms), so attention is read
+off the validation that is made anyhow, that between atoms (Nop et al. 2025)
+from a few validation crystals, always the same, and gradients from one small
+batch, always of the same training rows.
 """
 
 from __future__ import annotations
