@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CRYSTAL = "structures/Gd2O3.vasp"
 HOPPINGS = "hoppings/kane-mele/kane-mele_hr.dat"
+EXPERIMENT = "atomic-limit"
 NO_MODEL = "No trained model reads crystals here: the Train page makes one. The tour goes on."
 WAITING = "…"
 
@@ -242,16 +243,29 @@ def _datasets(tour: Tour) -> str:
     return f"This project has {count} data set{'s' if count > 1 else ''}."
 
 
+def _experiment(tour: Tour) -> Any:
+    """The card of the experiment that is chosen on the page, None before the list is there."""
+    return tour.page.card if tour.page is not None else None
+
+
 def _choose_experiment(tour: Tour) -> bool:
-    if tour.page is None or not tour.session.project.experiments:
+    if tour.page is None:
         return False
-    tour.page.choose("nine-problems")
+    tour.listen(tour.page.state, "listed")
+    if _experiment(tour) is None:
+        return False
+    tour.page.choose(EXPERIMENT)
     return True
 
 
 def _experiments(tour: Tour) -> str:
-    count = len(tour.session.project.experiments)
-    return f"{count} published experiments can be run again." if count else WAITING
+    count, chosen = len(tour.session.project.experiments), _experiment(tour)
+    if not count or chosen is None:
+        return WAITING
+    words = f"{count} published experiment{'s' if count > 1 else ''} can be run again"
+    if chosen.name != EXPERIMENT:
+        return f"{words}."
+    return f"{words}. Chosen is “{chosen.title}”: the slider of before, for many crystals."
 
 
 def _report(tour: Tour) -> str:
