@@ -147,7 +147,6 @@ class WelcomePanel(QWidget):
         text.setWordWrap(True)
         column.addWidget(text)
         row = QHBoxLayout()
-        row.setContentsMargins(-4, 0, 0, 0)  # the words below the others
         self.tour = LinkButton("Take the two-minute tour")
         self.tour.clicked.connect(self.tour_wanted)
         row.addWidget(self.tour)
