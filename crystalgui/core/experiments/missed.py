@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crystalgui.core.datasets.dataset import SUMMARY
 from crystalgui.core.errors import CrystalError
-from crystalgui.core.experiments.results import LISTS, STEPS, records_folder, standing
+from crystalgui.core.experiments.results import LISTS, STEPS, Record, records_folder, standing
 
 EXPERIMENT = "misclassified"
 
@@ -37,13 +37,11 @@ def missed_lists(experiments: Path) -> tuple[FoundList, ...]:
             record = standing(folder).record
         except CrystalError:
             continue
-        for table in record.tables if record is not None else ():
-            path = folder / table.file
-            if record is not None and table.name in LISTS and path.is_file():
-                title = f"{record.preset}, run of {record.date}"
-                found.append((record.date, FoundList(
-                    title=title, path=path, datasets=datasets_of(path)
-                )))  # fmt: skip
+        path = list_of(folder, record)
+        if record is not None and path is not None:
+            title = f"{record.preset}, run of {record.date}"
+            one = FoundList(title=title, path=path, datasets=datasets_of(path))
+            found.append((record.date, one))
     found.sort(key=lambda pair: pair[0], reverse=True)
     kept = [
         FoundList(title=f"{path.stem.removesuffix(f'-{name}')}, recorded", path=path)
@@ -51,6 +49,20 @@ def missed_lists(experiments: Path) -> tuple[FoundList, ...]:
         for path in sorted(records_folder(EXPERIMENT).glob(f"*-{name}.csv"))
     ]
     return (*(one for _, one in found), *kept)
+
+
+def list_of(folder: Path, record: Record | None) -> Path | None:
+    """The list that a finished run has left in its folder."""
+    for table in record.tables if record is not None else ():
+        if table.name in LISTS and (folder / table.file).is_file():
+            return folder / table.file
+    return None
+
+
+def recorded_list(experiment: str, preset: str) -> Path | None:
+    """The list that is kept with the record of a preset."""
+    kept = (p for name in LISTS for p in records_folder(experiment).glob(f"{preset}-*-{name}.csv"))
+    return next(iter(sorted(kept)), None)
 
 
 def datasets_of(path: Path) -> tuple[Path, ...]:

@@ -67,6 +67,12 @@ class ActionSet(QObject):
                 action.setChecked(info.checked())
                 action.blockSignals(blocked)
 
+    def release(self, infos: Iterable[ActionInfo]) -> None:
+        """Let shortcuts work again: what a menu found disabled may be possible at the next key."""
+        for info in infos:
+            if info.enabled is not None:
+                self.actions[info.id].setEnabled(True)
+
     def trigger(self, action_id: str) -> None:
         """Do it, as if chosen in the menu."""
         info = self.infos[action_id]
@@ -112,3 +118,4 @@ def fill_menu_bar(bar: QMenuBar, actions: ActionSet, submenus: dict[str, QMenu])
             if index == 0 and name in submenus:
                 menu.addMenu(submenus[name])
         menu.aboutToShow.connect(lambda rows=tuple(infos): actions.refresh(rows))
+        menu.aboutToHide.connect(lambda rows=tuple(infos): actions.release(rows))

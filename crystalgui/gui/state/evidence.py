@@ -142,15 +142,19 @@ class EvidenceState(QObject):
     subject_changed(Subject or None)
     answered()
         What the answer rests on is new or gone.
+    list_wanted()
+        A list of misclassified crystals shall be gone through; `take_list` gives it once.
     """
 
     subject_changed = Signal(object)
     answered = Signal()
+    list_wanted = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.subject: Subject | None = None
         self.crystal: Crystal | None = None
+        self.wanted_list: Path | None = None
         self.explained: Question
         self.limit: Question
         self.similar: Question
@@ -180,6 +184,16 @@ class EvidenceState(QObject):
         for question in (self.explained, self.limit, self.similar):
             question.forget()
         self.subject_changed.emit(subject)
+
+    def show_list(self, path: Path) -> None:
+        """Go through a list of misclassified crystals."""
+        self.wanted_list = path
+        self.list_wanted.emit()
+
+    def take_list(self) -> Path | None:
+        """The list that was asked for since the last time."""
+        wanted, self.wanted_list = self.wanted_list, None
+        return wanted
 
     # ------------------------------------------------------------- answers
 

@@ -31,19 +31,26 @@ Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the folder of a run holds, read in the lane."""
+    """What the folder of a run holds, read in the lane.
+
+    ``list`` is one that the Evidence page goes through: of this run, or kept with the program.
+    """
 
     folder: Path
     standing: Standing
     tables: tuple[tuple[Table, Rows], ...] = ()
+    list: Path | None = None
 
 
-def look(folder: Path) -> Found:
-    """Read the results of a folder (in the lane)."""
+def look(folder: Path, name: str, preset: str) -> Found:
+    """Read the results of a folder, which are those of a preset (in the lane)."""
+    from crystalgui.core.experiments.missed import list_of, recorded_list
+
     here = standing(folder)
     wanted = here.record.tables if here.record is not None else ()
     tables = tuple((table, read_table(folder, table)) for table in wanted)
-    return Found(folder=folder, standing=here, tables=tables)
+    found = list_of(folder, here.record) or recorded_list(name, preset)
+    return Found(folder=folder, standing=here, tables=tables, list=found)
 
 
 def survey(folders: dict[Key, Path]) -> dict[Key, str]:
@@ -153,6 +160,8 @@ class ExperimentsState(QObject):
             "experiment",
             look,
             self.folder(name, preset),
+            name,
+            preset,
             on_answer=self.found.emit,
             on_error=self._not_read,
             owner=self,

@@ -30,7 +30,7 @@ from crystalgui.core.messages import AttentionMap, Event, ExplainReady, Job
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.measure import nearest_images
 from crystalgui.gui.panels.evidence.names import atom_name, key_names, query_names
-from crystalgui.gui.panels.evidence.room import Asking, Look, Room, table_text
+from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Look, table_text
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.heads import HeadsView
 from crystalgui.gui.plots.scale import Scale
@@ -52,7 +52,7 @@ MOST_PAIRS = 24
 MOST_BARS = 40
 
 
-class AttentionRoom(Room):
+class AttentionRoom(AskingRoom):
     """Small multiples of heads, the strongest pairs, and the row of an atom or seed."""
 
     title = "Attention"

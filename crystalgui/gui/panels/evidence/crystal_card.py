@@ -104,18 +104,12 @@ class CrystalCard(Card):
     def show_crystal(self, crystal: Crystal | None) -> None:
         """Show the crystal that is asked about."""
         self._subject = crystal
-        if crystal is None:
-            self._wanted = self._base = None
-            self._session.lane.forget("evidence:draw")
-            self._say("")
-        else:
-            self._follow()
+        self._follow()
 
     def set_look(self, look: Look) -> None:
         """Draw it in another way."""
         self._look = look
-        if self._subject is not None:
-            self._follow()
+        self._follow()
 
     def select_atoms(self, atoms: tuple[int, ...]) -> None:
         """Select atoms of the cell."""
@@ -136,9 +130,12 @@ class CrystalCard(Card):
 
     def _follow(self) -> None:
         """Draw the crystal that the look wants, when it is another one, else dress it."""
-        wanted = self._look.crystal or self._subject
-        assert wanted is not None
-        self.set_title(subscripts(formula(wanted)), self._look.caption)
+        look = self._look
+        wanted = look.crystal if look.own else look.crystal or self._subject
+        if wanted is None or (self._subject is None and not look.own):
+            self._draw_nothing(look.note if look.own else "")
+            return
+        self.set_title(subscripts(formula(wanted)), look.caption)
         if wanted is self._wanted:
             if self._base is not None:
                 self._dress()
@@ -152,6 +149,15 @@ class CrystalCard(Card):
             on_error=self._failed,
             owner=self,
         )
+
+    def _draw_nothing(self, why: str) -> None:
+        self._wanted = self._base = None
+        self._session.lane.forget("evidence:draw")
+        self._breath.stop()
+        self.bar.set_scale(None)
+        if self._look.own:
+            self.set_title("Crystal", self._look.caption)
+        self._say(why)
 
     def _say(self, text: str) -> None:
         self.note.setText(text)

@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QWidget
 
 from crystalgui.core.messages import AtomicLimitJob, AtomicLimitReady, Event, Job
-from crystalgui.gui.panels.evidence.room import Asking, Look, Room, crystal_models
+from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Look, crystal_models
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.limit import LimitPlot, answer_words, turning_words
 from crystalgui.gui.theme import SPACE, font
@@ -29,7 +29,7 @@ REACHES = (2.0, 3.0, 5.0)
 MOST_MODELS = 4
 
 
-class LimitRoom(Room):
+class LimitRoom(AskingRoom):
     """A slider, the curves, and where each model turns trivial."""
 
     title = "Atomic limit"

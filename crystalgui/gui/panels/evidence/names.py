@@ -1,4 +1,4 @@
-"""Names of atoms, orbits, seeds and points, as the rooms write them."""
+"""Names of the rooms, and of atoms, orbits, seeds and points, as the rooms write them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from crystalgui.core.structures.elements import SYMBOLS
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import AttentionMap, ExplainReady
+
+SECOND = "second-look"
+TITLES = {
+    "attention": "Attention",
+    "saliency": "Saliency",
+    "limit": "Atomic limit",
+    "similar": "Similar",
+    SECOND: "Second look",
+}
+"""Rooms of the Evidence page, and their tabs."""
+ROOMS = tuple(TITLES)
 
 
 def atom_name(ready: ExplainReady, atom: int) -> str:

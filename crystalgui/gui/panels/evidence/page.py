@@ -2,12 +2,14 @@
 
 One place, reached from the Structure page (the crystal that is open) and from
 the Classify page (a row): four rooms ask four questions, and all of them draw
-on the one crystal at the left.  A room and its plots are built when its tab is
-opened, and asks when it is seen.
+on the one crystal at the left.  A fifth goes through the crystals that models
+get wrong, and needs neither model nor crystal.  A room and its plots are built
+when its tab is opened, and asks when it is seen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +30,15 @@ from crystalgui.core.errors import CrystalError
 from crystalgui.core.messages import ErrorInfo, ExplainJob, Job
 from crystalgui.core.settings import cache
 from crystalgui.gui.actions.info import ActionInfo
+from crystalgui.gui.growth import begun, in_turns, rest_of
+from crystalgui.gui.panels.evidence.actions import rows_of
 from crystalgui.gui.panels.evidence.attention_room import AttentionRoom
 from crystalgui.gui.panels.evidence.crystal_card import CrystalCard
 from crystalgui.gui.panels.evidence.limit_room import LimitRoom
-from crystalgui.gui.panels.evidence.room import Asking, Room, crystal_models
+from crystalgui.gui.panels.evidence.names import ROOMS, SECOND, TITLES
+from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Room, crystal_models
 from crystalgui.gui.panels.evidence.saliency_room import SaliencyRoom
+from crystalgui.gui.panels.evidence.second_look_room import SecondLookRoom
 from crystalgui.gui.panels.evidence.similar_room import SimilarRoom
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.scale import picture_above
@@ -46,18 +52,17 @@ if TYPE_CHECKING:
     from crystalgui.gui.session import Session
     from crystalgui.gui.state.project import OpenFile
 
-ROOMS = ("attention", "saliency", "limit", "similar")
-TITLES = {
-    "attention": "Attention",
-    "saliency": "Saliency",
-    "limit": "Atomic limit",
-    "similar": "Similar",
-}
+NO_CRYSTAL = (
+    "crystal",
+    "No crystal to ask about",
+    "Open a crystal, or pick a row of the Classify page; then see what a model's answer "
+    "for it rests on.",
+)
 SIDE_BY_SIDE = 700
 
 
 class EvidencePanel(QWidget):
-    """Crystal, model, and the four rooms.
+    """Crystal, model, and the rooms.
 
     Signals
     -------
@@ -84,15 +89,8 @@ class EvidencePanel(QWidget):
 
     def _build(self) -> None:
         self.stage = QStackedWidget(self)
-        self.empty = EmptyState(
-            "crystal",
-            "No crystal to ask about",
-            "Open a crystal, or pick a row of the Classify page; then see what a model's answer "
-            "for it rests on.",
-            [("Structure page", lambda: self.page_wanted.emit("structure")),
-             ("Classify page", lambda: self.page_wanted.emit("classify"))],
-            self.stage,
-        )  # fmt: skip
+        steps = [*self._openings(), ("Second look", lambda: self.show_room(SECOND))]
+        self.empty = EmptyState(*NO_CRYSTAL, steps, self.stage)
         self.stage.addWidget(self.empty)
         self.crystal = CrystalCard(self.session, self)
         self.card = self._room_card()
@@ -108,6 +106,13 @@ class EvidencePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.stage)
+
+    def _openings(self) -> list[tuple[str, Callable[[], object]]]:
+        """Where a crystal can come from."""
+        return [
+            ("Structure page", lambda: self.page_wanted.emit("structure")),
+            ("Classify page", lambda: self.page_wanted.emit("classify")),
+        ]
 
     def _room_card(self) -> Card:
         card = Card("Evidence", "")
@@ -156,6 +161,9 @@ class EvidencePanel(QWidget):
             question.moved.connect(self._status)
             question.ended.connect(self._status)
         self.state.answered.connect(self._tell)
+        self.state.list_wanted.connect(self._list_wanted)
+        if self.state.wanted_list is not None:
+            self._list_wanted()
 
     # -------------------------------------------------------------- subject
 
@@ -182,12 +190,12 @@ class EvidencePanel(QWidget):
         self._begun.clear()
         self.crystal.show_crystal(None)
         self._pass(None)
-        self.stage.setCurrentWidget(self.split if subject is not None else self.empty)
+        self._set_stage()
         if subject is None or not self.isVisible():
             return
         if subject.model:
             self._choose(subject.model)
-        self.card.set_title("Evidence", Path(subject.name).name)
+        self._entitle()
         self.session.lane.ask(
             "evidence:find",
             evidence.find,
@@ -197,6 +205,23 @@ class EvidencePanel(QWidget):
             on_error=self._not_found,
             owner=self,
         )
+
+    def _set_stage(self) -> None:
+        """The rooms, or what to do when there is no crystal and none of them can do without."""
+        some = self.state.subject is not None or self.current == SECOND
+        self.stage.setCurrentWidget(self.split if some else self.empty)
+
+    def _entitle(self) -> None:
+        subject, room = self.state.subject, self.room
+        named = Path(subject.name).name if subject is not None else ""
+        alone = room is not None and room.alone
+        self.models.setVisible(self.current != SECOND)
+        self.card.set_title("Evidence", room.title if alone else named)
+
+    def _list_wanted(self) -> None:
+        """A list of misclassified crystals shall be gone through."""
+        self.tabs.setCurrentIndex(ROOMS.index(SECOND))
+        self._bring()
 
     def _take(self, subject: Subject, found: Found) -> None:
         if subject is not self.state.subject:
@@ -282,15 +307,25 @@ class EvidencePanel(QWidget):
             made.offer(self.model.classes if self.model is not None else ())
         elif name == "limit":
             made = LimitRoom(self.session, state.limit, self)
-        else:
+        elif name == "similar":
             made = SimilarRoom(self.session, state.similar, self)
+        else:
+            made = begun(SecondLookRoom, self.session, self)
+            made.titled.connect(self._entitle)
         made.look_changed.connect(lambda: self._look_changed(made))
-        made.asked.connect(lambda: self._asked(name))
+        if isinstance(made, AskingRoom):
+            made.asked.connect(lambda: self._asked(name))
         made.atoms_wanted.connect(self._wanted)
         made.page_wanted.connect(self.page_wanted)
         self.rooms.addWidget(made)
         self._rooms[name] = made
+        if isinstance(made, SecondLookRoom):
+            in_turns(self, rest_of(made), self._bring, self._broken)
         return made
+
+    def _broken(self, error: Exception) -> None:
+        """A room that cannot be built must not take the page along."""
+        self.session.notify.error(ErrorInfo.of(error))
 
     def _explain_job(self, asking: Asking) -> Job:
         """One job for attention and saliency."""
@@ -306,11 +341,26 @@ class EvidencePanel(QWidget):
 
     def _bring(self) -> None:
         """The room in front asks, if it has not asked this yet."""
-        if not self.isVisible() or self.state.subject is None:
+        if not self.isVisible():
             return
         name = self.current
+        if name == SECOND:
+            self._set_stage()
+        elif self.stage.currentWidget() is self.empty:
+            return
         room = self._rooms.get(name) or self._make(name)
         self.rooms.setCurrentWidget(room)
+        self._entitle()
+        if room.alone:
+            room.refresh()
+        elif self.state.subject is None:
+            room.begin(None)
+            room.say(*NO_CRYSTAL, self._openings())
+        else:
+            self._bring_asking(name, room)
+        self._status()
+
+    def _bring_asking(self, name: str, room: AskingRoom) -> None:
         model = self.model
         if self._found is None or model is None:
             room.begin(None)
@@ -320,7 +370,6 @@ class EvidencePanel(QWidget):
                 words = "Train one on the Train page; then it can be asked here."
                 step = ("Train page", lambda: self.page_wanted.emit("train"))
                 room.say("model", "No trained model reads crystals", words, [step])
-            self._status()
             return
         now = (self._found, model.name)
         if self._begun.get(name) != now:
@@ -328,16 +377,16 @@ class EvidencePanel(QWidget):
             self._begin(room)
         else:
             room.refresh()
-        self._status()
 
-    def _begin(self, room: Room) -> None:
+    def _begin(self, room: AskingRoom) -> None:
         model, subject = self.model, self.state.subject
         if self._found is not None and model is not None and subject is not None:
             room.begin(Asking(found=self._found, name=subject.name, model=model))
 
     def _pass(self, asking: Asking | None) -> None:
         for room in self._rooms.values():
-            room.begin(asking)
+            if isinstance(room, AskingRoom):
+                room.begin(asking)
 
     def _asked(self, name: str) -> None:
         """A room asks something else; one that shares its job asks again when it is seen."""
@@ -353,11 +402,11 @@ class EvidencePanel(QWidget):
     def cancel(self) -> None:
         """Stop what the room in front asks."""
         if self.room is not None:
-            self.room.question.cancel()
+            self.room.cancel()
 
     def _status(self) -> None:
         room = self.room
-        self.stop_chip.setVisible(room is not None and room.question.alive)
+        self.stop_chip.setVisible(room is not None and room.busy)
         self.csv_chip.setEnabled(room is not None and room.answering)
 
     def _tell(self) -> None:
@@ -413,14 +462,20 @@ class EvidencePanel(QWidget):
 
     def ask_csv(self) -> None:
         """Choose a file for the numbers of the room in front."""
-        room, subject = self.room, self.state.subject
-        if room is None or not room.answering or subject is None:
+        room = self.room
+        if room is None or not room.answering:
             return
-        stem = Path(subject.name).name.partition(".")[0]
-        start = str(Path.home() / f"{stem}-{self.current}.csv")
+        start = str(Path.home() / f"{self._stem()}-{self.current}.csv")
         found, _ = QFileDialog.getSaveFileName(self, "Export numbers", start, "CSV (*.csv)")
         if found:
             self.write_csv(Path(found))
+
+    def _stem(self) -> str:
+        """Name of what is shown, for the names of files."""
+        subject = self.state.subject
+        if self.room is not None and self.room.alone:
+            return self.room.stem
+        return Path(subject.name).name.partition(".")[0] if subject is not None else "crystal"
 
     def write_csv(self, path: Path) -> None:
         """Write the numbers of the room in front."""
@@ -439,10 +494,10 @@ class EvidencePanel(QWidget):
         """Ask for the size of a picture of the crystal and save it."""
         from crystalgui.gui.panels.structure.export import PictureDialog
 
-        view, subject = self.crystal.view, self.state.subject
-        if view is None or subject is None or view.geometry3d is None:
+        view = self.crystal.view
+        if view is None or view.geometry3d is None:
             return
-        name = f"{Path(subject.name).name.partition('.')[0]}-{self.current}.png"
+        name = f"{self._stem()}-{self.current}.png"
         PictureDialog(view.canvas.device_size, name, self.save_picture, self).open()
 
     def save_picture(
@@ -484,67 +539,22 @@ class EvidencePanel(QWidget):
 
     def actions(self) -> list[ActionInfo]:
         """Rows for the Structure menu and the palette."""
-        rows = [
-            ActionInfo(
-                f"evidence.{name}",
-                f"Evidence: {TITLES[name]}",
-                lambda n=name: self._go(n),
-                menu="Structure",
-                tip=f"What a model knows of the crystal: {TITLES[name].lower()}",
-                group=6,
-            )
-            for name in ROOMS
-        ]
-        rows += [
-            ActionInfo(
-                "evidence.csv",
-                "Evidence: numbers as CSV…",
-                self.ask_csv,
-                icon="export",
-                enabled=lambda: self.room is not None and self.room.answering,
-            ),
-            ActionInfo("evidence.picture", "Evidence: save picture…", self.ask_picture),
-            ActionInfo("evidence.fit", "Evidence: fit to the picture", self.crystal.fit),
-            ActionInfo("evidence.cancel", "Evidence: stop asking", self.cancel),
-            *self._head_rows(),
-            *self._limit_rows(),
-        ]
-        return rows
+        return rows_of(self)
 
-    def _go(self, name: str) -> None:
+    def go(self, name: str) -> None:
+        """Bring the page to the stage, and a room to its front."""
         self.page_wanted.emit("evidence")
         self.show_room(name)
 
-    def _in(self, name: str, act: str, *values: Any) -> None:
+    def go_and(self, name: str, act: str) -> None:
+        """Do something in a room that comes to the front for it."""
+        self.go(name)
+        self.within(name, act)
+
+    def within(self, name: str, act: str, *values: Any) -> None:
         """Do something in a room, when it is in front."""
-        if self.current == name and self.room is not None:
+        if self.current == name and self.room is not None and self.isVisible():
             getattr(self.room, act)(*values)
-
-    def _head_rows(self) -> list[ActionInfo]:
-        return [
-            ActionInfo(
-                f"evidence.head.{word}",
-                f"Attention: {text}",
-                lambda s=step: self._in("attention", "step_head", s),
-                tip="Heads of all layers in turn",
-                enabled=lambda: self.current == "attention",
-            )
-            for word, text, step in (("next", "next head", 1), ("last", "previous head", -1))
-        ]
-
-    def _limit_rows(self) -> list[ActionInfo]:
-        return [
-            ActionInfo(
-                f"evidence.limit.{word}",
-                f"Atomic limit: {text}",
-                lambda s=steps: self._in("limit", "step", s),
-                enabled=lambda: self.current == "limit",
-            )
-            for word, text, steps in (
-                ("apart", "pull apart", 3),
-                ("together", "push together", -3),
-            )
-        ]
 
     # ------------------------------------------------------------------ rest
 

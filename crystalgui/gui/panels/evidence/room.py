@@ -1,4 +1,4 @@
-"""What the rooms of the Evidence page have in common: one question, one look, one table."""
+"""What the rooms of the Evidence page have in common: one look, words, numbers, a question."""
 
 from __future__ import annotations
 
@@ -54,6 +54,9 @@ class Look:
         Of tints and pairs.
     bonds, named : bool
         Whether bonds, and names at the atoms, are drawn.
+    own : bool
+        Only ``crystal`` is drawn, never the one that is asked about; without it ``note``
+        says why there is none.
     """
 
     caption: str = ""
@@ -66,6 +69,8 @@ class Look:
     scale: Scale | None = None
     bonds: bool = True
     named: bool = True
+    own: bool = False
+    note: str = ""
 
 
 def crystal_models(session: Session) -> list[TrainedModel]:
@@ -85,29 +90,28 @@ def table_text(model: QAbstractItemModel) -> str:
 
 
 class Room(QWidget):
-    """A room: it asks one question of the crystal and the model, and shows the answer.
+    """A room: words while there is nothing to show, then its content.
+
+    ``alone`` is a room that needs neither a model nor the crystal of the page.
 
     Signals
     -------
     look_changed()
         The crystal shall be drawn in another way.
-    asked()
-        The question is another one.
     atoms_wanted(tuple)
         Atoms of the cell that shall be selected.
     page_wanted(str)
     """
 
     title = ""
+    alone = False
     look_changed = Signal()
-    asked = Signal()
     atoms_wanted = Signal(tuple)
     page_wanted = Signal(str)
 
-    def __init__(self, session: Session, question: Question, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.session, self.question = session, question
-        self.asking: Asking | None = None
+        self.session = session
         self.stack = QStackedWidget(self)
         self.content = QWidget(self.stack)
         self.column = QVBoxLayout(self.content)
@@ -119,6 +123,80 @@ class Room(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.stack)
+
+    def refresh(self) -> None:
+        """Show what there is, or why there is nothing."""
+        raise NotImplementedError
+
+    def say(
+        self,
+        icon: str,
+        title: str,
+        text: str,
+        actions: Sequence[tuple[str, Callable[[], object]]] = (),
+    ) -> None:
+        """Words in place of the content."""
+        if (icon, title) == self._said[:2] and self._words is not None and not actions:
+            self._words.set_text(title, text)
+        else:
+            old = self._words
+            self._words = EmptyState(icon, title, text, actions, self.stack)
+            self.stack.addWidget(self._words)
+            if old is not None:
+                self.stack.removeWidget(old)
+                old.deleteLater()
+        self._said = (icon, title, text)
+        self.stack.setCurrentWidget(self._words)
+
+    @property
+    def said(self) -> str:
+        """Words in place of the content; empty when it is shown."""
+        if self.stack.currentWidget() is self.content:
+            return ""
+        return "\n".join(self._said[1:])
+
+    @property
+    def answering(self) -> bool:
+        """Whether the content is shown."""
+        return self.stack.currentWidget() is self.content
+
+    @property
+    def busy(self) -> bool:
+        """Whether something runs that can be stopped."""
+        return False
+
+    def cancel(self) -> None:
+        """Stop what runs."""
+
+    # ------------------------------------------------------------ what it shows
+
+    def look(self) -> Look:
+        """How the crystal is drawn."""
+        return Look()
+
+    def atoms_selected(self, atoms: tuple[int, ...], *, by_hand: bool) -> None:
+        """Atoms were selected; ``by_hand`` in the 3D view."""
+
+    def csv_text(self) -> str:
+        """The numbers of the room; empty when there are none."""
+        return ""
+
+
+class AskingRoom(Room):
+    """A room that asks one question of the crystal and the model, and shows the answer.
+
+    Signals
+    -------
+    asked()
+        The question is another one.
+    """
+
+    asked = Signal()
+
+    def __init__(self, session: Session, question: Question, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.question = question
+        self.asking: Asking | None = None
         question.answered.connect(self.refresh)
         question.moved.connect(self._moved)
         question.ended.connect(self.refresh)
@@ -141,6 +219,15 @@ class Room(QWidget):
         """Ask once more, after an error."""
         self.question.forget()
         self.begin(self.asking)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the question waits for its answer."""
+        return self.question.alive
+
+    def cancel(self) -> None:
+        """Stop asking."""
+        self.question.cancel()
 
     # ---------------------------------------------------------------- answer
 
@@ -180,48 +267,3 @@ class Room(QWidget):
                     self.say("clock", "Asking the model", row.text)
             else:
                 self.refresh()
-
-    def say(
-        self,
-        icon: str,
-        title: str,
-        text: str,
-        actions: Sequence[tuple[str, Callable[[], object]]] = (),
-    ) -> None:
-        """Words in place of the answer."""
-        if (icon, title) == self._said[:2] and self._words is not None and not actions:
-            self._words.set_text(title, text)
-        else:
-            old = self._words
-            self._words = EmptyState(icon, title, text, actions, self.stack)
-            self.stack.addWidget(self._words)
-            if old is not None:
-                self.stack.removeWidget(old)
-                old.deleteLater()
-        self._said = (icon, title, text)
-        self.stack.setCurrentWidget(self._words)
-
-    @property
-    def said(self) -> str:
-        """Words in place of the answer; empty when it is shown."""
-        if self.stack.currentWidget() is self.content:
-            return ""
-        return "\n".join(self._said[1:])
-
-    @property
-    def answering(self) -> bool:
-        """Whether the answer is shown."""
-        return self.stack.currentWidget() is self.content
-
-    # ------------------------------------------------------------ what it shows
-
-    def look(self) -> Look:
-        """How the crystal is drawn."""
-        return Look()
-
-    def atoms_selected(self, atoms: tuple[int, ...], *, by_hand: bool) -> None:
-        """Atoms were selected; ``by_hand`` in the 3D view."""
-
-    def csv_text(self) -> str:
-        """The numbers of the room; empty when there are none."""
-        return ""

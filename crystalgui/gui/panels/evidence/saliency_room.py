@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QScrollArea, QVBoxLayou
 from crystalgui.core.messages import Event, ExplainReady, Job
 from crystalgui.core.structures.elements import SYMBOLS
 from crystalgui.gui.panels.evidence.names import atom_name, group_name
-from crystalgui.gui.panels.evidence.room import Asking, Look, Room
+from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Look
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.scale import Scale
 from crystalgui.gui.plots.shares import Bar, BarsView
@@ -38,7 +38,7 @@ METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
 Grouping = Literal["orbit", "element", "atom"]
 
 
-class SaliencyRoom(Room):
+class SaliencyRoom(AskingRoom):
     """Bars of orbits, elements or atoms, and what they add up to."""
 
     title = "Saliency"

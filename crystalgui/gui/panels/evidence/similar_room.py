@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from crystalgui.core.errors import DataError
+from crystalgui.core.datasets.alike import member, write_member
 from crystalgui.core.messages import Event, Job, Similar, SimilarJob, SimilarReady
 from crystalgui.core.settings import cache
 from crystalgui.core.structures.elements import subscripts
-from crystalgui.gui.panels.evidence.room import Asking, Look, Room, table_text
+from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Look, table_text
 from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.theme import SPACE, colour
 from crystalgui.gui.widgets import Chip, Text, copy_action
@@ -41,30 +41,7 @@ MANY = 100
 """Distances of so many typical ones are only far."""
 
 
-def member(folder: Path, name: str) -> Crystal:
-    """A crystal of an imported data set by its id; called in the lane."""
-    from crystalgui.core.datasets.dataset import RECORDS
-    from crystalgui.core.datasets.records import Records
-
-    records, _ = Records.load(folder / RECORDS)
-    if name not in records.ids:
-        raise DataError(f"{name} is not in the data set any more.", "Search again.", path=folder)
-    return records.crystal(list(records.ids).index(name))
-
-
-def write_member(folder: Path, name: str, target: Path) -> Path:
-    """A crystal of a data set as a POSCAR below ``target``; called in the lane."""
-    from crystalgui.core.structures.files import write_poscar
-
-    crystal = member(folder, name)
-    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in Path(name).name)
-    target.mkdir(parents=True, exist_ok=True)
-    path = target / (safe if safe.lower().endswith((".vasp", ".poscar")) else f"{safe}.vasp")
-    write_poscar(crystal, path)
-    return path
-
-
-class SimilarRoom(Room):
+class SimilarRoom(AskingRoom):
     """A table of the nearest crystals; a click draws one."""
 
     title = "Similar"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -68,7 +68,15 @@ def _splitter(way: Qt.Orientation, first: QWidget, last: QWidget, a: int, b: int
 
 
 class ExperimentsPanel(QWidget):
-    """Choose an experiment, run it, compare."""
+    """Choose an experiment, run it, compare.
+
+    Signals
+    -------
+    page_wanted(str)
+        Another page shall come to the stage.
+    """
+
+    page_wanted = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,7 +125,9 @@ class ExperimentsPanel(QWidget):
         self.which.setMinimumWidth(120)
         self.csv = Chip("", tooltip="Export this table as CSV", icon_name="table")
         self.open = Chip("", tooltip="Open the folder of the results", icon_name="open")
-        for widget in (self.which, self.csv, self.open):
+        self.second_look = Chip("second look", tooltip="Go through these crystals one by one")
+        self.second_look.hide()
+        for widget in (self.which, self.second_look, self.csv, self.open):
             self.numbers.tools.addWidget(widget)
         self.table = ResultTable()
         self.rows = QStackedWidget()
@@ -180,6 +190,7 @@ class ExperimentsPanel(QWidget):
         self.figure_choice.currentIndexChanged.connect(self._show_figure)
         self.csv.clicked.connect(self.ask_csv)
         self.open.clicked.connect(self.open_folder)
+        self.second_look.clicked.connect(self.go_through)
         self.save_figure.clicked.connect(self.ask_figure)
 
     def actions(self) -> list[ActionInfo]:
@@ -222,6 +233,16 @@ class ExperimentsPanel(QWidget):
                 menu="Train",
                 group=2,
                 enabled=self.save_figure.isEnabled,
+            ),
+            ActionInfo(
+                "experiments.second-look",
+                "Go through the crystals of the experiment",
+                self.go_through,
+                icon="eye",
+                menu="Train",
+                tip="The crystals that every model gets wrong, one by one on the Evidence page",
+                group=2,
+                enabled=lambda: self.found is not None and self.found.list is not None,
             ),
             ActionInfo(
                 "experiments.folder",
@@ -342,6 +363,7 @@ class ExperimentsPanel(QWidget):
         self.which.setVisible(len(self._tables) > 1)
         self.csv.setEnabled(bool(self._tables))
         self.open.setEnabled(here.state != "empty")
+        self.second_look.setVisible(found is not None and found.list is not None)
         self.rows.setCurrentIndex(0 if self._tables else 1)
         self._show_table()
         self.notes.setText(notes(card, preset, differs, recorded) if card else "")
@@ -429,6 +451,12 @@ class ExperimentsPanel(QWidget):
         path = Path(found)
         ending = ".png" if "png" in chosen else Path(name).suffix
         return path if path.suffix else path.with_suffix(ending)
+
+    def go_through(self) -> None:
+        """Go through the crystals of the list of this result, on the Evidence page."""
+        if self.found is not None and self.found.list is not None:
+            self._session.evidence.show_list(self.found.list)
+            self.page_wanted.emit("evidence")
 
     def open_folder(self) -> None:
         """Show the results in the file browser of the system."""
