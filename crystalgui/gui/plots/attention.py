@@ -202,7 +202,7 @@ class AttentionPlot(LayersPlot):
         self._old.setData(*_steps(old, borders(r.layers) if r is not None else []))
 
     def _dot(self, saturated: bool) -> QBrush:
-        return QBrush(colour("bad" if saturated else INK))
+        return QBrush(colour("bad") if saturated else self._bands.ink)
 
     def apply_theme(self) -> None:
         """Pens of the mode."""
