@@ -297,9 +297,9 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         title="Ask the models",
-        text="Every task has its shipped model; the row shows all answers, the card beside it "
-        "the probabilities of each. Published for Gd₂O₃: ferromagnetic, class SEBR (a split "
-        "elementary band representation, topological), −3.723 eV/atom.",
+        text="Every task has its shipped model; the row has all answers. Published for Gd₂O₃: "
+        "ferromagnetic, class SEBR (a split elementary band representation, topological), −3.723 "
+        "eV/atom. It is not one of the models' test crystals: they may have learned from it.",
         page="classify",
         file=CRYSTAL,
         act=_classify,
