@@ -467,8 +467,9 @@ def test_heads_of_a_network_of_crystals_move_live(
     assert not card.raise_floor.isVisible()
     qtbot.mouseClick(card.views["weights"], Qt.MouseButton.LeftButton)
     assert card.plot.reach.log
-    engine.send(heads(2))
+    engine.send(heads(2, lost=0.75))
     qtbot.waitUntil(lambda: card.title == "Attention, epoch 2")
+    assert card.subtitle.startswith("35 crystals · up to 75 % on padding")
     assert card.plot.reach.log, "what was chosen stays"
     assert not card.words.isVisible()
     card.export.write(tmp_path / "heads.csv")

@@ -41,6 +41,8 @@ MAPS: tuple[tuple[str, str, str], ...] = (
 )
 
 
+LOST = 0.005
+"""A larger share of the weight that is on padding is told."""
 READ_OUTS = (
     "Bands: 5–95 % and 25–75 % of the samples; line: median; dot: mean.\n"
     "Read-out 0 is the first one of the network."
@@ -142,6 +144,8 @@ class AttentionCard(EvenCard):
             return
         when = f"epoch {reading.epoch}" if reading.epoch else "before training"
         said = f"{count(reading.samples)} {'crystals' if heads else 'samples'}"
+        if max(reading.lost, default=0.0) >= LOST:
+            said += f" · up to {100 * max(reading.lost):.0f} % on padding"
         if first is not None and first.epoch < reading.epoch:
             said += f" · dashed: {'before training' if not first.epoch else f'epoch {first.epoch}'}"
         self.set_title(f"Attention, {when}", said)
