@@ -41,7 +41,7 @@ from crystalgui.core.models.layers.attention import (
     Side,
     visible,
 )
-from crystalgui.core.models.layers.crystal import substituted
+from crystalgui.core.models.layers.crystal import substituted, substitution_param
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, relatives
 from crystalgui.core.models.layers.encodings import (
     GLOBALS,
@@ -243,15 +243,7 @@ class Tokens(nn.Module):
                 help="Off: atoms look at the padding up to 40 atoms as well, as in the authors' "
                 "code. An ablation.",
             ),
-            Param(
-                name="substitution",
-                label="Substitution",
-                default=0.1,
-                minimum=0.0,
-                maximum=0.9,
-                help="While training, the chance that an element is replaced by a relative of its "
-                "group (symmetry features, classification).",
-            ),
+            substitution_param("symmetry features, classification"),
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
         ),
         presets={

@@ -32,7 +32,7 @@ from crystalgui.core.datasets.features import Sites, features, names
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
-from crystalgui.core.models.layers.crystal import SymmetryGlobals, substituted
+from crystalgui.core.models.layers.crystal import SymmetryGlobals, substituted, substitution_param
 from crystalgui.core.models.layers.elements import N_ELEMENTS, element_features, relatives
 from crystalgui.core.models.layers.encodings import GLOBALS, GlobalVector
 from crystalgui.core.models.layers.graph import Gaussians, scatter_sum, take
@@ -138,15 +138,7 @@ def _globals(features: str) -> GlobalVector | SymmetryGlobals:
             Param(name="layers", label="Layers an update", default=2, minimum=2, maximum=8),
             Param(name="gaussians", label="Radial functions", default=32, minimum=2, maximum=256,
                   help="Gaussians a distance is expanded in (symmetry features)."),
-            Param(
-                name="substitution",
-                label="Substitution",
-                default=0.1,
-                minimum=0.0,
-                maximum=0.9,
-                help="While training, the chance that an element is replaced by a relative of its "
-                "group (symmetry features, classification).",
-            ),
+            substitution_param("symmetry features, classification"),
             Param(name="dropout", label="Dropout", default=0.3, minimum=0.0, maximum=0.9),
             Param(name="table", label="Table of features", default=False,
                   help="Whether the global vector is also told the columns that boosted trees read "

@@ -29,7 +29,7 @@ from crystalgui.core.cards import Card, Param, Scalar
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.models._base import CrystalModel, GraphSpec
 from crystalgui.core.models._registry import register
-from crystalgui.core.models.layers.crystal import composition, substituted
+from crystalgui.core.models.layers.crystal import composition, substituted, substitution_param
 from crystalgui.core.models.layers.elements import N_ELEMENTS, relatives
 from crystalgui.core.models.layers.encodings import (
     GLOBALS,
@@ -136,15 +136,7 @@ class Bins(nn.Module):
             Param(name="width", label="Width", default=384, minimum=4, maximum=4096),
             Param(name="norm", label="Layer norm", default=True,
                   help="Normalise after each hidden layer."),
-            Param(
-                name="substitution",
-                label="Substitution",
-                default=0.1,
-                minimum=0.0,
-                maximum=0.9,
-                help="While training, the chance that an element is replaced by a relative of its "
-                "group (classification).",
-            ),
+            substitution_param("classification"),
             Param(name="dropout", label="Dropout", default=0.4, minimum=0.0, maximum=0.9),
         ),
         presets={

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from crystalgui.core.cards import Param
 from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.datasets.records import POINT_GROUPS
 from crystalgui.core.datasets.targets import LAST_OF_POINT_GROUP
@@ -32,6 +33,19 @@ def composition(batch: Batch, size: int = N_ELEMENTS) -> Tensor:
     """(b, size) atoms of each element in a primitive cell."""
     counts = batch.weight.new_zeros(batch.size * size)
     return counts.index_add_(0, batch.graph * size + batch.species, batch.weight).view(-1, size)
+
+
+def substitution_param(where: str) -> Param:
+    """The chance of `substituted` as a field; ``where`` says when it works."""
+    return Param(
+        name="substitution",
+        label="Substitution",
+        default=0.1,
+        minimum=0.0,
+        maximum=0.9,
+        help="While training, the chance that an element is replaced by a relative of its "
+        f"group ({where}).",
+    )
 
 
 def substituted(batch: Batch, relatives: Tensor, probability: float) -> Batch:
