@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests import gallery_evidence, gallery_tour
+from tests import gallery_evidence, gallery_second_look, gallery_tour
 
 if TYPE_CHECKING:
     from crystalgui.gui.session import Session
@@ -50,6 +50,7 @@ PAGES = (
     "experiments",
     "report",
     *gallery_evidence.PAGES,
+    *gallery_second_look.PAGES,
     *gallery_tour.PAGES,
 )
 FAMILIES = (("O", "oxide"), ("Te", "telluride"), ("Se", "selenide"), ("S", "sulphide"))
@@ -222,6 +223,7 @@ class Gallery:
         self.choose("Bi2Se3.vasp")
         self.shoot("experiments")
         gallery_evidence.walk(self, home)
+        gallery_second_look.walk(self, home)
         gallery_tour.walk(self)
         self.report()
 

@@ -46,6 +46,21 @@ def test_a_page_brings_its_actions_into_the_menu(window: MainWindow) -> None:
     assert done == ["x"]
 
 
+def test_a_shortcut_lives_again_when_its_menu_is_closed(window: MainWindow) -> None:
+    able: list[str] = []
+    row = ActionInfo(
+        "physics.later", "Later", lambda: None, "Ctrl+Alt+L", menu="Physics",
+        enabled=lambda: bool(able),
+    )  # fmt: skip
+    window.actions_table.add([row])
+    menu = window.top.menus.findChild(QMenu, "MenuPhysics")
+    assert menu is not None
+    menu.aboutToShow.emit()
+    assert not menu.actions()[0].isEnabled()
+    menu.aboutToHide.emit()
+    assert window.actions_table.actions["physics.later"].isEnabled()
+
+
 def test_shortcuts_of_pages_are_the_numbers(window: MainWindow) -> None:
     for index, page in enumerate(PAGES, 1):
         action = window.actions_table.actions[f"view.{page.name}"]

@@ -19,6 +19,7 @@ from crystalgui.core.store.verdicts import path_of, read_verdicts
 from crystalgui.core.structures.files import write_poscar
 from crystalgui.gui.panels.evidence import EvidencePanel
 from crystalgui.gui.panels.evidence.names import SECOND
+from crystalgui.gui.theme import colour, theme
 from tests.unit.datasets.built_alike import CRYSTALS, save_dataset
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def test_the_list_of_a_run_opens_with_its_crystals(page: Any, qtbot: QtBot) -> N
     assert page.crystal.title == "YN"
     room.view.table.setCurrentIndex(room.view.model.index(1, 0))
     qtbot.waitUntil(lambda: page.crystal.title == "ScN")
-    assert "LCEBR" in page.crystal.subtitle
+    assert page.crystal.subtitle == "built alike, labelled LCEBR"
     room.view.back.click()
     qtbot.waitUntil(lambda: page.crystal.title == "YN")
     opened: list[str] = []
@@ -116,6 +117,13 @@ def test_the_list_of_a_run_opens_with_its_crystals(page: Any, qtbot: QtBot) -> N
     qtbot.waitUntil(lambda: page.session.project.current is not None)
     assert opened == ["structure"]
     assert page.session.project.current.name == "yn.vasp"
+    room.step(1)
+    qtbot.waitUntil(lambda: room.view.model.rowCount() == 1)
+    theme().set_mode("dark")  # GaAs has the label of ZnS
+    try:
+        assert room.view.model.item(0, 1).foreground().color() == colour("good")
+    finally:
+        theme().set_mode("light")
 
 
 def test_verdicts_are_given_by_keys_and_survive_a_restart(
@@ -231,6 +239,11 @@ def test_crystals_come_from_files_that_a_person_chooses(
     assert room.state.found.path == path
     assert "“crystals from”" in made.crystal.note.text()
     room.judge("wrong")
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    with qtbot.waitSignal(session.notify.posted) as said:
+        room.state.choose(nothing)
+    assert "none of the crystals" in said.args[0].title
     room.state.choose(folder)
     qtbot.waitUntil(lambda: made.crystal.title == "YN")
     assert room.crystals.currentText() == "structures: 1 of 3"

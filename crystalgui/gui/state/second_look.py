@@ -112,6 +112,8 @@ class SecondLookState(QObject):
         Other places of crystals, or another one is used.
     looked()
         The crystal of the row is there, or is not.
+    useless(Path)
+        What was chosen has none of the crystals.
     """
 
     listed = Signal()
@@ -119,6 +121,7 @@ class SecondLookState(QObject):
     judged = Signal(int)
     offered = Signal()
     looked = Signal()
+    useless = Signal(object)
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class SecondLookState(QObject):
         self._own: tuple[Path, ...] = ()
         self._more: list[Path] = []
         self._chosen: Path | None = None
+        self._fresh: Path | None = None
         self.lists: tuple[FoundList, ...] | None = None
         self.verdicts: dict[Key, Judged] = {}
         self.found: MissedList | None = None
@@ -240,6 +244,9 @@ class SecondLookState(QObject):
     def _weighed(self, offers: tuple[Offer, ...]) -> None:
         self.offers = offers
         counts = {offer.path: offer.count for offer in offers}
+        fresh, self._fresh = self._fresh, None
+        if fresh is not None and not counts.get(fresh):
+            self.useless.emit(fresh)
         if self._chosen not in counts or (not counts[self._chosen] and any(counts.values())):
             self._chosen = None
         best = max(offers, key=lambda offer: offer.count, default=None)
@@ -258,7 +265,7 @@ class SecondLookState(QObject):
             self.offered.emit()
             self.look(self.row)
         else:
-            self.source = None
+            self.source, self._fresh = None, path
             self._weigh()
         self._save()
 

@@ -100,10 +100,7 @@ class SaliencyRoom(AskingRoom):
         inside.addWidget(self.sum)
         inside.addWidget(self.words)
         inside.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(holder)
+        scroll = scrolled(holder, sideways=True)
         self.column.addWidget(scroll, 1)
 
     # ---------------------------------------------------------------- asking

@@ -68,8 +68,8 @@ NO_CRYSTALS = (
 )
 LIST, CRYSTAL = 300, 340
 """Shares of the height."""
-WIDTHS = {FORMULA: 104, GROUP: 52, VERDICT: 62}
-ANSWER = 70
+WIDTHS = {FORMULA: 104, GROUP: 58, VERDICT: 70}
+ANSWER = 66
 
 
 class VerdictCells(QStyledItemDelegate):
@@ -126,6 +126,7 @@ class SecondLookRoom(Growing, Room):
         split.setChildrenCollapsible(False)
         split.setSizes([LIST, CRYSTAL])
         self.column.addWidget(split, 1)
+        yield
         self._connect()
         self._complete = True
 
@@ -203,6 +204,7 @@ class SecondLookRoom(Growing, Room):
         state.offered.connect(self._offer_crystals)
         state.looked.connect(self._looked)
         state.judged.connect(self._judged)
+        state.useless.connect(self._useless)
         self.lists.activated.connect(lambda _: state.open(Path(self.lists.currentData())))
         self.crystals.activated.connect(lambda _: state.choose(Path(self.crystals.currentData())))
         self.filter.textChanged.connect(self._refilter)
@@ -344,6 +346,12 @@ class SecondLookRoom(Growing, Room):
         if found:
             self.state.choose(Path(found))
 
+    def _useless(self, path: Path) -> None:
+        self.session.notify.warning(
+            f"{path.name} holds none of the crystals of this list.",
+            "Choose a folder or a zip archive of structure files that are named by their ids.",
+        )
+
     def _looked(self) -> None:
         state = self.state
         current, found = state.current, state.found
@@ -363,8 +371,10 @@ class SecondLookRoom(Growing, Room):
         if current is None or not self.answering:
             return Look(own=True)
         if self._front is not None and self._shown is not None:
-            return Look(own=True, crystal=self._shown, caption=f"{self._front.label}, built alike")
-        caption = f"{current.label}?"
+            return Look(
+                own=True, crystal=self._shown, caption=f"built alike, labelled {self._front.label}"
+            )
+        caption = f"labelled {current.label}"
         if state.crystal is not None:
             return Look(own=True, crystal=state.crystal.crystal, caption=caption)
         why = "One moment …"

@@ -21,7 +21,7 @@ from crystalgui.core.reports.second_look import WORDS, Missed, said_words
 from crystalgui.core.structures.elements import subscripts
 from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.evidence.room import table_text
-from crystalgui.gui.theme import SPACE, colour, font
+from crystalgui.gui.theme import SPACE, colour, font, theme
 from crystalgui.gui.widgets import Chip, ElidedLabel, FlowLayout, Text, copy_action
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class VerdictView(Growing, QWidget):
     def __init__(self, parent: QWidget | None = None, *, at_once: bool = True) -> None:
         super().__init__(parent)
         self._like: tuple[Like, ...] = ()
+        self._label = ""
         self.grow(self._build(), at_once)
 
     # -------------------------------------------------------------- building
@@ -146,6 +147,7 @@ class VerdictView(Growing, QWidget):
             header.resizeSection(section, width)
         self.table.selectionModel().currentRowChanged.connect(self._chosen)
         copy_action(self.table, lambda: table_text(self.model))
+        theme().changed.connect(self._tint)
 
     # --------------------------------------------------------------- content
 
@@ -165,15 +167,16 @@ class VerdictView(Growing, QWidget):
     def show_neighbours(self, crystal: Missed, found: Looked | None) -> None:
         """The crystals that are built alike, once they are known."""
         self.forget_like()
-        self._like = found.like if found is not None else ()
+        self._like, self._label = (found.like if found is not None else ()), crystal.label
         self.model.removeRows(0, self.model.rowCount())
         for like in self._like:
-            self.model.appendRow(self._items(crystal, like))
-        self.words.setText(_neighbour_words(found) if found is not None else "")
+            self.model.appendRow(self._items(like))
+        self._tint()
+        self.words.setText(_neighbour_words(crystal, found) if found is not None else "")
         self.table.setVisible(bool(self._like))
         self.open_chip.setEnabled(found is not None)
 
-    def _items(self, crystal: Missed, like: Like) -> list[QStandardItem]:
+    def _items(self, like: Like) -> list[QStandardItem]:
         sites = SAME if like.prototype else OTHER
         items = [
             QStandardItem(text) for text in (subscripts(like.formula), like.label, sites, like.id)
@@ -181,13 +184,18 @@ class VerdictView(Growing, QWidget):
         tip = "the same sites" if like.prototype else "the same group and form, other sites"
         for item in items:
             item.setToolTip(f"{like.id}: {tip}; elements {like.distance:.0f} steps apart")
-        if like.label == crystal.label:
-            items[1].setForeground(QBrush(colour("good")))
+        if like.label == self._label:
             items[1].setToolTip("The label that the models miss")
-        if not like.prototype:
-            for item in items:
-                item.setForeground(QBrush(colour("muted")))
         return items
+
+    def _tint(self) -> None:
+        """Those with the label in question, and those on other sites, in their inks."""
+        for row, like in enumerate(self._like):
+            if not like.prototype:
+                for column in range(len(HEAD)):
+                    self.model.item(row, column).setForeground(QBrush(colour("muted")))
+            if like.label == self._label:
+                self.model.item(row, 1).setForeground(QBrush(colour("good")))
 
     # ------------------------------------------------------------ neighbours
 
@@ -204,8 +212,13 @@ class VerdictView(Growing, QWidget):
             self.table.setCurrentIndex(self.model.index(-1, -1))
 
 
-def _neighbour_words(found: Looked) -> str:
-    """How the neighbours are labelled, in a sentence or two."""
+def _neighbour_words(crystal: Missed, found: Looked) -> str:
+    """How the neighbours are labelled, and the crystal itself where the data set has it else."""
+    other = found.label not in ("", crystal.label)
+    return (f"Here it is labelled {found.label}. " if other else "") + _counted_words(found)
+
+
+def _counted_words(found: Looked) -> str:
     if not found.target:
         return (
             "Choose a data set in place of files, and the crystals that are built alike are "
