@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -279,6 +280,18 @@ def small_print() -> ElidedLabel:
     small.setPixelSize(11)
     label.setFont(small)
     return label
+
+
+def scrolled(inner: QWidget, *, sideways: bool = False) -> QScrollArea:
+    """A widget that scrolls, down and perhaps sideways, in place of being squeezed."""
+    inner.setObjectName("ScrollBody")
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    if not sideways:
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inner)
+    return area
 
 
 class _Value(QLabel):

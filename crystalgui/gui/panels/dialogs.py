@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +22,14 @@ from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.session import Session
 from crystalgui.gui.state.project import OpenFile
 from crystalgui.gui.theme import SPACE, font
-from crystalgui.gui.widgets import PlainButton, PrimaryButton, SectionTitle, Text, copy_text
+from crystalgui.gui.widgets import (
+    PlainButton,
+    PrimaryButton,
+    SectionTitle,
+    Text,
+    copy_text,
+    scrolled,
+)
 
 
 def fit(dialog: QDialog, width: int) -> None:
@@ -102,13 +108,8 @@ class ShortcutSheet(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(*(SPACE[3],) * 4)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer.addWidget(area)
-        body = QWidget(area)
-        body.setObjectName("ScrollBody")
-        area.setWidget(body)
+        body = QWidget()
+        outer.addWidget(scrolled(body, sideways=True))
         columns = QHBoxLayout(body)
         columns.setSpacing(3 * SPACE[3])
         halves = [QGridLayout(), QGridLayout()]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.messages import ErrorInfo, Prediction
@@ -25,6 +25,7 @@ from crystalgui.gui.widgets import (
     SectionTitle,
     Text,
     copy_text,
+    scrolled,
 )
 
 if TYPE_CHECKING:
@@ -173,14 +174,8 @@ class Inspector(QWidget):
         self._description: Description | None = None
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 0, 0, 0)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(area)
-        body = QWidget(area)
-        body.setObjectName("ScrollBody")
-        area.setWidget(body)
+        body = QWidget()
+        outer.addWidget(scrolled(body))
         self._body = QVBoxLayout(body)
         self._body.setContentsMargins(SPACE[2] + 2, SPACE[0], SPACE[2], SPACE[2])
         self._body.setSpacing(SPACE[1])

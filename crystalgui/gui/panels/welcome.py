@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 from crystalgui.core.resources import examples
 from crystalgui.gui.session import Session
 from crystalgui.gui.theme import SPACE, font, icon
-from crystalgui.gui.widgets import ElidedLabel, LinkButton, PlainButton, SectionTitle
+from crystalgui.gui.widgets import ElidedLabel, LinkButton, PlainButton, SectionTitle, scrolled
 
 MOST_RECENT = 6
 CRYSTAL_NAMES = (".vasp", ".poscar", ".cif", "POSCAR", "CONTCAR")
@@ -104,13 +103,8 @@ class WelcomePanel(QWidget):
         self._columns = 3
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer.addWidget(area)
-        body = QWidget(area)
-        body.setObjectName("ScrollBody")
-        area.setWidget(body)
+        body = QWidget()
+        outer.addWidget(scrolled(body, sideways=True))
         centre = QHBoxLayout(body)
         centre.setContentsMargins(24, 24, 24, 24)
         centre.addStretch(1)

@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QScrollArea,
     QSizePolicy,
     QTableView,
     QVBoxLayout,
@@ -55,6 +54,7 @@ from crystalgui.gui.widgets import (
     Text,
     copy_action,
     copy_text,
+    scrolled,
 )
 
 if TYPE_CHECKING:
@@ -330,7 +330,6 @@ class CertificateCard(Card):
         self.checks = ChecksList()
         self.assumed = Text("", "muted")
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, SPACE[1], 0)
         column.setSpacing(SPACE[0])
@@ -351,11 +350,7 @@ class CertificateCard(Card):
             column.addWidget(widget)
             self._sections[name] = (head, widget)
         column.addStretch(1)
-        self.area = QScrollArea(self)
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(inner)
+        self.area = scrolled(inner)
         self.body.addWidget(self.area, 1)
         self.clear()
 

@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QLabel,
-    QScrollArea,
     QSplitter,
     QVBoxLayout,
     QWidget,
@@ -35,7 +34,7 @@ from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.design import MovingBandsPlot, TargetPlot
 from crystalgui.gui.state.design import DesignState
 from crystalgui.gui.theme import OKABE_ITO, SPACE, font
-from crystalgui.gui.widgets import Card, Chip, KeyValues, copy_action, small_print
+from crystalgui.gui.widgets import Card, Chip, KeyValues, copy_action, scrolled, small_print
 
 if TYPE_CHECKING:
     from crystalgui.core.messages import DesignJob, DesignStep, ErrorInfo
@@ -215,18 +214,13 @@ class DesignRoom(Growing, QWidget):
             button.setEnabled(False)
             self.result.tools.addWidget(button)
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE[1])
         column.addWidget(self.strain)
         column.addWidget(self.numbers)
         column.addStretch(1)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
+        area = scrolled(inner)
         self.result.body.addWidget(area)
         return self.result
 

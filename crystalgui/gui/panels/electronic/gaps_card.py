@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_text
+from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, copy_text, scrolled
 
 if TYPE_CHECKING:
     from crystalgui.core.physics.overview import Filling
@@ -43,17 +43,13 @@ class GapsCard(Card):
         self.numbers = KeyValues()
         self.files = KeyValues()
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.numbers)
         column.addWidget(SectionTitle("Hamiltonian"))
         column.addWidget(self.files)
         column.addStretch(1)
-        area = QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setWidget(inner)
+        area = scrolled(inner, sideways=True)
         self.body.addWidget(area)
 
     def text(self) -> str:

@@ -15,10 +15,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -36,6 +34,7 @@ from crystalgui.gui.widgets import (
     ProbabilityBars,
     ProgressBar,
     Text,
+    scrolled,
 )
 
 if TYPE_CHECKING:
@@ -205,7 +204,6 @@ class NetworkCard(Card):
         self.doubts = Text("", "warn")
         self.limits = Text("", "muted")
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, SPACE[1], 0)
         column.setSpacing(SPACE[0])
@@ -215,11 +213,7 @@ class NetworkCard(Card):
         for part in (self.flat, self.doubts, self.limits):
             column.addWidget(part)
         column.addStretch(1)
-        self.area = QScrollArea(self)
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(inner)
+        self.area = scrolled(inner)
         return self.area
 
     # --------------------------------------------------------------- models

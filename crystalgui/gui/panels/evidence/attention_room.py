@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QHeaderView,
-    QScrollArea,
     QSpinBox,
     QStackedWidget,
     QTableView,
@@ -36,7 +35,7 @@ from crystalgui.gui.plots.heads import HeadsView
 from crystalgui.gui.plots.scale import Scale
 from crystalgui.gui.plots.shares import Bar, BarsView
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Chip, SectionTitle, Text, copy_action
+from crystalgui.gui.widgets import Chip, SectionTitle, Text, copy_action, scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +82,6 @@ class AttentionRoom(AskingRoom):
         head.addWidget(self.member)
         self.column.addLayout(head)
         self.heads = HeadsView()
-        self.heads.setObjectName("ScrollBody")
         self.heads.chosen.connect(lambda *_: self._head_chosen())
         area = scrolled(self.heads, sideways=True)
         self._area = area
@@ -119,7 +117,6 @@ class AttentionRoom(AskingRoom):
         self.bars.setAccessibleName("Weights of the row")
         self.bars.clicked.connect(self._bar_clicked)
         holder = QWidget()
-        holder.setObjectName("ScrollBody")
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.bars)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import Event, ExplainReady, Job
 from crystalgui.core.structures.elements import SYMBOLS
@@ -20,7 +20,7 @@ from crystalgui.gui.panels.forms import ChoiceBox
 from crystalgui.gui.plots.scale import Scale
 from crystalgui.gui.plots.shares import Bar, BarsView
 from crystalgui.gui.theme import SPACE, font
-from crystalgui.gui.widgets import Chip, Text
+from crystalgui.gui.widgets import Chip, Text, scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,6 @@ class SaliencyRoom(AskingRoom):
         self.bars.setAccessibleName("Shares of the answer")
         self.bars.clicked.connect(lambda k: self.atoms_wanted.emit(self.bars.bars[k].atoms))
         holder = QWidget()
-        holder.setObjectName("ScrollBody")
         inside = QVBoxLayout(holder)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addWidget(self.bars)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import ErrorInfo, PhaseDataJob, PhaseDataRecipe
 from crystalgui.gui.growth import Growing, Steps
@@ -26,7 +26,7 @@ from crystalgui.gui.panels.train.phase_data.steps import OfferButton, Stepper
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.state.phase_data import PhaseDataState
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import PlainButton, PrimaryButton, SectionTitle, Text
+from crystalgui.gui.widgets import PlainButton, PrimaryButton, SectionTitle, Text, scrolled
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent
@@ -105,7 +105,7 @@ class PhaseDataFlow(Growing, QWidget):
         right.setSpacing(SPACE[1])
         self.pages = QStackedWidget()
         for step in (self.ends, self.noise, self.size_step, self.making):
-            self.pages.addWidget(_scrolled(step))
+            self.pages.addWidget(scrolled(step))
         right.addWidget(self.pages, 1)
         foot = QHBoxLayout()
         foot.setSpacing(SPACE[1])
@@ -382,13 +382,3 @@ class PhaseDataFlow(Growing, QWidget):
         """Nobody looks: let the clock rest."""
         super().hideEvent(event)
         clock().rest()
-
-
-def _scrolled(widget: QWidget) -> QScrollArea:
-    """A page that scrolls in a low window instead of being squeezed."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area

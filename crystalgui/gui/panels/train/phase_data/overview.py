@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.atomic import write_atomic
 from crystalgui.core.errors import CrystalError
 from crystalgui.gui.panels.train.data import ClassBalance
 from crystalgui.gui.panels.train.phase_data import work
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, Text
+from crystalgui.gui.widgets import Card, Chip, KeyValues, SectionTitle, Text, scrolled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,17 +149,12 @@ class OverviewView(QWidget):
         super().__init__(parent)
         self.shares, self.card = SharesCard(session), DataCardText()
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         row = QHBoxLayout(inner)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE[2])
         row.addWidget(self.shares, 1, Qt.AlignmentFlag.AlignTop)
         row.addWidget(self.card, 1, Qt.AlignmentFlag.AlignTop)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inner)
+        area = scrolled(inner)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(area)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from crystalgui.core.reports.certificate import gap_rows, index_rows
 from crystalgui.gui.panels.electronic.certificate_card import ChecksList, Headline
 from crystalgui.gui.panels.train.phase_data import work
 from crystalgui.gui.plots.bands import BandsPlot
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Card, Chip, KeyValues, PlainButton, SectionTitle, Text
+from crystalgui.gui.widgets import Card, Chip, KeyValues, PlainButton, SectionTitle, Text, scrolled
 
 if TYPE_CHECKING:
     from crystalgui.core.datasets.hamiltonians.dataset import PhaseDataset
@@ -52,7 +52,6 @@ class SampleCard(Card):
         self.hint = Text(HINT, "muted")
         self.body.addWidget(self.hint)
         inner = QWidget()
-        inner.setObjectName("ScrollBody")
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE[1])
@@ -79,11 +78,7 @@ class SampleCard(Card):
         column.addWidget(self._checks_chip, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.checks)
         column.addStretch(1)
-        self.area = QScrollArea()
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.area.setWidget(inner)
+        self.area = scrolled(inner)
         self.body.addWidget(self.area, 1)
         self.open = PlainButton("Open in Electronic", icon_name="electronic")
         self.open.setToolTip("Write this Hamiltonian into the project folder and open it")
