@@ -188,7 +188,7 @@ def _timed() -> Iterator[list[float]]:
     from crystalgui.core.training.monitors import Monitor
 
     spent, depth = [0.0], [0]
-    own = {name: getattr(Monitor, name) for name in ("hear", "look")}
+    own = {name: getattr(Monitor, name) for name in ("hear", "hear_heads", "look")}
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any) -> Any:

@@ -160,12 +160,12 @@ class CrystalModel(Network):
         """
         return ()
 
-    def attended(self, batch: Batch) -> tuple[Attended, ...]:
-        """The same of every crystal of a batch, with what its rows and keys stand for.
+    def attended(self, batch: Batch) -> tuple[Tensor, tuple[Attended, ...]]:
+        """The outputs, and the same of every crystal, with what its rows and keys stand for.
 
         Crystals of similar size come together, so that a layer may come several times.
         """
-        return ()
+        return self(batch), ()
 
     def encoder(self) -> nn.Module | None:
         """The part that gives each node its vector, (n, features) -> (n, width).

@@ -389,14 +389,14 @@ class CrystalAttentionNetwork(CrystalModel):
                     : n if a.keys == "atoms" and self.masked else None,
                 ],
             )
-            for a in self.attended(batch)
+            for a in self.attended(batch)[1]
         )
 
-    def attended(self, batch: Batch) -> tuple[Attended, ...]:
-        """Of every crystal: the layers of one bucket after those of another."""
+    def attended(self, batch: Batch) -> tuple[Tensor, tuple[Attended, ...]]:
+        """The outputs; of every crystal the layers of one bucket after those of another."""
         seen: list[Attended] = []
-        self._answer(batch, seen)
-        return tuple(seen)
+        out = self._answer(batch, seen)
+        return out, tuple(seen)
 
     def _answer(self, batch: Batch, seen: list[Attended] | None = None) -> Tensor:
         """Outputs; ``seen`` takes the attention of every layer and bucket."""
@@ -412,7 +412,7 @@ class CrystalAttentionNetwork(CrystalModel):
             pooled = pooled.index_copy(0, part.rows, found)
             if seen is not None:
                 atoms = weight[part.node] * part.mask
-                seen += [_counted(a, atoms, read=1 if a.layer == _AMONG else None) for a in layers]
+                seen += [_counted(a, part.rows, atoms) for a in layers]
         out: Tensor = self.head(self.norm(torch.cat([pooled, g], 1)))
         return out
 
@@ -451,13 +451,14 @@ _LAYERS: dict[int, tuple[tuple[str, Side, Side], ...]] = {
 }
 
 
-def _counted(a: Attended, atoms: Tensor, read: int | None) -> Attended:
-    """A layer with what its queries, of which the first ``read`` are used, and keys stand for."""
+def _counted(a: Attended, crystals: Tensor, atoms: Tensor) -> Attended:
+    """A layer of some crystals with what its queries and keys stand for, ``atoms`` (k, n)."""
     k, _, queries, keys = a.weights.shape
     rows = atoms if a.queries == "atoms" else atoms.new_ones(k, queries)
-    if read is not None:
-        rows = rows * (torch.arange(queries, device=rows.device) < read)
-    return replace(a, rows=rows, many=atoms if a.keys == "atoms" else atoms.new_ones(k, keys))
+    if a.layer == _AMONG:
+        rows[:, 1:] = 0  # only the first is read
+    many = atoms if a.keys == "atoms" else atoms.new_ones(k, keys)
+    return replace(a, rows=rows, many=many, crystals=crystals)
 
 
 def _globals(params: Mapping[str, Any]) -> tuple[str, ...]:

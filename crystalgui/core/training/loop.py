@@ -99,8 +99,7 @@ class Fit:
         if self.monitor is None or not self.model.card.taps:
             return self.network(batch)
         with self.fabric.autocast():
-            out, taps = self.model.tapped(batch)
-        self.monitor.hear(self.model, taps)
+            out = self.monitor.answer(self.model, batch)
         return out.float()
 
     def order(self) -> Tensor:

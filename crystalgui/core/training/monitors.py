@@ -4,14 +4,14 @@ Before the first epoch and after each one (Bird 2023, Figs. 6, 22 and 28).
 Looking changes nothing: not the weights, not the order of random numbers.  It
 must not cost much either (2 % of an epoch; 3 % between atoms), so attention is read
 off the validation that is made anyhow, that between atoms (Nop et al. 2025)
-from a few validation crystals, always the same, and gradients from one small
-batch, always of the same training rows.
+for a few of its crystals, always the same, and gradients from one small batch,
+always of the same training rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast
 
 import torch
@@ -21,6 +21,7 @@ from crystalgui.core.datasets.collate import batches
 from crystalgui.core.messages import AttentionReady, Event, GradientsReady, LogLine
 from crystalgui.core.models import devices
 from crystalgui.core.models._base import HEADS, CrystalModel, Network
+from crystalgui.core.models.layers.attention import Attended
 from crystalgui.core.reports.heads import without_choice
 from crystalgui.core.reports.saturation import saturation
 from crystalgui.core.store.monitors import Monitored
@@ -99,8 +100,32 @@ class Monitor:
     name: str = ""
     kept: Callable[[], Iterable[Monitored]] = tuple
     heard: list[Tensor] = field(default_factory=list)
+    seen_heads: list[Attended] = field(default_factory=list)
+    passed: int = 0
     layers: tuple[str, ...] = ()
     seen: list[AttentionReady] | None = None
+
+    def answer(self, network: Network, batch: Any) -> Tensor:
+        """(b, outputs) of a batch of validation rows, in their order; its attention is heard."""
+        if HEADS in network.card.taps:
+            out, layers = cast(CrystalModel, network).attended(batch)
+            self.hear_heads(layers, batch.size)
+            return out
+        out, taps = network.tapped(batch)
+        self.hear(network, taps)
+        return out
+
+    def hear_heads(self, layers: Iterable[Attended], size: int) -> None:
+        """Keep, of the next ``size`` validation crystals, the layers of those to look at."""
+        every = torch.arange(len(self.validation))
+        chosen = evenly(every, self._cheap(self.crystals)) - self.passed
+        self.passed += size
+        for a in layers:
+            if a.crystals is not None and a.rows is not None and a.many is not None:
+                own = torch.isin(a.crystals.cpu(), chosen).nonzero()[:, 0].to(a.crystals.device)
+                if len(own):
+                    weights, rows, many = a.weights[own], a.rows[own], a.many[own]
+                    self.seen_heads.append(replace(a, weights=weights, rows=rows, many=many))
 
     def hear(self, network: Network, taps: Mapping[str, Tensor]) -> None:
         """Take the attention of a batch of validation rows, in their order."""
@@ -152,10 +177,15 @@ class Monitor:
     @torch.no_grad()
     def _heads(self, network: CrystalModel, epoch: int) -> list[Monitored]:
         """The attention between the atoms of a few crystals, the same ones after each epoch."""
+        if self.seen_heads:
+            told = heads(self.seen_heads, epoch, self.run_id, self.name)
+            self.seen_heads.clear()
+            self.passed = 0
+            return [told] if told is not None else []
 
         def ask(most: int) -> AttentionReady | None:
             batch = self.table.batch(evenly(self.validation, most))
-            return heads(network.attended(batch), epoch, self.run_id, self.name)
+            return heads(network.attended(batch)[1], epoch, self.run_id, self.name)
 
         self.crystals, found = self._halving(self._cheap(self.crystals), ask)
         return [found] if found is not None else []

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from crystalgui.core.datasets.collate import Batch
 from crystalgui.core.messages import (
     AttentionReady,
     EpochMetrics,
@@ -166,8 +167,8 @@ def test_together_or_one_by_one(preset: str, kind: str, cutoff: float) -> None:
     items = [supercell(c, (1, 1, 1 + i % 4)) for i, c in enumerate(crystals(6))]
     model = network(preset, heads=2, seeds=3)
     with torch.no_grad():
-        every = look(*model.attended(batch_of(items, kind, cutoff)))
-        own = [heads(model.attended(batch_of([item], kind, cutoff)), 3) for item in items]
+        every = look(*model.attended(batch_of(items, kind, cutoff))[1])
+        own = [heads(model.attended(batch_of([item], kind, cutoff))[1], 3) for item in items]
     assert every.samples == len(items)
     assert every.layers[0] == "layer 1, head 1"
     for place, name in enumerate(every.layers):
@@ -192,7 +193,7 @@ def test_together_or_one_by_one(preset: str, kind: str, cutoff: float) -> None:
 def test_ablations_have_maps(params: dict[str, str | int | bool], layers: tuple[str, ...]) -> None:
     model = network("small", heads=2, **params)
     with torch.no_grad():
-        seen = look(*model.attended(batch_of(crystals(5), "orbits", 5.0)))
+        seen = look(*model.attended(batch_of(crystals(5), "orbits", 5.0))[1])
     assert groups(seen.layers) == tuple((layer, 2) for layer in layers)
     padded = not params.get("masked", True)
     assert (max(seen.lost) > 0.5) is padded
@@ -201,7 +202,8 @@ def test_ablations_have_maps(params: dict[str, str | int | bool], layers: tuple[
 
 
 def test_only_the_seed_that_is_read_counts() -> None:
-    seeds = network("small", heads=2, seeds=3).attended(batch_of(crystals(5), "orbits", 5.0))[-1]
+    batch = batch_of(crystals(5), "orbits", 5.0)
+    seeds = network("small", heads=2, seeds=3).attended(batch)[1][-1]
     assert seeds.layer == "seeds"
     assert seeds.rows is not None
     assert seeds.rows.tolist() == [[1.0, 0.0, 0.0]] * len(seeds.rows)
@@ -335,6 +337,40 @@ def test_fewer_crystals_where_memory_runs_out() -> None:
     told = [list(watch.look(model, epoch)) for epoch in (0, 1)]
     assert sizes == [8, 4, 2, 2]
     assert [e.samples for e in of([e for every in told for e in every], AttentionReady)] == [2, 2]
+
+
+@pytest.mark.parametrize("size", [5, 12])
+def test_what_validation_told_is_not_asked_again(size: int) -> None:
+    """The same crystals of a validation in batches as of one look; a larger one is thinned out."""
+    model, asked = network("small", heads=2), []
+    every = [supercell(c, (1, 1, 1 + i % 4)) for i, c in enumerate(crystals(12))]
+
+    class Small:
+        device = torch.device("cpu")
+
+        def batch(self, index: Tensor) -> Batch:
+            asked.append(index.tolist())
+            return batch_of([every[int(i)] for i in index], "orbits", 5.0)
+
+    rows, target = torch.arange(12), torch.zeros(12, dtype=torch.int64)
+    table = Small()
+    watch = Monitor(table, target, torch.nn.functional.cross_entropy, rows, rows)
+    first = next(e for e in watch.look(model, 0) if isinstance(e, AttentionReady))
+    assert asked == [[0, 2, 3, 5, 6, 8, 9, 11]]
+    for epoch in (1, 2):
+        asked.clear()
+        with torch.no_grad():
+            answers = [watch.answer(model, table.batch(part)) for part in rows.split(size)]
+            torch.testing.assert_close(torch.cat(answers), model(table.batch(rows)))
+        asked.clear()
+        again = next(e for e in watch.look(model, epoch) if isinstance(e, AttentionReady))
+        assert not asked
+        assert (again.layers, again.samples) == (first.layers, 8)
+        assert again.mean == pytest.approx(first.mean, abs=1e-6)
+        assert again.entropy is not None
+        assert first.entropy is not None
+        assert again.entropy.mean == pytest.approx(first.entropy.mean, abs=1e-6)
+        assert not watch.seen_heads
 
 
 def test_old_readings_are_read(tmp_path: Path) -> None:

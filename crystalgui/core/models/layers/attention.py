@@ -39,6 +39,8 @@ class Attended:
         Atoms that each query stands for; 0 for padding, and for a query whose answer is not used.
     many : (b, k) float, optional
         Atoms that each key stands for; 0 for padding.
+    crystals : (b,) int64, optional
+        Which ones of a batch.
     """
 
     layer: str
@@ -47,6 +49,7 @@ class Attended:
     weights: Tensor
     rows: Tensor | None = None
     many: Tensor | None = None
+    crystals: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
