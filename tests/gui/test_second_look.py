@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +104,7 @@ def test_the_list_of_a_run_opens_with_its_crystals(page: Any, qtbot: QtBot) -> N
     assert cells == ["YN", "225", "SEBR", "", "LCEBR", "LCEBR", "yn"]
     qtbot.waitUntil(lambda: room.view.model.rowCount() == 3)
     assert room.view.said.text() == "Labelled SEBR. All 2 say LCEBR."
+    assert room.view.where.text() == "yn · Fm-3m (225) · 1 of 3"
     assert room.view.words.text() == ("3 others are built alike, on the same sites: 2 LCEBR, 1 ES.")
     qtbot.waitUntil(lambda: page.crystal.view is not None)
     qtbot.waitUntil(lambda: page.crystal.view.geometry3d is not None)
@@ -223,6 +226,30 @@ def test_without_a_list_the_room_says_how_to_get_one(
     closed(qtbot, made)
 
 
+def test_a_damaged_list_of_a_run_gives_way_to_the_next(played: Any, qtbot: QtBot) -> None:
+    session, _ = played
+    path = finished_run(session)
+    newer = path.parents[2] / "misclassified-full"
+    shutil.copytree(path.parents[1], newer)
+    save_record(newer, replace(RECORD, preset="full", date="2026-11-21"))
+    (newer / "tables" / "missed.csv").write_text("id,formula\n")
+    said: list[Any] = []
+    session.notify.posted.connect(said.append)
+    made = shown(qtbot, session)
+    qtbot.waitUntil(lambda: made.room.answering)
+    assert made.room.state.found.path == path
+    assert ["missed.csv, line 1" in notice.title for notice in said] == [True]
+    lists = made.room.lists
+    assert [lists.itemText(i) for i in range(lists.count())] == [
+        "full, run of 2026-11-21", "quick, run of 2026-11-20",
+    ]  # fmt: skip
+    with qtbot.waitSignal(session.notify.posted):
+        made.room.state.open(newer / "tables" / "missed.csv")
+    assert made.room.answering  # the list that was open stays
+    assert lists.currentText() == "quick, run of 2026-11-20"
+    closed(qtbot, made)
+
+
 def test_crystals_come_from_files_that_a_person_chooses(
     played: Any, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -257,8 +284,6 @@ def test_crystals_come_from_files_that_a_person_chooses(
 
 
 def test_the_experiments_page_leads_to_the_list(window: Any, session: Any, qtbot: QtBot) -> None:
-    from dataclasses import replace
-
     from crystalgui.core.messages import CatalogueReady
     from tests.unit.experiments import walk
 

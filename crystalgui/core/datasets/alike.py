@@ -61,7 +61,7 @@ class Looked:
     crystal : Crystal
     space_group : int
     symbol : str
-        Empty in a data set, which keeps numbers only.
+        International short symbol; empty when the group is not found again.
     label : str
         In the data set; empty without one.
     target : str
@@ -106,7 +106,7 @@ def member(source: Path, name: str) -> Crystal:
     """
     if is_dataset(source):
         return _dataset(source).records.crystal(_row(source, name))
-    return _file(source, name)()
+    return _read(source, name)
 
 
 def write_member(source: Path, name: str, target: Path) -> Path:
@@ -130,14 +130,17 @@ def look(source: Path, name: str) -> Looked:
         When it is not there, or cannot be read.
     """
     if not is_dataset(source):
-        record = describe(_file(source, name)())
+        record = describe(_read(source, name))
         return Looked(crystal=record.crystal, space_group=record.space_group, symbol=record.symbol)
     dataset = _dataset(source)
     row = _row(source, name)
     found = _alike(dataset, row)
+    record = describe(dataset.records.crystal(row))  # a data set keeps numbers, no symbols
+    group = int(dataset.records.space_group[row])
     return Looked(
-        crystal=dataset.records.crystal(row),
-        space_group=int(dataset.records.space_group[row]),
+        crystal=record.crystal,
+        space_group=group,
+        symbol=record.symbol if record.space_group == group else "",
         label=_label(dataset, row),
         target=dataset.summary.target,
         like=tuple(found[:MOST]),
@@ -272,7 +275,9 @@ def _indexed(source: Path, _time: int) -> dict[str, Callable[[], Crystal]]:
     return found
 
 
-def _file(source: Path, name: str) -> Callable[[], Crystal]:
+def _read(source: Path, name: str) -> Crystal:
+    from crystalgui.core.structures.files import close_archives
+
     read = _files(source).get(name)
     if read is None:
         raise DataError(
@@ -280,4 +285,7 @@ def _file(source: Path, name: str) -> Callable[[], Crystal]:
             "Choose the folder or zip archive that has it; the name of the file is the id.",
             path=source,
         )
-    return read
+    try:
+        return read()
+    finally:
+        close_archives()

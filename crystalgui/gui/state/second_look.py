@@ -114,6 +114,8 @@ class SecondLookState(QObject):
         The crystal of the row is there, or is not.
     useless(Path)
         What was chosen has none of the crystals.
+    refused(ErrorInfo)
+        A list that was found cannot be read; the next one is opened.
     """
 
     listed = Signal()
@@ -122,6 +124,7 @@ class SecondLookState(QObject):
     offered = Signal()
     looked = Signal()
     useless = Signal(object)
+    refused = Signal(object)
 
     def __init__(
         self,
@@ -139,6 +142,7 @@ class SecondLookState(QObject):
         self._more: list[Path] = []
         self._chosen: Path | None = None
         self._fresh: Path | None = None
+        self._left: list[Path] = []
         self.lists: tuple[FoundList, ...] | None = None
         self.verdicts: dict[Key, Judged] = {}
         self.found: MissedList | None = None
@@ -181,8 +185,9 @@ class SecondLookState(QObject):
         elif self.found is None:
             paths = [one.path for one in found.lists]
             before = kept.opened if kept.opened is not None and kept.opened.is_file() else None
-            if before or paths:
-                self.open(before or paths[0])
+            self._left = [*([before] if before is not None else []), *paths]
+            if self._left:
+                self.open(self._left.pop(0))
             else:
                 self.error = None
                 self.opened.emit()
@@ -199,13 +204,17 @@ class SecondLookState(QObject):
         )
 
     def _not_opened(self, error: ErrorInfo) -> None:
+        if self.found is None and self._left:
+            self.refused.emit(error)
+            self.open(self._left.pop(0))
+            return
         self.error = error
         self.opened.emit()
 
     def _take_list(self, opened: Opened) -> None:
         self.found, self._own, self.error = opened.found, opened.datasets, None
-        came = opened.found.judged
-        self._join(came)
+        self._left = []
+        self._join(opened.found.judged)
         self.row, self.crystal, self.lost, self.offers = -1, None, None, None
         self._save()
         self.opened.emit()

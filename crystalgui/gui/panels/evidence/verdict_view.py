@@ -60,7 +60,7 @@ class VerdictView(Growing, QWidget):
     def __init__(self, parent: QWidget | None = None, *, at_once: bool = True) -> None:
         super().__init__(parent)
         self._like: tuple[Like, ...] = ()
-        self._label = ""
+        self._label = self._place = ""
         self.grow(self._build(), at_once)
 
     # -------------------------------------------------------------- building
@@ -136,6 +136,7 @@ class VerdictView(Growing, QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(24)
         self.table.setMinimumHeight(64)
@@ -154,8 +155,13 @@ class VerdictView(Growing, QWidget):
     def show_crystal(self, crystal: Missed, models: Sequence[str], place: str) -> None:
         """Another crystal of the list; ``place`` is like ``3 of 54``."""
         self.title.setText(subscripts(crystal.formula) or crystal.id)
-        self.where.setText(f"{crystal.id} · group {crystal.space_group} · {place}")
+        self._place = place
+        self._locate(crystal, "")
         self.said.setText(f"Labelled {crystal.label}. {said_words(crystal, models)}")
+
+    def _locate(self, crystal: Missed, symbol: str) -> None:
+        group = f"{symbol} ({crystal.space_group})" if symbol else f"group {crystal.space_group}"
+        self.where.setText(f"{crystal.id} · {group} · {self._place}")
 
     def show_verdict(self, own: Judged) -> None:
         """The verdict and the note; a note that is being written is left alone."""
@@ -167,6 +173,8 @@ class VerdictView(Growing, QWidget):
     def show_neighbours(self, crystal: Missed, found: Looked | None) -> None:
         """The crystals that are built alike, once they are known."""
         self.forget_like()
+        if found is not None and found.space_group == crystal.space_group:
+            self._locate(crystal, found.symbol)
         self._like, self._label = (found.like if found is not None else ()), crystal.label
         self.model.removeRows(0, self.model.rowCount())
         for like in self._like:
