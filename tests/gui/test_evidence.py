@@ -34,6 +34,7 @@ from crystalgui.core.messages import (
 from crystalgui.core.resources import examples
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.files import write_poscar
+from crystalgui.gui.theme import colour, theme
 from tests.gui.sessions import CGNN, CLASSES, SHIPPED, tqc
 
 if TYPE_CHECKING:
@@ -329,6 +330,11 @@ class TestSimilar:
         room = made.room
         assert room.model.rowCount() == 3
         assert [room.model.item(r, 5).text() for r in range(3)] == ["0.5", "1.0", "1.5"]
+        theme().set_mode("dark")
+        try:
+            assert room.model.item(1, 3).foreground().color() == colour("warn")
+        finally:
+            theme().set_mode("light")
         other = Crystal(lattice=5 * np.eye(3), frac=FRAC[:2], species=np.array([38, 8]))
         monkeypatch.setattr(similar_room, "member", lambda folder, name: other)
         room.table.setCurrentIndex(room.model.index(1, 0))

@@ -55,4 +55,8 @@ def test_lists_of_runs_and_of_records_are_found(
     ]  # fmt: skip
     assert [d.name for d in found[1].datasets] == ["tqc-4000"]
     assert found[2].datasets == ()
+    assert missed.list_of(quick, RECORD) == found[1].path
+    assert missed.list_of(quick, None) is None
+    assert missed.recorded_list("misclassified", "quick") == found[2].path
+    assert missed.recorded_list("misclassified", "full") is None
     assert all(read_list(one.path).crystals[0].formula == "YN" for one in found)

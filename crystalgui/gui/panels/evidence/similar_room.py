@@ -26,7 +26,7 @@ from crystalgui.core.settings import cache
 from crystalgui.core.structures.elements import subscripts
 from crystalgui.gui.panels.evidence.room import Asking, AskingRoom, Look, table_text
 from crystalgui.gui.panels.forms import ChoiceBox
-from crystalgui.gui.theme import SPACE, colour
+from crystalgui.gui.theme import SPACE, colour, theme
 from crystalgui.gui.widgets import Chip, Text, copy_action
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ class SimilarRoom(AskingRoom):
         self.words = Text("", "muted")
         self.column.addWidget(self.words)
         session.project.datasets_changed.connect(self._offer)
+        theme().changed.connect(self._tint)
         self._offer()
         self._buttons()
 
@@ -145,6 +146,7 @@ class SimilarRoom(AskingRoom):
         self.model.removeRows(0, self.model.rowCount())
         for found in ready.found:
             self.model.appendRow(self._items(found, ready.typical))
+        self._tint()
         self.session.selection.select_prediction(ready.prediction)
         twins = sum(found.same for found in ready.found)
         said = ready.prediction.prediction
@@ -169,12 +171,18 @@ class SimilarRoom(AskingRoom):
             item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for item in items:
             item.setToolTip(found.id)
-            if found.same:
-                item.setForeground(QBrush(colour("muted")))
         if found.label != found.prediction and not found.same:
-            items[3].setForeground(QBrush(colour("warn")))
             items[3].setToolTip("The model is wrong here")
         return items
+
+    def _tint(self) -> None:
+        """The same crystal in grey, wrong answers in the ink of warnings."""
+        for row, found in enumerate(self._ready.found if self._ready is not None else ()):
+            if found.same:
+                for column in range(len(COLUMNS)):
+                    self.model.item(row, column).setForeground(QBrush(colour("muted")))
+            elif found.label != found.prediction:
+                self.model.item(row, 3).setForeground(QBrush(colour("warn")))
 
     def _chosen(self, current: Any, _previous: Any) -> None:
         ready = self._ready
