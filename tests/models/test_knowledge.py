@@ -29,6 +29,7 @@ from crystalgui.core.models.atomic_limit import (
 from crystalgui.core.models.predict import Classifier
 from crystalgui.core.models.similar import nearest, similar
 from crystalgui.core.structures.files import write_poscar
+from tests.models import samples
 from tests.models.samples import crystals
 from tests.models.test_predict import model
 
@@ -126,7 +127,25 @@ class TestSimilar:
         assert {s.label for s in first.found} <= {"a", "b"}
         assert len(list(dataset.glob("latent-*"))) == 1
         again = next(e for e in similar(job) if isinstance(e, SimilarReady))
-        assert [s.id for s in again.found] == [s.id for s in first.found]
+        assert again.found == first.found
+        assert again.typical == first.typical
+
+    def test_other_crystals_of_the_same_number_are_looked_at_anew(
+        self, tmp_path: Path, cells: Path
+    ) -> None:
+        folder = tmp_path / "d"
+        made = samples.dataset(folder, 30)
+        path = cells / "4.vasp"
+        job = SimilarJob(path=path, model=str(model(tmp_path / "m")), dataset=folder, count=1)
+        first = next(e for e in similar(job) if isinstance(e, SimilarReady))
+        assert first.found[0].id == "4"
+        order = np.arange(30)[::-1].copy()
+        names = tuple(str(i) for i in range(30))
+        turned = replace(made.records.select(order), ids=names)
+        summary = replace(made.summary, digest="the same, turned round")
+        Dataset(summary, turned, made.target[order]).save()
+        second = next(e for e in similar(job) if isinstance(e, SimilarReady))
+        assert second.found[0].id == "25"
 
     def test_what_does_not_vary_does_not_count(self) -> None:
         rng = np.random.default_rng(0)

@@ -10,7 +10,9 @@ once and kept in its folder.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,8 @@ from crystalgui.core.structures.elements import formula
 
 Floats = NDArray[np.float32]
 LEAST = 1e-4
-SAMPLE = 512
+SAMPLE = 32
+"""Crystals whose nearest neighbour says what distance is typical."""
 
 
 def latent(network: CrystalModel, records: Records, params: Mapping[str, Scalar]) -> Floats:
@@ -91,8 +94,7 @@ def latents_of(
     classifier: Classifier, dataset: Dataset, folder: Path
 ) -> Generator[Event, None, Floats]:
     """Those of a data set, from its folder or computed with progress and kept there."""
-    digest = sha256(Path(classifier.card.folder) / WEIGHTS)[:16]
-    path = folder / f"latent-{digest}.npy"
+    path = folder / f"latent-{_key(classifier, dataset)}.npy"
     known = _read(path, len(dataset.records))
     if known is not None:
         return known
@@ -102,12 +104,16 @@ def latents_of(
         index = np.arange(start, min(start + CHUNK, total))
         parts.append(latents(classifier, dataset.records.select(index)))
         yield Progress(done=int(index[-1]) + 1, total=total, text="Looking at the data set")
-    found = np.concatenate(parts)
-    try:
-        write_atomic(path, _bytes(found))
-    except CrystalError:  # a folder that cannot be written is searched all the same
-        return found
-    return found
+    kept = np.concatenate(parts).clip(-6e4, 6e4).astype(np.float16)
+    with suppress(CrystalError):  # a folder that cannot be written is searched all the same
+        write_atomic(path, _bytes(kept))
+    return kept.astype(np.float32)  # as it will be read
+
+
+def _key(classifier: Classifier, dataset: Dataset) -> str:
+    """Of the weights and the crystals, for both change under the same names."""
+    weights = sha256(Path(classifier.card.folder) / WEIGHTS)
+    return hashlib.sha256(f"{weights} {dataset.summary.digest}".encode()).hexdigest()[:16]
 
 
 def nearest(example: Floats, vectors: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
@@ -127,7 +133,7 @@ def nearest(example: Floats, vectors: Floats, count: int) -> tuple[NDArray[np.in
 def typical(vectors: Floats, seed: int = 0) -> float:
     """Median distance of a row to its nearest neighbour, over a sample of rows."""
     some = np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE]
-    found = [nearest(vectors[i], vectors, 2)[1][-1] for i in some[: max(1, SAMPLE // 16)]]
+    found = [nearest(vectors[i], vectors, 2)[1][-1] for i in some]
     return float(np.median(found))
 
 
@@ -190,11 +196,11 @@ def _found(
     return out
 
 
-def _bytes(array: Floats) -> bytes:
+def _bytes(array: NDArray[np.float16]) -> bytes:
     from io import BytesIO
 
     stream = BytesIO()
-    np.save(stream, array.clip(-6e4, 6e4).astype(np.float16), allow_pickle=False)
+    np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
 
 
