@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from crystalgui.core.errors import ModelError
 from crystalgui.core.models._tensors import read_tensors, write_tensors
+from crystalgui.core.store.run import Run
 from crystalgui.core.training.optimise import Average
 
 FORMAT = 1
+LAST = "last.safetensors"
 
 
 @dataclass(slots=True)
@@ -108,6 +110,17 @@ def load_state(
             path=path,
         ) from error
     return state
+
+
+def data_of(run: Run) -> str:
+    """Digest of the data set that a run has learnt from.
+
+    Its checkpoint knows; before the first one ``run.json`` does.
+    """
+    if not run.file(LAST).is_file():
+        return str(run.facts().get("data", ""))
+    state = json.loads(read_tensors(run.file(LAST))[1].get("state", "{}"))
+    return str(state.get("digest", ""))
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ from crystalgui.core.models.trained import Inference, coarse_classes, read_model
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
+from crystalgui.core.training.checkpoint import data_of
 from crystalgui.core.training.export import default_of
 from crystalgui.core.training.inputs import Crystals, Inputs, Table, Zones
 from crystalgui.core.training.plan import Plan, plan
@@ -66,10 +67,12 @@ class _Part:
         with Project.open(project) as opened:
             known = {run: _model(opened, run) for run in source.runs}
             recipes = {run: opened.run(run).recipe for run in source.runs}
+            learnt = {run: data_of(opened.run(run)) for run in source.runs}
         self.members: list[_Member] = []
         defaults = []
         for run, folder in known.items():
             self.prepared = plan(recipes[run])
+            _unchanged(self.prepared, run, learnt[run])
             defaults.append(default_of(self.prepared))
             card, inference, networks = read_model(folder)
             network = _halved(networks[0]).to(self.prepared.device).eval()
@@ -136,8 +139,8 @@ def combine(
     Raises
     ------
     DataError
-        When the runs do not keep the same rows apart for the test, or no rows are left to
-        blend by.
+        When the data set has changed since a run, the runs do not keep the same rows apart for
+        the test, or no rows are left to blend by.
     """
     parts = [_Part(out, source) for source in sources]
     first = parts[0]
@@ -301,6 +304,16 @@ def _ids(data: Inputs) -> Sequence[str]:
         pairs = zip(data.dataset.family.tolist(), data.dataset.number.tolist(), strict=True)
         return [f"{family} {number}" for family, number in pairs]
     return [str(i) for i in range(len(data.target))]
+
+
+def _unchanged(prepared: Plan, run: str, learnt: str) -> None:
+    """Refuse a run of other data: it may have learnt rows that are to test it now."""
+    if learnt != prepared.data.summary.digest:
+        raise DataError(
+            f"The data set has changed since the run {run} was trained on it.",
+            "Train it again, or import the former data again.",
+            path=prepared.recipe.dataset,
+        )
 
 
 def _model(project: Project, run: str) -> Path:

@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from crystalgui.core.datasets.dataset import load_summary
 from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import (
     DatasetReady,
@@ -38,6 +39,7 @@ from crystalgui.core.messages import (
 )
 from crystalgui.core.models.blend import Kind
 from crystalgui.core.store.project import Project
+from crystalgui.core.training.checkpoint import data_of
 from crystalgui.core.training.ensemble import Source, combine
 from crystalgui.core.training.recipes import read_recipe
 from crystalgui.core.training.session import train
@@ -102,11 +104,13 @@ def _imported(title: str, data: Path, labels: Path, out: Path) -> Generator[Even
 
 
 def _run(out: Path, recipe: TrainRecipe) -> Generator[Event, None, str]:
-    """Train one seed; a finished run of the same recipe is used again, a stopped one resumed."""
+    """Train one seed; a run of the same recipe and data is used again, or goes on if stopped."""
     with Project.open(out) as project:
-        same = [r for r in project.runs() if r.recipe == recipe]
+        ended = [r for r in project.runs() if r.status in ("done", "stopped", "interrupted")]
+        digest = load_summary(recipe.dataset).digest
+        same = [r for r in ended if r.recipe == recipe and data_of(r) == digest]
         finished = [r.id for r in same if r.status == "done"]
-        begun = [r.id for r in same if r.status in ("stopped", "interrupted")]
+        begun = [r.id for r in same if r.status != "done"]
     if finished:
         return finished[0]
     run_id = begun[0] if begun else ""

@@ -40,6 +40,7 @@ from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import checkpoint
 from crystalgui.core.training.attention import gate_of
+from crystalgui.core.training.checkpoint import LAST
 from crystalgui.core.training.costs import cost_of, loss_function
 from crystalgui.core.training.expansion import expanded
 from crystalgui.core.training.export import BEST, finish
@@ -49,7 +50,7 @@ from crystalgui.core.training.loop import Fit, Flag, epochs
 from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.optimise import Average, optimiser
 from crystalgui.core.training.plan import Plan, plan
-from crystalgui.core.training.together import LAST, train_together
+from crystalgui.core.training.together import train_together
 
 SAMPLE = 1024
 LOOK = 512
@@ -73,7 +74,7 @@ def train(job: TrainJob, stop: Flag | None = None) -> Generator[Event, None, Non
         if job.run_id:
             return project.run(job.run_id)
         prepared = plan(job.recipe)
-        return project.create_run(job.recipe)
+        return project.create_run(job.recipe, {"data": prepared.data.summary.digest})
 
     def work(project: Project, run: Run) -> Generator[Event, None, bool]:
         return (yield from _train(project, run, prepared or plan(run.recipe), stop))

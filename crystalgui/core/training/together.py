@@ -26,6 +26,7 @@ from crystalgui.core.store.project import Project
 from crystalgui.core.store.run import Run
 from crystalgui.core.training import metrics, replicas
 from crystalgui.core.training.attention import NO_GATE, Gate, gate_of
+from crystalgui.core.training.checkpoint import LAST
 from crystalgui.core.training.costs import alike
 from crystalgui.core.training.export import export
 from crystalgui.core.training.inputs import Table
@@ -34,7 +35,6 @@ from crystalgui.core.training.monitors import Monitor
 from crystalgui.core.training.plan import Plan
 from crystalgui.core.training.stack import Stack, Task
 
-LAST = "last.safetensors"
 PARTS = ("validation", "test")
 WORTH = 2000
 """Rows, of all networks of a group, that an epoch has at least where a look is 2 % of it."""
