@@ -20,23 +20,41 @@ Steps = Iterator[None]
 Grown = TypeVar("Grown", bound="Growing")
 
 
+class _Remembered(Iterator[None]):
+    """Steps that fail again when they failed: what is half built is never complete."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._error: Exception | None = None
+
+    def __next__(self) -> None:
+        if self._error is not None:
+            raise self._error
+        try:
+            next(self._steps)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._error = error
+            raise
+
+
 class Growing:
     """A widget made as ``Kind(..., at_once=False)`` that is complete when `growth` has ended.
 
     Attributes
     ----------
     growth : iterator of None
-        What is still to be built, one step each.
+        What is still to be built, one step each; after an error each step raises it again.
     """
 
     growth: Steps = iter(())
 
     def grow(self, steps: Steps, at_once: bool) -> None:
         """Build now, or leave the steps to `growth`."""
-        self.growth = steps
+        self.growth = _Remembered(steps)
         if at_once:
-            for _ in steps:
-                pass
+            complete(self)
 
 
 def begun(kind: type, *arguments: Any) -> Any:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     CatalogueJob,
     ConfusionReady,
@@ -32,10 +34,12 @@ from crystalgui.core.messages import (
     TrainRecipe,
 )
 from crystalgui.core.store.project import Project
+from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.train import TrainPanel
 from crystalgui.gui.panels.train.importing import ImportDialog, labels_beside
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.session import Session
+from crystalgui.gui.widgets import EmptyState
 from tests.gui.sessions import BROKEN, CGNN, CLASSES, SHIPPED, PlayedEngine, tqc
 
 
@@ -454,3 +458,36 @@ def test_the_page_fits_a_small_window(qtbot: QtBot, page: TrainPanel) -> None:
     qtbot.waitUntil(lambda: page.setup._columns == 2)
     assert page.minimumSizeHint().width() <= 760
     assert page.minimumSizeHint().height() <= 560
+
+
+def test_a_room_that_cannot_be_built_is_never_shown_half(
+    qtbot: QtBot, page: TrainPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words stand in its place, and it is begun anew when it is asked for again."""
+    from crystalgui.gui.panels.train.invariance import page as rooms
+
+    class Room(Growing, QWidget):
+        broken = True
+
+        def __init__(self, _: Session, *, at_once: bool) -> None:
+            super().__init__()
+            self.grow(self._build(), at_once)
+
+        def _build(self) -> Steps:
+            yield
+            if self.broken:
+                raise DataError("A step is missing.", "")
+
+    monkeypatch.setattr(rooms, "InvariancePage", Room)
+    _click(qtbot, page.invariance_chip)
+    qtbot.waitUntil(lambda: isinstance(page.stack.currentWidget(), EmptyState))
+    _click(qtbot, page.setup_chip)
+    for _ in range(2):  # nor when it is needed now
+        with pytest.raises(DataError):
+            page.invariance  # noqa: B018
+    _click(qtbot, page.invariance_chip)
+    assert page.stack.currentWidget() is page._broken
+    Room.broken = False
+    _click(qtbot, page.setup_chip)
+    _click(qtbot, page.invariance_chip)
+    qtbot.waitUntil(lambda: isinstance(page.stack.currentWidget(), Room))

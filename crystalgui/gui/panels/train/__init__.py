@@ -43,7 +43,7 @@ from crystalgui.gui.session import Session
 from crystalgui.gui.state.jobs import JobRow
 from crystalgui.gui.state.runs import RunView
 from crystalgui.gui.theme import SPACE
-from crystalgui.gui.widgets import Chip, ElidedLabel
+from crystalgui.gui.widgets import Chip, ElidedLabel, EmptyState
 
 if TYPE_CHECKING:
     from crystalgui.gui.panels.train.invariance.page import InvariancePage
@@ -78,6 +78,7 @@ class TrainPanel(Growing, QWidget):
         self._live: LiveView | None = None
         self._phase_data: PhaseDataPage | None = None
         self._invariance: InvariancePage | None = None
+        self._broken: EmptyState | None = None
         self.grow(self._build(), at_once)
 
     def _build(self) -> Steps:
@@ -383,8 +384,25 @@ class TrainPanel(Growing, QWidget):
             self,
             rest_of(room),
             lambda: self._bring(page, room),
-            lambda error: self._session.notify.error(ErrorInfo.of(error)),
+            lambda error: self._break(page, room, ErrorInfo.of(error)),
         )
+
+    def _break(self, page: int, room: QWidget, error: ErrorInfo) -> None:
+        """Words in place of a room that cannot be built; it is begun anew the next time."""
+        if room is self._phase_data:
+            self._phase_data = None
+        elif room is self._invariance:
+            self._invariance = None
+        else:
+            return  # said already
+        room.deleteLater()
+        self._session.notify.error(error)
+        chip = self.phase_chip if page == 2 else self.invariance_chip
+        title = f"{chip.text()} could not be opened"
+        if self._broken is None:
+            self._broken = EmptyState("error", title, error.title, (), self)
+        self._broken.set_text(title, error.title)
+        self._bring(page, self._broken)
 
     def _bring(self, page: int, room: QWidget) -> None:
         if page != self._place:
