@@ -96,7 +96,7 @@ class PreviewCard(Card):
             tuple(paths),
             row.file,
             on_answer=lambda answer, name=row.file: self._show(name, answer),
-            on_error=self._failed,
+            on_error=lambda error, name=row.file: self._failed(name, error),
             owner=self,
         )
 
@@ -117,8 +117,9 @@ class PreviewCard(Card):
         self._note.set_role(role)
         self._pages.setCurrentIndex(0)
 
-    def _failed(self, error: ErrorInfo) -> None:
-        self._say(f"{error.title} {error.hint}".strip(), "bad")
+    def _failed(self, name: str, error: ErrorInfo) -> None:
+        if name == self._name:
+            self._say(f"{error.title} {error.hint}".strip(), "bad")
 
     def _show(self, name: str, answer: Geometry) -> None:
         if name != self._name:

@@ -64,6 +64,7 @@ class PredictionsCard(Card):
         self._only: tuple[str, frozenset[str]] | None = None
         self._unreadable = False
         self._current: Prediction | None = None
+        self._reject = ("", 0.0)
         self._said = ""
         self._stale = self._wide = False
         self._pause = QTimer(self)
@@ -249,11 +250,16 @@ class PredictionsCard(Card):
 
     def set_reject(self, model: str, threshold: float) -> None:
         """Mark answers of a model that are less sure than this; an empty name: none."""
+        self._reject = model, threshold
         self.cells.set_reject(model, threshold)
+        self.view.viewport().update()
+        self._count_refused()
+        self.show_count()
+
+    def _count_refused(self) -> None:
+        model, threshold = self._reject
         refused = self.table.refused(model, threshold) if model else 0
         self._said = f"{refused:,} answers of {model} refused" if refused else ""
-        self.view.viewport().update()
-        self.show_count()
 
     def _widen(self) -> None:
         """Room for the spread of numbers, when the first row has one."""
@@ -283,6 +289,7 @@ class PredictionsCard(Card):
         self._stale = False
         self._pause.start()
         self.offer_classes()
+        self._count_refused()
         self.show_count()
 
     def _paused(self) -> None:
