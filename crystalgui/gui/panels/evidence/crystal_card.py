@@ -146,7 +146,7 @@ class CrystalCard(Card):
             draw,
             wanted,
             on_answer=lambda found: self._drawn(wanted, found),
-            on_error=self._failed,
+            on_error=lambda error: self._failed(wanted, error),
             owner=self,
         )
 
@@ -163,8 +163,9 @@ class CrystalCard(Card):
         self.note.setText(text)
         self.pages.setCurrentWidget(self.note)
 
-    def _failed(self, error: ErrorInfo) -> None:
-        self._say(f"{error.title} {error.hint}".strip())
+    def _failed(self, crystal: Crystal, error: ErrorInfo) -> None:
+        if crystal is self._wanted:
+            self._say(f"{error.title} {error.hint}".strip())
 
     def _drawn(self, crystal: Crystal, found: Geometry) -> None:
         if crystal is not self._wanted:

@@ -139,15 +139,15 @@ class LimitRoom(AskingRoom):
         if ready is not self._ready:
             same = self._ready is not None and self._ready.file == ready.file
             self._ready = ready
-            self.slider.setRange(0, len(ready.factors) - 1)
-            if not same:
-                self.slider.setValue(0)
             titles = []
             for curve in ready.curves:
                 model = self.session.project.model(curve.model)
                 titles.append(model.title if model is not None else curve.model)
             self.plot.set_curves(ready.factors, ready.curves, titles)
-            self._titles = titles
+            self._titles = titles  # before the slider, which reads the curves as it moves
+            self.slider.setRange(0, len(ready.factors) - 1)
+            if not same:
+                self.slider.setValue(0)
         self._show_factor()
         return True
 

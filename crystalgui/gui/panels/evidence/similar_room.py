@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QBrush, QShowEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -51,6 +51,7 @@ class SimilarRoom(AskingRoom):
         self._ready: SimilarReady | None = None
         self._shown: Crystal | None = None
         self._front: Similar | None = None
+        self._searched = Path()
         row = QHBoxLayout()
         row.setSpacing(SPACE[1])
         self.data = ChoiceBox()
@@ -126,10 +127,11 @@ class SimilarRoom(AskingRoom):
         folder = self.data.currentData()
         if folder is None:
             return None
+        self._searched = Path(folder)  # of the rows, whatever the box says by then
         return SimilarJob(
             path=asking.found.path,
             model=asking.model.name,
-            dataset=Path(folder),
+            dataset=self._searched,
             count=COUNT,
             device=self.session.settings.device,
             project=self.session.project.folder,
@@ -147,7 +149,7 @@ class SimilarRoom(AskingRoom):
         for found in ready.found:
             self.model.appendRow(self._items(found, ready.typical))
         self._tint()
-        self.session.selection.select_prediction(ready.prediction)
+        self._tell()
         twins = sum(found.same for found in ready.found)
         said = ready.prediction.prediction
         self.words.setText(
@@ -158,6 +160,17 @@ class SimilarRoom(AskingRoom):
         )
         self._buttons()
         return True
+
+    def _tell(self) -> None:
+        """The inspector shows the prediction of the example, while a person looks at it."""
+        ready = self._ready
+        if ready is not None and ready is self.question.ready and self.isVisible():
+            self.session.selection.select_prediction(ready.prediction)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Tell what was answered meanwhile."""
+        super().showEvent(event)
+        self._tell()
 
     def _items(self, found: Similar, typical: float) -> list[QStandardItem]:
         ratio = found.distance / typical if typical > 0 else math.nan
@@ -192,7 +205,7 @@ class SimilarRoom(AskingRoom):
         self.session.lane.ask(
             "evidence:member",
             member,
-            Path(self.data.currentData()),
+            self._searched,
             found.id,
             on_answer=lambda crystal: self._show(found, crystal),
             on_error=self._failed,
@@ -225,7 +238,7 @@ class SimilarRoom(AskingRoom):
         if self._front is not None:
             self.session.lane.run(
                 write_member,
-                Path(self.data.currentData()),
+                self._searched,
                 self._front.id,
                 cache() / "from-datasets",
                 on_answer=self._open,
