@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from crystalgui.core.datasets.records import describe
 from crystalgui.core.errors import DataError, ResourceError
 from crystalgui.core.messages import ClassifyJob, LogLine, Predicted, Prediction
 from crystalgui.core.models import screening
+from crystalgui.core.models.predict import Classifier
 from crystalgui.core.models.screening import classify
 from crystalgui.core.reports.csv import COLUMNS, read_predictions
-from crystalgui.core.structures.files import write_poscar
+from crystalgui.core.structures.files import collect, write_poscar
 from tests.models.samples import crystals
 from tests.models.test_predict import model
 
@@ -105,6 +108,25 @@ def test_a_job_that_was_cut_off_goes_on(
     rows = [row for event in events if isinstance(event, Predicted) for row in event.rows]
     assert [row.file for row in rows] == [row.file for row in whole]
     assert job.out.read_bytes() == wanted
+    for row, read in zip(whole, rows, strict=True):
+        assert read.atoms == row.atoms
+        assert [a.target for a in read.answers] == [a.target for a in row.answers]
+        for a, b in zip(row.answers, read.answers, strict=True):
+            assert [name for name, _ in b.coarse] == [name for name, _ in a.coarse]
+            assert [p for _, p in b.coarse] == pytest.approx([p for _, p in a.coarse], abs=2e-4)
+
+
+def test_rows_that_are_read_back_say_which_answers_are_defaults(
+    job: ClassifyJob, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replace(job, models=job.models[:1], paths=(files / "00.vasp", files / "03.vasp"))
+    large = [describe(read()).crystal.n_atoms > 2 for _, read in collect(one.paths)]
+    monkeypatch.setattr(Classifier, "beyond", lambda _, records: np.diff(records.offsets) > 2)
+    rows_of(one, most=2)
+    assert large == [False, True]
+    read = rows_of(one)
+    assert [row.answers[0].default for row in read] == large
+    assert [row.atoms for row in read] == [2, 5]
 
 
 def test_a_table_of_other_models_or_files_is_begun_anew(

@@ -64,3 +64,18 @@ def test_labels_of_something_else_end_with_two(
     answer = main(["evaluate", str(table), str(tmp_path / "labels.csv"), "--model", "net"])
     assert answer == 2
     assert "net knows no class cubic" in capsys.readouterr().err
+
+
+def test_labels_of_three_classes_are_for_answers_of_five(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shares = {"LCEBR": 0.3, "ES": 0.25, "ESFD": 0.25, "NLC": 0.1, "SEBR": 0.1}
+    answer = Answer(
+        model="", prediction="LCEBR", probability=0.3, probabilities=tuple(shares.items())
+    )
+    rows = [Prediction(file=f"{i}.vasp", formula="Si", answers=(answer,)) for i in range(4)]
+    table = write_predictions(tmp_path / "p.csv", rows)
+    (tmp_path / "labels.csv").write_text("id,label\n0,semimetal\n1,semimetal\n2,trivial\n")
+    assert main(["evaluate", str(table), str(tmp_path / "labels.csv")]) == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert float(found[0]["value"]) == pytest.approx(2 / 3, abs=1e-5)

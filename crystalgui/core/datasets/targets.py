@@ -40,6 +40,17 @@ LAST_OF_POINT_GROUP = (
 """The last space group of each of `POINT_GROUPS`: they are numbered in that order."""
 
 
+def coarser(
+    shares: Sequence[tuple[str, float]], names: Mapping[str, str]
+) -> tuple[tuple[str, float], ...]:
+    """Probabilities of coarser classes, the largest first; ``names`` are those of each class."""
+    found: dict[str, float] = {}
+    for label, p in shares:
+        if label in names:
+            found[names[label]] = found.get(names[label], 0.0) + p
+    return tuple(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
 def trivial_class(classes: Sequence[str]) -> str:
     """The class of isolated atoms: ``"LCEBR"`` or ``"trivial"``; empty where there is none."""
     return next((name for name in ("LCEBR", "trivial") if name in classes), "")

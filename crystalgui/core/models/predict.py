@@ -23,6 +23,7 @@ from crystalgui.core.datasets.collate import Batch, collate
 from crystalgui.core.datasets.graphs import build
 from crystalgui.core.datasets.reading import Reading
 from crystalgui.core.datasets.records import Record, Records, describe
+from crystalgui.core.datasets.targets import coarser
 from crystalgui.core.errors import ModelError
 from crystalgui.core.messages import Answer, Device, Prediction
 from crystalgui.core.models import _registry as registry
@@ -186,18 +187,13 @@ class Classifier:
         best = int(np.argmax(values))
         pairs = zip(card.classes, values.tolist(), strict=True)
         ranked = tuple(sorted(pairs, key=lambda pair: -pair[1]))
-        coarse: dict[str, float] = {}
-        for label, p in ranked:
-            if label in card.coarse:
-                key = card.coarse[label]
-                coarse[key] = coarse.get(key, 0.0) + p
         return Answer(
             model=card.name,
             target=card.target,
             prediction=card.classes[best],
             probability=float(values[best]),
             probabilities=ranked,
-            coarse=tuple(sorted(coarse.items(), key=lambda pair: -pair[1])),
+            coarse=coarser(ranked, card.coarse),
             spread=float(spread[best]),
         )
 

@@ -13,7 +13,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self, TextIO
@@ -23,6 +23,7 @@ import torch
 from crystalgui.core.atomic import check_target, replacing
 from crystalgui.core.cards import TrainedModel
 from crystalgui.core.datasets.reading import Entry, read_records
+from crystalgui.core.datasets.targets import coarser
 from crystalgui.core.errors import DataError, ResourceError
 from crystalgui.core.messages import ClassifyJob, Event, LogLine, Predicted, Prediction, Progress
 from crystalgui.core.models import cluster
@@ -128,7 +129,7 @@ class Journal:
         head = json.dumps([[m.name, sha256(Path(m.folder) / WEIGHTS)] for m in models]) + "\n"
         begun = list(_written(part, head, models, names))
         journal = cls(path, models, begun)
-        kept = [cells(row, journal._models) for row in begun]
+        kept = [_line(row, journal._models) for row in begun]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(part) as file:
@@ -145,7 +146,7 @@ class Journal:
     def append(self, answered: Sequence[Prediction]) -> None:
         """Write rows so that they survive whatever comes next."""
         if self._stream is not None:
-            self._stream.write(lines(cells(row, self._models) for row in answered))
+            self._stream.write(lines(_line(row, self._models) for row in answered))
             self._stream.flush()
             os.fsync(self._stream.fileno())
 
@@ -176,22 +177,42 @@ def _part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def _line(row: Prediction, models: Sequence[str]) -> tuple[str, ...]:
+    """A row while the table is being written: atoms and defaults, which it will not tell, last."""
+    more = (row.atoms, *(int(answer.default) for answer in row.answers))
+    return (*cells(row, models), " ".join(map(str, more)))
+
+
+def _read_line(row: Sequence[str], models: Mapping[str, TrainedModel]) -> Prediction:
+    """What `_line` wrote; ValueError or DataError when it is none."""
+    found = prediction(row[:-1], tuple(models))
+    atoms, *defaults = map(int, row[-1].split())
+    answers = [
+        replace(
+            answer,
+            target=models[answer.model].target,
+            coarse=coarser(answer.probabilities, models[answer.model].coarse),
+            default=bool(default),
+        )
+        for answer, default in zip(found.answers, defaults, strict=True)
+    ]
+    return replace(found, answers=tuple(answers), atoms=atoms)
+
+
 def _written(
     part: Path, head: str, models: Sequence[TrainedModel], names: Sequence[str]
 ) -> Iterator[Prediction]:
     """Rows of a table that was cut off, as far as they are whole and of these files."""
-    names_of_models = tuple(model.name for model in models)
-    targets = {model.name: model.target for model in models}
+    cards = {model.name: model for model in models}
     try:
         with part.open(encoding="utf-8", newline="") as stream:
             if next(stream, "") != head:
                 return
             whole = (line for line in stream if line.endswith("\n"))
             for name, row in zip(names, csv.reader(whole), strict=False):
-                found = prediction(row, names_of_models)
+                found = _read_line(row, cards)
                 if found.file != name:
                     return
-                answers = (replace(a, target=targets[a.model]) for a in found.answers)
-                yield replace(found, answers=tuple(answers))
-    except (OSError, UnicodeDecodeError, DataError, csv.Error):
+                yield found
+    except (OSError, ValueError, DataError, csv.Error):
         return

@@ -157,7 +157,7 @@ def _classes(
     for pick in (_fine, _coarse):
         pairs = [pick(answer) for answer in answers]
         names = tuple(sorted({name for own in pairs for name, _ in own}))
-        if labels <= set(names):
+        if all(pairs) and labels <= set(names):
             place = {name: float(i) for i, name in enumerate(names)}
             return names, [place[own[0][0]] for own in pairs], [own[0][1] for own in pairs]
     strange = sorted(labels - {name for answer in answers for name, _ in answer.probabilities})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from crystalgui.core.datasets.targets import TQC_COARSE, coarser
 from crystalgui.core.errors import DataError
-from crystalgui.core.messages import Prediction
+from crystalgui.core.messages import Answer, Prediction
 from crystalgui.core.reports.evaluation import Evaluation, Label, compare, evaluate
 
 
@@ -45,6 +47,7 @@ def beside(rows: Sequence[Prediction], path: Path, models: Sequence[str]) -> tup
     if not models:
         raise DataError("Nothing was classified yet.", "Choose files first, then their labels.")
     labels = labels_of(rows, path)
+    rows = [replace(row, answers=tuple(map(_with_coarse, row.answers))) for row in rows]
     reason: DataError | None = None
     for model in models:
         try:
@@ -53,3 +56,10 @@ def beside(rows: Sequence[Prediction], path: Path, models: Sequence[str]) -> tup
             reason = reason or error
     assert reason is not None
     raise reason
+
+
+def _with_coarse(answer: Answer) -> Answer:
+    """With the three classes of the five, which a table of predictions does not tell."""
+    if answer.coarse or {name for name, _ in answer.probabilities} != set(TQC_COARSE):
+        return answer
+    return replace(answer, coarse=coarser(answer.probabilities, TQC_COARSE))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,13 @@ def test_coarser_labels_are_answered_with_the_coarser_classes() -> None:
     assert known.classes == ("topological", "trivial")
     assert known.certainty.tolist() == [0.9, 0.6]
     assert ev.evaluate(known).score == 0.5
+
+
+def test_coarser_labels_need_coarser_answers_of_all() -> None:
+    fine = replace(ROWS[1].answers[0], coarse=())
+    rows = (ROWS[0], replace(ROWS[1], answers=(fine,)))
+    with pytest.raises(DataError, match="knows no class topological"):
+        ev.compare(rows, {"1.vasp": "trivial", "2.vasp": "topological"}, "net")
 
 
 @pytest.mark.parametrize(
