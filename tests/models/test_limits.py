@@ -104,6 +104,20 @@ def test_large_crystals_are_left_out_of_training_and_said(trained) -> None:  # t
     assert f"{beyond} of {len(prepared.parts.test)} test crystals are beyond it" in card.notes
 
 
+def test_numbers_have_one_scale_whatever_a_network_reads(tmp_path: Path) -> None:
+    dataset(tmp_path, 60, "regression")
+    scales = {}
+    for largest in (0, LARGEST):
+        for fold in (0, 1):
+            params = {"features": "paper", "largest": largest, "split.fold": fold}
+            prepared = plan(
+                make_recipe("cgnn", tmp_path, "small", 1, 0, {**params, "device": "cpu"})
+            )
+            assert (prepared.limited is None) == (largest == 0)
+            scales[largest, fold] = (prepared.scale.mean, prepared.scale.std)
+    assert len(set(scales.values())) == 1
+
+
 def test_the_score_is_told_with_and_without_them(trained) -> None:  # type: ignore[no-untyped-def]
     data, recipe, _, folder = trained
     prepared = plan(recipe)

@@ -183,7 +183,8 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     data.check()
     params, _ = registry.settings(recipe.model, recipe.preset, recipe.params)
     _unknown(summary, registry.family(recipe.model), params)
-    parts, limited = _limited(data, registry.family(recipe.model), params, data.split(recipe.split))
+    whole = data.split(recipe.split)
+    parts, limited = _limited(data, registry.family(recipe.model), params, whole)
     device = devices.resolve(recipe.device)
     torch.manual_seed(recipe.seed)
     outputs = max(len(summary.classes), 1)
@@ -191,8 +192,9 @@ def plan(recipe: TrainRecipe, dataset: AnyDataset | None = None) -> Plan:
     devices.set_threads(recipe.threads, model_size(model))
     scale = Scale()
     if summary.task == "regression":
-        # The same for every fold, so that networks of several folds can be averaged.
-        seen = data.target[np.sort(np.concatenate([parts.train, parts.validation]))]
+        # The same for every fold and family, whatever each can read, so that networks of
+        # several folds can be averaged and those of several families blended.
+        seen = data.target[np.sort(np.concatenate([whole.train, whole.validation]))]
         scale = Scale(float(seen.mean()), max(float(seen.std()), 1e-12))
     return Plan(recipe, data, parts, params, model, device, scale, limited)
 
