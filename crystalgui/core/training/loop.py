@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -64,6 +64,8 @@ class Fit:
     train, validation : (k,) int64, on the device
     save : callable
         Writes a checkpoint: ``save(state, evaluation or None when not the best)``.
+    former : mapping
+        Metrics of the last epoch of a run that goes on: it may have been enough.
     """
 
     recipe: TrainRecipe
@@ -87,6 +89,7 @@ class Fit:
     keep: Callable[[ConfusionReady], None] = lambda table: None
     monitor: Monitor | None = None
     beyond: Beyond | None = None
+    former: Mapping[str, float] = field(default_factory=dict)
 
     def network(self, batch: Any) -> Tensor:
         """(b, outputs) float32 in the run's precision."""
@@ -124,12 +127,13 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         True when training is over, False when it was stopped and can resume.
     """
     recipe, state = fit.recipe, fit.state
+    why = _enough(recipe, state, fit.former)
     began, first = time.monotonic(), state.epoch
     if state.epoch == 0:
         with _weights(fit):
             seen = _look(fit)
         yield from seen
-    while state.epoch < recipe.epochs:
+    while state.epoch < recipe.epochs and not why:
         if stop is not None and stop.is_set():
             return False
         running = yield from _epoch(fit)
@@ -164,14 +168,14 @@ def epochs(fit: Fit, stop: Flag | None = None) -> Generator[Event, None, bool]:
         done = state.epoch - first
         eta = (time.monotonic() - began) / done * (recipe.epochs - state.epoch)
         yield Progress(done=state.epoch, total=recipe.epochs, text="Training", eta=eta)
-        if why := _enough(recipe, state, running):
-            yield LogLine(text=why)
-            break
+        why = _enough(recipe, state, running)
+    if why:
+        yield LogLine(text=why)
     return True
 
 
-def _enough(recipe: TrainRecipe, state: State, running: dict[str, float]) -> str:
-    """Why training ends before its last epoch; empty when it goes on."""
+def _enough(recipe: TrainRecipe, state: State, running: Mapping[str, float]) -> str:
+    """Why training ends after an epoch with these metrics; empty when it goes on."""
     if recipe.patience and state.epoch - state.best_epoch >= recipe.patience:
         return f"No better epoch in {recipe.patience}: stopped early."
     if recipe.until and running.get("train/accuracy", 0.0) >= recipe.until:

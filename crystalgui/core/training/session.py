@@ -101,6 +101,8 @@ def _train(
                 path=prepared.recipe.dataset,
             )
         run.truncate_metrics(fit.state.epoch)
+        known = [row for row in run.metrics() if row.get("epoch") == fit.state.epoch]
+        fit.former = known[-1] if known else {}
         yield LogLine(text=f"Resumed after epoch {fit.state.epoch}.")
     if not (yield from epochs(fit, stop)):
         return False

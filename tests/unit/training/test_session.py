@@ -136,6 +136,28 @@ class TestResume:
             rows = [r["epoch"] for r in run.metrics() if "epoch" in r]
             assert rows == [1, 2, 3, 4]
 
+    @pytest.mark.parametrize(
+        ("ends", "last"),
+        [({"until": 0.01}, 1), ({"patience": 1, "learning_rate": 1e-12, "ema": 0.0}, 2)],
+    )
+    def test_killed_after_an_epoch_that_was_enough(
+        self, recipe: TrainRecipe, tmp_path: Path, ends: dict[str, float], last: int
+    ) -> None:
+        generator = train(TrainJob(project=tmp_path, recipe=replace(recipe, **ends)))
+        run_id = ""
+        for event in generator:
+            run_id = event.run_id if isinstance(event, RunCreated) else run_id
+            if isinstance(event, EpochMetrics) and event.epoch == last:
+                break
+        generator.close()
+        before = weights(tmp_path, run_id)
+        list(train(TrainJob(project=tmp_path, recipe=recipe, run_id=run_id)))
+        assert same(weights(tmp_path, run_id), before)
+        with Project.open(tmp_path) as project:
+            run = project.run(run_id)
+            assert run.status == "done"
+            assert [row["epoch"] for row in run.metrics() if "epoch" in row] == [1, 2][:last]
+
     def test_other_data_is_refused(self, recipe: TrainRecipe, tmp_path: Path) -> None:
         generator = train(TrainJob(project=tmp_path / "p", recipe=recipe))
         events = list(until_epoch(generator, 1))
