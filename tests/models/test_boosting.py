@@ -28,6 +28,7 @@ from crystalgui.core.models._base import Network
 from crystalgui.core.models._tensors import read_tensors
 from crystalgui.core.models.trained import of_project, read_model
 from crystalgui.core.store.project import Project
+from crystalgui.core.training.expansion import scaled
 from crystalgui.core.training.plan import plan
 from crystalgui.core.training.session import LAST, estimate, train
 from tests.models import kinds
@@ -139,6 +140,31 @@ def test_a_run_can_be_stopped_and_resumed_to_the_bit(recipe: TrainRecipe, tmp_pa
     card, _, networks = read_model(Path(of_project(tmp_path / "part")[0].folder))
     assert card.family == "boosting"
     assert len(networks[0].trees) > 100
+
+
+def test_crystals_pulled_apart_by_chance_are_the_same_after_a_resume() -> None:
+    items, targets = kinds.samples("crystal", 20), torch.arange(20) % 2
+    params, _ = registry.settings("boosting", "small", SETTINGS)
+
+    def grow(model: Network, seed: int = 1) -> None:
+        batch = batch_of(model, items)
+        for _ in model.grow(lambda: [scaled(batch, 1 + torch.rand(20), 9.0)], targets, seed):
+            torch.rand(3)  # other draws do not matter
+
+    def begun() -> Network:
+        model = registry.build("boosting", 2, params)
+        model.start(targets)
+        return model
+
+    straight, part, resumed, other = begun(), begun(), begun(), begun()
+    grow(straight)
+    grow(straight)
+    grow(part)
+    resumed.load_state_dict(part.state_dict())
+    grow(resumed)
+    assert torch.equal(straight.state_dict()["trees"], resumed.state_dict()["trees"])
+    grow(other, 2)
+    assert not torch.equal(part.state_dict()["trees"], other.state_dict()["trees"])
 
 
 def test_an_epoch_is_estimated(recipe: TrainRecipe) -> None:

@@ -142,10 +142,11 @@ class Boosting(CrystalModel):
     ) -> Iterator[tuple[float, Tensor]]:
         """Rounds of an epoch; see `Network.grow`.
 
-        What the next round depends on is in the buffer of trees alone, so a
-        resumed run grows the same trees.
+        What the next round depends on is the seed, by which batches are
+        drawn where chance makes them, and the buffer of trees, so a resumed
+        run grows the same trees.
         """
-        rows = self._table(batches, targets, weights)
+        rows = self._table(batches, targets, seed, weights)
         booster = self._booster([rows], seed)
         rounds = int(self.params["trees"])
         for done in range(1, rounds + 1):
@@ -158,13 +159,20 @@ class Boosting(CrystalModel):
         self._grown = None
 
     def _table(
-        self, batches: Callable[[], Iterable[Batch]], targets: Tensor, weights: Tensor | None
+        self,
+        batches: Callable[[], Iterable[Batch]],
+        targets: Tensor,
+        seed: int,
+        weights: Tensor | None,
     ) -> Any:
-        """The training rows, made once."""
+        """The training rows, made once, and the same whenever the seed is."""
         from xgboost import DMatrix
 
         if self._seen is None:
-            values = np.concatenate([self._columns(batch) for batch in batches()])
+            here = self.prior.device
+            with torch.random.fork_rng([here] if here.type == "cuda" else []):
+                torch.manual_seed(seed)
+                values = np.concatenate([self._columns(batch) for batch in batches()])
             prior = self.prior.detach().cpu().numpy()
             self._seen = DMatrix(
                 values,

@@ -3,8 +3,8 @@
 A network that has only seen crystals of a database need not know that isolated
 atoms are trivial (Nop et al. 2025, Figs. 1 and 2).  Some of the training
 crystals are therefore seen a second time with every length multiplied by a
-factor that is drawn anew in each batch, and with the label of the atomic
-limit.  Validation and test rows stay as they are.
+factor that is drawn anew in each batch (once for trees, which grow on one
+table), and with the label of the atomic limit.  Validation and test rows stay as they are.
 """
 
 from __future__ import annotations
