@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,29 @@ def test_the_table_has_columns_for_each_model(job: ClassifyJob) -> None:
             assert (a.model, a.prediction) == (b.model, b.prediction)
             assert b.spread == pytest.approx(a.spread, abs=1e-4, nan_ok=True)
     assert not list(job.out.parent.glob("*.part"))
+
+
+def test_a_name_that_is_no_text_is_a_row_and_is_gone_on_after(
+    job: ClassifyJob, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        (files / "23.vasp").rename(files / os.fsdecode(b"23-\xff.vasp"))
+        (files / "22.vasp").rename(files / os.fsdecode(b"23-\xfe.vasp"))
+    except OSError:
+        return  # a file system that has no such names
+    whole = rows_of(job)
+    wanted = ["23-\ufffd.vasp", f"{files.name}/23-\ufffd.vasp"]
+    assert [row.file for row in whole[-2:]] == wanted
+    assert job.out is not None
+    table = job.out.read_bytes()
+    job.out.unlink()
+    monkeypatch.setattr(screening, "CHUNK", 23)
+    rows_of(job, most=23)
+    events = list(classify(job))
+    assert [e.text for e in events if isinstance(e, LogLine)] == [
+        "23 crystals were classified before."
+    ]
+    assert job.out.read_bytes() == table
 
 
 def test_one_model_keeps_the_plain_columns(job: ClassifyJob) -> None:

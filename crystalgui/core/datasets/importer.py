@@ -204,7 +204,7 @@ def content_hash(source: Path) -> str:
     files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
     try:
         for path in files:
-            h.update(path.relative_to(source).as_posix().encode() + b"\0")
+            h.update(os.fsencode(path.relative_to(source).as_posix()) + b"\0")
             try:
                 with open(path, "rb") as stream:
                     h.update(hashlib.file_digest(stream, "sha256").digest())

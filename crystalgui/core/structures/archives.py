@@ -229,6 +229,11 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], Crystal]]]:
         )
 
 
+def _printable(name: str) -> str:
+    """A name of the file system as text that can be written."""
+    return os.fsencode(name).decode(errors="replace")
+
+
 def collect(paths: Iterable[Path | str]) -> Iterator[tuple[str, Callable[[], Crystal]]]:
     """Every structure file in files, folders and zip archives, lazily.
 
@@ -240,7 +245,8 @@ def collect(paths: Iterable[Path | str]) -> Iterator[tuple[str, Callable[[], Cry
     ------
     name : str
         File name, path below the folder, or member name; made unique by the
-        name of its source when two are equal.
+        name of its source when two are equal.  Bytes that are no UTF-8 are shown as
+        U+FFFD, so that any table and terminal can hold it.
     read : callable
         Reads the crystal or raises `FileError`.  A file that was named
         explicitly always appears, whatever it is.
@@ -254,10 +260,11 @@ def collect(paths: Iterable[Path | str]) -> Iterator[tuple[str, Callable[[], Cry
             entries = _in_archive(path)
         else:
             entries = [(path.name, StructureFile(path))]
-        for name, thunk in entries:
+        whole, last = _printable(str(path)), _printable(path.name)
+        for name, thunk in ((_printable(raw), thunk) for raw, thunk in entries):
             unique = name
             if unique in seen:
-                unique = f"{path.name}/{name}" if name != path.name else str(path)
+                unique = f"{last}/{name}" if name != last else whole
             copy = 2
             while unique in seen:
                 unique = f"{name} ({copy})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -102,6 +104,18 @@ class TestImport:
         assert "2 labels have no readable structure (first id: 3)" in text
         assert "1 lines without id or label" in text
         assert any("3.vasp" in e.text for e in events if isinstance(e, LogLine))
+
+    def test_a_name_that_is_no_text_ends_nothing(
+        self, tmp_path: Path, source: Path, labels: Path
+    ) -> None:
+        odd = source / os.fsdecode(b"\xff.vasp")
+        try:
+            shutil.copy(source / "0.vasp", odd)
+        except OSError:
+            return  # a file system that has no such names
+        summary = ready(tmp_path, source, labels)
+        assert summary.size == 10
+        assert summary.problems == ("1 structures have no label and were left out.",)
 
     def test_duplicates_and_conflicts(self, tmp_path: Path, source: Path, labels: Path) -> None:
         for name in ("20", "21"):
