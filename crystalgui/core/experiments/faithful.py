@@ -151,17 +151,21 @@ def crystals(
 ) -> Generator[Event, None, Path]:
     """The folder of the crystals of the data folder with these labels, purified.
 
-    ``many`` of them are drawn, or 0: all.
+    ``many`` of them are drawn, or 0: all.  Those drawn have a folder of their own beside that
+    of all, whose summary is written last, so one that was cut off is not taken for whole.
     """
-    from crystalgui.core.datasets.dataset import SUMMARY
+    from crystalgui.core.datasets.dataset import SUMMARY, load_summary
     from crystalgui.core.datasets.hamiltonians.families import data_folder
     from crystalgui.core.datasets.importer import import_dataset
 
     name = f"{Path(labels).stem}{f'-{derive}' if derive else ''}{f'-{many}' if many else ''}"
     project = context.folder("project")
     wanted = project / ".crystalgui" / "datasets" / name
-    if (wanted / SUMMARY).is_file():
+    if (wanted / SUMMARY).is_file() and (not many or load_summary(wanted).size <= many):
         return wanted
+    if many:
+        everything = yield from crystals(context, labels, derive)
+        return _fewer(everything, many, wanted)
     source, file = data_folder() / STRUCTURES, data_folder() / labels
     for path in (source, file):
         if not path.exists():
@@ -182,25 +186,25 @@ def crystals(
         elif isinstance(event, Progress | LogLine):
             yield event
     assert made is not None
-    return _fewer(made, many) if many else made
+    return made
 
 
-def _fewer(folder: Path, many: int) -> Path:
-    """Leave ``many`` crystals of a data set, drawn by formula so that none is halved."""
+def _fewer(everything: Path, many: int, folder: Path) -> Path:
+    """Save ``many`` crystals of a data set, drawn formula by formula: at most one is cut."""
     from crystalgui.core.datasets.dataset import Dataset
 
-    whole = Dataset.load(folder)
+    whole = Dataset.load(everything)
     keys = whole.records.keys()
     order = np.random.default_rng(0).permutation(len(set(keys)))
     rank = dict(zip(sorted(set(keys), key=repr), order.tolist(), strict=True))
     rows = np.array(sorted(range(len(keys)), key=lambda i: (rank[keys[i]], i))[:many], np.int64)
     rows.sort()
-    _part(whole, rows).save()
+    part(whole, rows, folder).save()
     return folder
 
 
-def _part(whole: Dataset, rows: Any) -> Dataset:
-    """Some rows of a data set, with a summary of their own."""
+def part(whole: Dataset, rows: Any, folder: Path) -> Dataset:
+    """Some rows of a data set, to be saved in a folder of its own."""
     import hashlib
 
     from crystalgui.core.datasets.dataset import Dataset
@@ -212,18 +216,14 @@ def _part(whole: Dataset, rows: Any) -> Dataset:
     digest = hashlib.sha256(f"{whole.summary.digest} {len(rows)}".encode()).hexdigest()
     summary = replace(
         whole.summary,
+        name=folder.name,
+        folder=folder,
         size=len(rows),
         counts=tuple(counts),
         formulas=len(set(records.keys())),
         digest=digest,
     )
     return Dataset(summary, records, target)
-
-
-def part(whole: Dataset, rows: Any, folder: Path) -> Dataset:
-    """Some rows of a data set, to be saved in a folder of its own."""
-    some = _part(whole, rows)
-    return replace(some, summary=replace(some.summary, folder=folder, name=folder.name))
 
 
 # --------------------------------------------------------------------- training
@@ -273,12 +273,17 @@ def learnt(
 
 
 def _begun(project: Path, recipe: TrainRecipe) -> str:
-    """The last run of a recipe that has not failed; empty without one."""
+    """The newest run of a recipe and its data that has not failed; empty without one."""
+    from crystalgui.core.datasets.dataset import load_summary
     from crystalgui.core.store.project import Project
+    from crystalgui.core.training.checkpoint import data_of
 
+    digest = load_summary(recipe.dataset).digest
     with Project.open(project) as opened:
-        same = [r for r in opened.runs() if r.recipe == recipe and r.status != "failed"]
-        return same[-1].id if same else ""
+        for run in opened.runs():
+            if run.recipe == recipe and run.status != "failed" and data_of(run) == digest:
+                return run.id
+    return ""
 
 
 def _finished(project: Path, run: str) -> bool:

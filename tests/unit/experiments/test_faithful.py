@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crystalgui.core.datasets import importer
 from crystalgui.core.datasets.dataset import Dataset
-from crystalgui.core.errors import DataError
+from crystalgui.core.datasets.importer import import_dataset
+from crystalgui.core.errors import DataError, Stopped
 from crystalgui.core.experiments import (
     atomic_limit,
     faithful,
@@ -25,9 +29,12 @@ from crystalgui.core.experiments import (
 )
 from crystalgui.core.experiments._registry import Context
 from crystalgui.core.experiments.faithful import Learner, Size, Task, crystals, study
+from crystalgui.core.messages import DatasetReady, Event, ImportJob, TrainRecipe
 from crystalgui.core.models import _registry as registry
+from crystalgui.core.store.project import Project
 from crystalgui.core.structures.files import write_poscar
 from tests.models.samples import crystals as samples
+from tests.models.samples import dataset
 
 TINY = {"width": 8, "wide": 16, "depth": 1, "epochs": 2, "batch_size": 16}
 TASK = Task(
@@ -112,6 +119,44 @@ def test_fewer_crystals_are_drawn_by_formula(data: Path, tmp_path: Path) -> None
     assert len(shared) - 60 < 3  # at most the last formula is cut
     assert np.isin(part.target, whole.target).all()
     assert sum(part.summary.counts) == 60
+
+
+def test_a_draw_that_was_stopped_is_not_taken_for_whole(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+
+    def stopped_at_its_end(job: ImportJob) -> Iterator[Event]:
+        for event in import_dataset(job):
+            if isinstance(event, DatasetReady):
+                stop.set()
+            yield event
+
+    monkeypatch.setattr(importer, "import_dataset", stopped_at_its_end)
+    context = Context("quick", "cpu", tmp_path / "out", stop)
+    with pytest.raises(Stopped):
+        walked(crystals(context, "mp_tqc/tqc.csv", many=60))
+    stop.clear()
+    _, folder = walked(crystals(context, "mp_tqc/tqc.csv", many=60))
+    part = Dataset.load(folder)  # type: ignore[arg-type]
+    assert len(part.records) == part.summary.size == 60
+    # What the whole data set was imported into and never cut down is made again.
+    whole = Dataset.load(part.summary.folder.with_name("tqc"))
+    faithful.part(whole, np.arange(len(whole.records)), part.summary.folder).save()
+    events, again = walked(crystals(context, "mp_tqc/tqc.csv", many=60))
+    assert Dataset.load(again).summary == part.summary  # type: ignore[arg-type]
+    assert events == []  # from crystals that were imported before
+
+
+def test_the_newest_run_of_the_same_data_goes_on(tmp_path: Path) -> None:
+    summary = dataset(tmp_path / "data", 12).summary
+    recipe = TrainRecipe(model="majority", dataset=summary.folder)
+    with Project.open(tmp_path) as project:
+        digests = (summary.digest, summary.digest, "of other data")
+        old, new, _ = [project.create_run(recipe, {"data": one}) for one in digests]
+        assert faithful._begun(tmp_path, recipe) == new.id
+        new.set_status("failed")
+        assert faithful._begun(tmp_path, recipe) == old.id
 
 
 def test_numbers_can_be_drawn_too(data: Path, tmp_path: Path) -> None:
