@@ -50,7 +50,8 @@ def test_a_table_of_one_model_and_a_file(tmp_path: Path) -> None:
     table = write_predictions(tmp_path / "p.csv", alone)
     (tmp_path / "labels.csv").write_text("id,label\n1,ES\n2,ES\n")
     out = tmp_path / "out.csv"
-    assert main(["evaluate", str(table), str(tmp_path / "labels.csv"), "--csv", str(out)]) == 2
+    assert main(["evaluate", str(table), str(tmp_path / "labels.csv"), "--csv", str(out)]) == 0
+    assert out.read_text().splitlines()[1] == "score,accuracy,2,0.5,"
     (tmp_path / "labels.csv").write_text("id,label\n1,ES\n2,ES\n3,NLC\n")
     assert main(["evaluate", str(table), str(tmp_path / "labels.csv"), "--csv", str(out)]) == 0
     assert out.read_text().startswith("part,name,count,value,at\nscore,accuracy,3,0.333333")
@@ -79,3 +80,28 @@ def test_labels_of_three_classes_are_for_answers_of_five(
     assert main(["evaluate", str(table), str(tmp_path / "labels.csv")]) == 0
     found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert float(found[0]["value"]) == pytest.approx(2 / 3, abs=1e-5)
+
+
+def test_labels_of_many_numbers_are_classes_where_a_model_says_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = range(1, 31)
+    rows = [
+        Prediction(
+            file=f"{i}.vasp",
+            formula="Si",
+            answers=(
+                Answer(
+                    model="", prediction=str(i), probability=0.7,
+                    probabilities=((str(i), 0.7), (str(i % 30 + 1), 0.3)),
+                ),
+            ),
+        )
+        for i in groups
+    ]  # fmt: skip
+    table = write_predictions(tmp_path / "p.csv", rows)
+    labels = "".join(f"{i},{i % 30 + 1 if i < 4 else i}\n" for i in groups)
+    (tmp_path / "labels.csv").write_text(f"id,label\n{labels}")
+    assert main(["evaluate", str(table), str(tmp_path / "labels.csv")]) == 0
+    found = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert float(found[0]["value"]) == pytest.approx(0.9, abs=1e-5)

@@ -69,7 +69,7 @@ class Labels:
         return replace(self, task="classification", target=name, values={**texts}, classes=classes)
 
 
-def read_labels(path: Path, classes: tuple[str, ...] = ()) -> Labels:
+def read_labels(path: Path, classes: tuple[str, ...] = (), learn: bool = True) -> Labels:
     """Read a CSV of labels.
 
     Parameters
@@ -79,6 +79,8 @@ def read_labels(path: Path, classes: tuple[str, ...] = ()) -> Labels:
         file without its ending.
     classes : tuple of str
         When given, other labels are an error.
+    learn : bool
+        Whether a network shall learn them: then one value only is an error.
 
     Raises
     ------
@@ -101,7 +103,18 @@ def read_labels(path: Path, classes: tuple[str, ...] = ()) -> Labels:
         )
     values, problems = _collect(path, rows[1:], id_column, label_column)
     target = header[label_column] if header[label_column] not in _LABEL else path.stem
-    return _recognise(path, target, values, problems, classes)
+    labels = _recognise(path, target, values, problems, classes)
+    if learn and len(set(values.values())) == 1:
+        raise _one_value(path, labels.task, next(iter(values.values())))
+    return labels
+
+
+def _one_value(path: Path, task: Task, value: str) -> DataError:
+    if task == "regression":
+        why = f"Every label is {value}: there is nothing to learn."
+        return DataError(why, "Choose another column or file.", path=path)
+    why = f"Every label is {value!r}: there is one class only."
+    return DataError(why, "Give at least two classes.", path=path)
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -198,12 +211,6 @@ def _recognise(
                 "Remove these lines.",
                 path=path,
             )
-        if len(distinct) == 1:
-            raise DataError(
-                f"Every label is {next(iter(distinct))}: there is nothing to learn.",
-                "Choose another column or file.",
-                path=path,
-            )
         found = {key: float(n) for key, n in numbers.items() if n is not None}
         return Labels("regression", target, dict(found), (), tuple(problems))
     if given:
@@ -214,12 +221,6 @@ def _recognise(
                 f"Allowed: {', '.join(given)}.",
                 path=path,
             )
-    if len(distinct) == 1:
-        raise DataError(
-            f"Every label is {next(iter(distinct))!r}: there is one class only.",
-            "Give at least two classes.",
-            path=path,
-        )
     if len(distinct) > MOST_CLASSES:
         raise DataError(
             f"{len(distinct)} different labels are too many classes (most: {MOST_CLASSES}).",

@@ -127,9 +127,10 @@ def compare(rows: Iterable[Prediction], labels: Mapping[str, Label], model: str)
     answers = [answer for _, answer, _ in found]
     wanted = [label for _, _, label in found]
     if all(answer.probabilities for answer in answers):
-        classes, said, certainty = _classes(answers, {str(label) for label in wanted}, model)
+        names = [label if isinstance(label, str) else f"{label:g}" for label in wanted]
+        classes, said, certainty = _classes(answers, set(names), model)
         place = {name: i for i, name in enumerate(classes)}
-        true = [float(place[str(label)]) for label in wanted]
+        true = [float(place[name]) for name in names]
     else:
         classes = ()
         true = [_real(label, model) for label in wanted]

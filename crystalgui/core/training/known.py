@@ -25,7 +25,7 @@ def labels_of(rows: Iterable[Prediction], path: Path) -> dict[str, Label]:
     from crystalgui.core.datasets.importer import file_id
     from crystalgui.core.datasets.labels import read_labels
 
-    labels = read_labels(path).values
+    labels = read_labels(path, learn=False).values
     found: dict[str, Label] = {}
     for row in rows:
         base = row.file.replace("\\", "/").rsplit("/", 1)[-1]
