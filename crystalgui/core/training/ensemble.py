@@ -26,6 +26,7 @@ from crystalgui.core.messages import TrainRecipe
 from crystalgui.core.models._base import Network
 from crystalgui.core.models.blend import Blend, Kind, Part, blended, fit
 from crystalgui.core.models.trained import Inference, coarse_classes, read_model, write_model
+from crystalgui.core.reports.csv import lines
 from crystalgui.core.store.files import write_atomic
 from crystalgui.core.store.project import Project
 from crystalgui.core.training import metrics
@@ -283,17 +284,18 @@ def _test_rows(part: _Part, answer: Floats) -> str:
     """CSV of the test rows, so that anyone can check the card: id, label, prediction."""
     data = part.prepared.data
     classes, names = data.summary.classes, _ids(data)
-    lines = ["id,label,prediction,probability" if classes else "id,label,prediction"]
+    table: list[tuple[str, ...]] = [("id", "label", "prediction")]
+    if classes:
+        table = [("id", "label", "prediction", "probability")]
     for row, values in zip(part.test.tolist(), answer, strict=True):
         label = data.target[row]
         if classes:
             best = int(values.argmax())
-            lines.append(
-                f"{names[row]},{classes[int(label)]},{classes[best]},{float(values[best]):.4f}"
-            )
+            probability = f"{float(values[best]):.4f}"
+            table.append((names[row], classes[int(label)], classes[best], probability))
         else:
-            lines.append(f"{names[row]},{label:g},{float(values[0]):.4f}")
-    return "\n".join(lines) + "\n"
+            table.append((names[row], f"{label:g}", f"{float(values[0]):.4f}"))
+    return lines(table)
 
 
 def _ids(data: Inputs) -> Sequence[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import RunCreated
+from crystalgui.core.models.trained import read_card
+from crystalgui.core.reports.evaluation import evaluate, read_test
 from crystalgui.core.store.project import Project
-from crystalgui.core.training.ensemble import Source, combine
+from crystalgui.core.training.ensemble import TEST, Source, combine
 from crystalgui.core.training.publish import publish
 from crystalgui.core.training.recipes import read_recipe
 from tests.models.samples import dataset
@@ -47,3 +50,15 @@ def test_runs_of_former_data_are_not_used_again(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="data set has changed since the run") as caught:
         combine(out, {"name": "m", "title": "M"}, [source], "vote")
     assert caught.value.hint
+
+
+def test_names_with_commas_are_read_back(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "data", 40)
+    summary = replace(made.summary, classes=("even, or none", "odd"))
+    ids = tuple(f'cell {name}, "relaxed"' for name in made.records.ids)
+    replace(made, summary=summary, records=replace(made.records, ids=ids)).save()
+    list(publish(written(tmp_path / "m.json"), tmp_path / "data", None, tmp_path / "out"))
+    card, _ = read_card(tmp_path / "out" / "m")
+    known = read_test(Path(card.folder) / TEST, summary.classes)
+    assert set(known.files) < set(ids)
+    assert evaluate(known).score == pytest.approx(card.metrics["accuracy"])
