@@ -27,7 +27,7 @@ from crystalgui.core.models.atomic_limit import (
     turning_point,
 )
 from crystalgui.core.models.predict import Classifier
-from crystalgui.core.models.similar import nearest, similar
+from crystalgui.core.models.similar import latents, nearest, similar
 from crystalgui.core.structures.files import write_poscar
 from tests.models import samples
 from tests.models.samples import crystals
@@ -51,6 +51,16 @@ def dataset(tmp_path: Path, cells: Path) -> Path:
     labels.write_text("id,label\n" + "\n".join(f"{i},{'ab'[i % 2]}" for i in range(30)))
     job = ImportJob(project=tmp_path / "project", source=cells, labels=labels, name="cells")
     return next(e.summary.folder for e in import_dataset(job) if isinstance(e, DatasetReady))
+
+
+def test_elements_that_no_model_knows_are_refused_in_words(tmp_path: Path) -> None:
+    records = Records.stack([""], [describe(replace(crystals(1)[0], species=np.array([103, 8])))])
+    classifier = Classifier.load(model(tmp_path / "m"), "cpu")
+    for ask in (classifier.outputs, lambda table: latents(classifier, table)):
+        with pytest.raises(DataError, match="Element Lr is not supported"):
+            ask(records)
+    with pytest.raises(DataError, match="Element Lr is not supported"):
+        share_trivial(classifier, records, (1.0,))
 
 
 class TestAtomicLimit:
@@ -160,7 +170,6 @@ class TestSimilar:
 
     def test_a_baseline_has_no_latent_space(self, tmp_path: Path, dataset: Path) -> None:
         from crystalgui.core.models import _registry as registry
-        from crystalgui.core.models.similar import latents
         from crystalgui.core.models.trained import read_card, write_model
 
         folder = model(tmp_path / "m")

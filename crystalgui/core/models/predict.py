@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from crystalgui.core.datasets.graphs import build
 from crystalgui.core.datasets.reading import Reading
 from crystalgui.core.datasets.records import Record, Records, describe
 from crystalgui.core.datasets.targets import coarser
-from crystalgui.core.errors import ModelError
+from crystalgui.core.errors import DataError, ModelError
 from crystalgui.core.messages import Answer, Device, Prediction
 from crystalgui.core.models import _registry as registry
 from crystalgui.core.models import devices
@@ -85,7 +85,13 @@ class Classifier:
         -------
         (members, m, classes) float64
             Probabilities; or (members, m, 1) values in the target's unit.
+
+        Raises
+        ------
+        DataError
+            When there is an element that no model knows.
         """
+        check_elements(records)
         shared = batches if batches is not None else {}
         found = []
         for part, networks in zip(self.parts, self._networks(), strict=True):
@@ -247,11 +253,28 @@ def not_read(found: Iterable[Prediction]) -> int:
 def _usable(found: Record | str) -> Record | str:
     if isinstance(found, str):
         return found
-    heavy = found.crystal.species >= N_ELEMENTS
-    if heavy.any():
-        symbol = SYMBOLS[int(found.crystal.species[heavy][0])]
-        return f"Element {symbol} is not supported: models know hydrogen to einsteinium."
-    return found
+    return _unknown(found.crystal.species) or found
+
+
+def check_elements(records: Records) -> None:
+    """Refuse elements that no model knows.
+
+    Raises
+    ------
+    DataError
+        When a crystal has one.
+    """
+    if reason := _unknown(records.species):
+        raise DataError(reason, "Choose another crystal.")
+
+
+def _unknown(species: NDArray[Any]) -> str:
+    """Why no model can read these elements; empty when all can."""
+    heavy = species[species >= N_ELEMENTS]
+    if not len(heavy):
+        return ""
+    symbol = SYMBOLS[int(heavy[0])]
+    return f"Element {symbol} is not supported: models know hydrogen to einsteinium."
 
 
 def _row(

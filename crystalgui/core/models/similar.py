@@ -30,7 +30,7 @@ from crystalgui.core.datasets.records import Records, describe
 from crystalgui.core.errors import CrystalError, ModelError
 from crystalgui.core.messages import Event, Progress, Similar, SimilarJob, SimilarReady
 from crystalgui.core.models._base import CrystalModel
-from crystalgui.core.models.predict import CHUNK, Classifier, rows
+from crystalgui.core.models.predict import CHUNK, Classifier, check_elements, rows
 from crystalgui.core.models.trained import WEIGHTS
 from crystalgui.core.store.files import sha256, write_atomic
 from crystalgui.core.structures.elements import formula
@@ -83,6 +83,7 @@ def _last_linear(network: CrystalModel) -> nn.Linear:
 
 def latents(classifier: Classifier, records: Records) -> Floats:
     """Latent vectors of the first network of each part beside one another, (m, d) float32."""
+    check_elements(records)
     first, out = 0, []
     for part in classifier.parts:
         out.append(latent(classifier.networks[first], records, part.params))
