@@ -196,6 +196,21 @@ def test_an_ensemble_asks_only_who_can_read_a_crystal(tmp_path: Path) -> None:
         assert row.first.default == (name == "one")
 
 
+def test_a_test_that_nothing_can_read_has_no_score_of_its_own(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data", 60)
+    params = {"features": "paper", "largest": LARGEST, "width": 8, "wide": 8, "split.test": 0.02}
+    recipes = (
+        make_recipe("cgnn", tmp_path / "data", "small", 1, seed, {**params, "device": "cpu"})
+        for seed in range(50)
+    )
+    recipe = next(r for r in recipes if (sizes(data)[plan(r).parts.test] > LARGEST).all())
+    events = list(train(TrainJob(project=tmp_path, recipe=recipe)))
+    (run,) = [e.run_id for e in events if isinstance(e, RunCreated)]
+    card = combine(tmp_path, {"name": "m", "title": "M"}, [Source("m", recipe, (run,))], "vote")
+    assert not [name for name in card.metrics if name.endswith("_within")]
+    assert np.isfinite([*card.metrics.values()]).all()
+
+
 def test_temperature_is_for_what_the_network_said() -> None:
     outputs = torch.tensor([[2.0, 0.0], [math.log(0.9), math.log(0.1)]])
     seen = metrics.Evaluation({}, (), outputs, torch.tensor([True, False]))

@@ -5,9 +5,10 @@ model averages them.  A soft vote is the mean of the probabilities of the
 parts; stacking weighs their logarithms, which is a product of experts (Hinton
 2002) with one weight a part and one bias a class, so that few numbers are
 fitted: on crystals that no member saw in training.  Values of a regression are
-averaged, or weighed and shifted.  What comes out is calibrated again with one
+averaged, or weighed and shifted.  A vote is calibrated again with one
 temperature (Guo et al. 2017), for a mean of confident networks that disagree is
-less confident than right.
+less confident than right; a product needs none, its weights are as large as
+makes it most likely.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Blend:
     bias : tuple of float
         One a class, or one for a value (in standard deviations of the target).
     temperature : float
-        Of the blended probabilities.
+        Of the probabilities of a vote; 1 otherwise.
     """
 
     kind: Kind = "vote"
@@ -97,7 +98,7 @@ def fit(parts: Sequence[Floats], target: NDArray[np.float64], kind: Kind, task: 
     target : (m,) float64
         Class index, or standardised value.
     kind : {"vote", "stack"}
-        A vote fits the temperature alone.
+        A vote fits the temperature alone, of values nothing; a stack weights and biases.
 
     Returns
     -------

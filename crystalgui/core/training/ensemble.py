@@ -159,7 +159,7 @@ def combine(
     classes = first.members[0].card.classes
     values = _measured(answer, true, classes)
     read = np.any([part.within(first.test) for part in parts], axis=0)
-    if not read.all():
+    if read.any() and not read.all():
         own = _measured(answer[read], true[read], classes)
         values |= {f"{name}_within": value for name, value in own.items()}
     for key in ("validation_accuracy", "validation_mae"):
