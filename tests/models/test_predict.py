@@ -102,6 +102,10 @@ class TestRows:
         assert "never seen in training: Pb" in warnings(salt(species=np.array([82, 17])))
         assert "space group 139" in warnings(salt(lattice=FCC * [5.6, 5.6, 6.4]))
         assert "too close" in warnings(salt(lattice=FCC * 2.0))
+        for distance, short in ((2.9, True), (2.95, False)):  # 0.6 of 2 x 2.44 is 2.93
+            pair = np.array([[0, 0, 0], [distance / 9, 0, 0]])
+            caesium = Crystal(lattice=np.eye(3) * 9, frac=pair, species=np.array([55, 55]))
+            assert ("too close" in warnings(caesium)) == short
         rng = np.random.default_rng(0)
         big = Crystal(lattice=np.eye(3) * 9, frac=rng.uniform(0, 1, (9, 3)), species=[8] * 9)
         assert "9 atoms a primitive cell" in warnings(big)

@@ -309,13 +309,16 @@ def _doubts(record: Record) -> Iterator[str]:
 
 
 def _closest(crystal: Crystal) -> float:
-    """Smallest distance of two atoms over the sum of their covalent radii (at most 1)."""
+    """Smallest distance of two atoms over the sum of their covalent radii.
+
+    1 where none are closer than `TOO_CLOSE` would allow the largest atoms of the crystal.
+    """
     from crystalgui.core.structures.neighbors import neighbors
 
-    pairs = neighbors(crystal, 2.0, full=False)
+    radius = COVALENT_RADIUS[crystal.species]
+    pairs = neighbors(crystal, TOO_CLOSE * 2 * float(radius.max()), full=False)
     if len(pairs.distance) == 0:
         return 1.0
-    radius = COVALENT_RADIUS[crystal.species]
     return min(1.0, float((pairs.distance / (radius[pairs.src] + radius[pairs.dst])).min()))
 
 
