@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,8 +131,8 @@ def read_predictions(path: Path | str) -> tuple[Prediction, ...]:
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = tuple(next(reader, ()))
+            table = table_rows(stream, path)
+            header = tuple(next(table, (0, []))[1])
             models = models_in(header)
             if header != columns(models):
                 raise DataError(
@@ -141,7 +141,7 @@ def read_predictions(path: Path | str) -> tuple[Prediction, ...]:
                     path=path,
                     line=1,
                 )
-            return tuple(prediction(row, models, path, reader.line_num) for row in reader if row)
+            return tuple(prediction(row, models, path, line) for line, row in table if row)
     except UnicodeDecodeError as error:
         raise DataError(
             "The table is not UTF-8 text.", "Save it as UTF-8.", str(error), path=path
@@ -151,6 +151,27 @@ def read_predictions(path: Path | str) -> tuple[Prediction, ...]:
             f"The table cannot be read: {error.strerror or error}.",
             "Check that the file exists and may be read.",
             path=path,
+        ) from error
+
+
+def table_rows(stream: Iterable[str], path: Path | str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with its line.
+
+    Raises
+    ------
+    DataError
+        When it is none; ``path`` and the line are named.
+    """
+    reader = csv.reader(stream)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(
+            f"The table is no valid CSV: {error}.",
+            "Save it as CSV (UTF-8) again.",
+            path=path,
+            line=reader.line_num,
         ) from error
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from crystalgui.core.errors import DataError
 from crystalgui.core.messages import Answer, Prediction
+from crystalgui.core.reports.csv import table_rows
 from crystalgui.core.structures.elements import SYMBOLS
 
 Floats = NDArray[np.float64]
@@ -202,7 +203,8 @@ def read_test(path: Path, classes: Sequence[str] = (), unit: str = "") -> Known:
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            _, header = next(table := table_rows(stream, path), (0, []))
+            rows = [dict(zip(header, row, strict=False)) for _, row in table if row]
         files = tuple(row["id"] for row in rows)
         if classes:
             place = {name: i for i, name in enumerate(classes)}
@@ -220,7 +222,7 @@ def read_test(path: Path, classes: Sequence[str] = (), unit: str = "") -> Known:
             str(error),
             path=path,
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise DataError(
             "The table of test crystals is damaged.",
             "Install the model again, or choose labels of your own.",

@@ -218,3 +218,10 @@ def test_a_damaged_table_is_refused(content: str, tmp_path: Path) -> None:
         ev.read_test(path, ("ES",))
     with pytest.raises(DataError, match="no table"):
         ev.read_test(tmp_path / "absent.csv", ("ES",))
+
+
+def test_a_table_that_is_no_csv_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text(f'id,label,prediction,probability\n1,ES,ES,0.5\n"{"x" * 140_000}\n')
+    with pytest.raises(DataError, match=r"test\.csv, line 3: The table is no valid CSV"):
+        ev.read_test(path, ("ES",))

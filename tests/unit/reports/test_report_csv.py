@@ -100,6 +100,7 @@ def test_round_trip(
         (b"id,label\n1,2\n", 1),
         (",".join(COLUMNS).encode() + b"\na,b\n", 2),
         (",".join(COLUMNS).encode() + b"\na,,,,not a number,,,\n", 2),
+        (",".join(COLUMNS).encode() + b'\n"' + b"x" * 140_000 + b"\n", 2),
     ],
 )
 def test_a_foreign_table_is_refused_with_its_line(
