@@ -21,13 +21,14 @@ from crystalgui.core.messages import (
     Prediction,
 )
 from crystalgui.core.models import _registry as registry
+from crystalgui.core.models import predict
 from crystalgui.core.models.catalogue import catalogue
 from crystalgui.core.models.predict import Classifier
 from crystalgui.core.models.screening import classify
 from crystalgui.core.models.trained import CARD, WEIGHTS, Inference, coarse_classes, write_model
 from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.files import write_poscar
-from tests.models.samples import FCC, crystals
+from tests.models.samples import FCC, crystals, table
 
 TQC = ("LCEBR", "ESFD", "ES", "SEBR", "NLC")
 
@@ -121,6 +122,24 @@ class TestRows:
         singles = [Classifier.load(model(tmp_path / f"m{i}", seed=i), "cpu") for i in range(2)]
         mean = np.mean([dict(next(c.classify(rows)).probabilities)["ES"] for c in singles])
         assert dict(next(both.classify(rows)).probabilities)["ES"] == pytest.approx(mean)
+
+    def test_large_crystals_are_read_a_few_at_once(
+        self, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from crystalgui.core.models.similar import latents
+
+        some, seen = table(24), []
+        sizes = np.diff(some.offsets)
+        whole, before = classifier.outputs(some), latents(classifier, some)
+        classifier.networks[0].register_forward_pre_hook(lambda _, args: seen.append(args[0].size))
+        monkeypatch.setattr(predict, "PAIRS", 30)
+        cut = classifier.outputs(some)
+        assert sum(seen) == 24
+        pairs = [int(np.square(own).sum()) for own in np.split(sizes, np.cumsum(seen)[:-1])]
+        assert all(held <= 30 or size == 1 for held, size in zip(pairs, seen, strict=True))
+        assert max(seen) > 1
+        np.testing.assert_allclose(cut, whole, atol=1e-6)
+        np.testing.assert_allclose(latents(classifier, some), before, atol=1e-5)
 
     def test_regression_has_its_unit(self, tmp_path: Path) -> None:
         regression = Classifier.load(model(tmp_path / "r", task="regression"), "cpu")

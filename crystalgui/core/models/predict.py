@@ -37,11 +37,14 @@ from crystalgui.core.structures.crystal import Crystal
 from crystalgui.core.structures.elements import COVALENT_RADIUS, SYMBOLS, formula
 
 CHUNK = 128
+PAIRS = 128 * 64**2
+"""Pairs of atoms within the crystals that a network reads at once, unless one alone has more:
+what attention keeps of them can take gigabytes."""
 TOO_CLOSE = 0.6
 INSTEAD = "answer of the baseline"
 """Of a crystal that a model cannot read; its warning ends so."""
 Floats = NDArray[np.float64]
-Batches = dict[tuple[GraphSpec, SizeLimit | None], Batch]
+Batches = dict[tuple[GraphSpec, SizeLimit | None], list[Batch]]
 """Batches of one table of crystals, by their graphs and by the limit that some of them exceed,
 so that models share them."""
 
@@ -101,12 +104,15 @@ class Classifier:
             key = spec, None if inside.all() else limit
             if key not in shared and inside.any():
                 some = records if inside.all() else records.select(np.flatnonzero(inside))
-                graphs = build(some, spec.cutoff, spec.kind)
-                shared[key] = collate(some, graphs, self.device)
+                shared[key] = [
+                    collate(few, build(few, spec.cutoff, spec.kind), self.device)
+                    for few in portions(some)
+                ]
             for network in networks:
                 values = np.tile(self._default(), (len(records), 1))
                 if inside.any():
-                    values[inside] = self._values(network(shared[key]), part)
+                    said = [self._values(network(batch), part) for batch in shared[key]]
+                    values[inside] = np.concatenate(said)
                 found.append(values)
         return np.stack(found)
 
@@ -254,6 +260,20 @@ def _usable(found: Record | str) -> Record | str:
     if isinstance(found, str):
         return found
     return _unknown(found.crystal.species) or found
+
+
+def portions(records: Records) -> list[Records]:
+    """Crystals in parts, in order, of at most `PAIRS` pairs of atoms or of one crystal."""
+    starts, held = [0], 0
+    for i, pairs in enumerate(np.square(np.diff(records.offsets), dtype=np.int64).tolist()):
+        if held and held + pairs > PAIRS:
+            starts.append(i)
+            held = 0
+        held += pairs
+    if len(starts) == 1:
+        return [records]
+    ends = [*starts[1:], len(records)]
+    return [records.select(np.arange(a, b)) for a, b in zip(starts, ends, strict=True)]
 
 
 def check_elements(records: Records) -> None:

@@ -30,7 +30,7 @@ from crystalgui.core.datasets.records import Records, describe
 from crystalgui.core.errors import CrystalError, ModelError
 from crystalgui.core.messages import Event, Progress, Similar, SimilarJob, SimilarReady
 from crystalgui.core.models._base import CrystalModel
-from crystalgui.core.models.predict import CHUNK, Classifier, check_elements, rows
+from crystalgui.core.models.predict import CHUNK, Classifier, check_elements, portions, rows
 from crystalgui.core.models.trained import WEIGHTS
 from crystalgui.core.store.files import sha256, write_atomic
 from crystalgui.core.structures.elements import formula
@@ -86,7 +86,9 @@ def latents(classifier: Classifier, records: Records) -> Floats:
     check_elements(records)
     first, out = 0, []
     for part in classifier.parts:
-        out.append(latent(classifier.networks[first], records, part.params))
+        network = classifier.networks[first]
+        found = [latent(network, few, part.params) for few in portions(records)]
+        out.append(np.concatenate(found))
         first += part.members
     return np.concatenate(out, axis=1)
 
