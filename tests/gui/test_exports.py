@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from PySide6.QtWidgets import QFileDialog
 from crystalgui import __version__
 from crystalgui.core.resources import examples
 from crystalgui.gui.panels.electronic import ElectronicPanel
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
+from crystalgui.gui.widgets import Card
 
 KANE_MELE = examples() / "hoppings" / "kane-mele" / "kane-mele_hr.dat"
 BEGINS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".csv": b"# crystalgui"}
@@ -67,7 +70,7 @@ def leave(
 
 
 def test_bands_and_slice(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: page.bands.dos_table() != "")
+    qtbot.waitUntil(lambda: page.bands.dos_table() is not None)
     rows = leave(page.bands.export, "distance_per_A")
     assert len(rows) == 1 + len(page._view.bands.path.k)
     leave(page.slice.export, "per_A")
@@ -111,3 +114,31 @@ def test_design(page: ElectronicPanel, qtbot: Any, leave: Any) -> None:
     room.setup.choose(source.count() - 1)
     qtbot.waitUntil(lambda: room.assumed.text().startswith("lattice from POSCAR"))
     leave(room.export, "E1_eV")
+
+
+def test_numbers_are_taken_in_the_window_and_written_in_the_lane(
+    session: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, places = Card("Numbers", "all"), []
+    qtbot.addWidget(card)
+
+    def table(number: int) -> str:
+        places.append(current_thread() is main_thread())
+        return f"x\n{number}\n"
+
+    def take(number: int) -> Table:
+        places.append(current_thread() is main_thread())
+        return partial(table, number)
+
+    more = {"half": partial(take, 2), "none": lambda: None}
+    chip = ExportChip(
+        card, (), "numbers", partial(take, 1), session.lane,
+        lambda: {word: each() for word, each in more.items()},
+    )  # fmt: skip
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "n.csv"), ""))
+    chip.ask()
+    qtbot.waitUntil(lambda: not session.lane.busy)
+    assert places == [True, True, False, False]
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["n-half.csv", "n.csv"]
+    assert (tmp_path / "n.csv").read_text().endswith("# Numbers: all\nx\n1\n")
+    assert (tmp_path / "n-half.csv").read_text().endswith("# Numbers: all\nx\n2\n")

@@ -6,10 +6,12 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
 from crystalgui.core.cards import Card, Param
@@ -505,6 +507,35 @@ def test_numbers_of_a_run_are_exported(
     assert "1,0 input,0.5,0.05" in text
     card.export.write(tmp_path / "attention.pdf")
     assert (tmp_path / "attention.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_numbers_are_those_of_the_moment_when_they_were_asked_for(
+    qtbot: QtBot,
+    page: TrainPanel,
+    played: tuple[Session, PlayedEngine],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run goes on while the lane writes."""
+    session, engine = played
+    _train(qtbot, page, engine)
+    inside, go = page.live.inside, Event()
+    _epoch(engine, 1, 0.5, 0.4, 0.3, 0.2)
+    qtbot.waitUntil(inside.gradients.isVisible)
+    session.lane.run(go.wait, 60, on_answer=lambda _: None)
+    cards = (inside.attention, inside.gradients)
+    for card in cards:
+        path = str(tmp_path / f"{type(card).__name__}.csv")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, x=path: (x, ""))
+        card.export.ask()
+    _epoch(engine, 2, 0.5, 0.4, 0.3, 0.2)
+    qtbot.waitUntil(lambda: all("epoch 2" in c.title + c.subtitle for c in cards))
+    go.set()
+    qtbot.waitUntil(lambda: not session.lane.busy)
+    for card in cards:
+        lines = (tmp_path / f"{type(card).__name__}.csv").read_text().splitlines()
+        assert any("epoch 1" in line for line in lines if line.startswith("#"))
+        assert {line.partition(",")[0] for line in lines if line[0] != "#"} == {"epoch", "1"}
 
 
 # ------------------------------------------------------------- stored runs

@@ -325,7 +325,7 @@ def test_the_page_draws_the_evidence_in_the_zone_and_offers_it_to_the_slice(
     assert "evidence of the network" in page.slice.subtitle
     assert not page.slice.band.isEnabled()
     assert page.slice.cut.image.limits == (0.0, 1.0)
-    assert "value_1" in page.slice.value_table()
+    assert "value_1" in page.slice.value_table()()
     page._show_evidence(None)
     assert quantity.findData("evidence") < 0
     assert quantity.currentData() == "gap"

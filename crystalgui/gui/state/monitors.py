@@ -104,6 +104,10 @@ class Monitors:
         values = np.array([getattr(r, word) for r in told], np.float64)
         return np.array([r.epoch for r in rows], np.int64), values.T, names
 
+    def so_far(self) -> Monitors:
+        """A copy that grows no more, for another thread."""
+        return Monitors(list(self.attention), list(self.gradients), self.version)
+
     def attention_csv(self) -> str:
         """One row for every epoch and read-out or head; of heads the entropy as well."""
         head = "epoch layer mean std q05 q25 q50 q75 q95 saturated samples floor measure"

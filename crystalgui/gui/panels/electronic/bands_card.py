@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSpinBox, QSplitter, QToolButton, QWidget
 
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.legend import Legend
 from crystalgui.gui.plots.bands import BandsPlot, GapArrow
 from crystalgui.gui.plots.dos import DosPlot
@@ -193,22 +194,22 @@ class BandsCard(Card):
     def _follow_zero(self) -> None:
         self.dos_plot.set_zero(self.plot.zero, self._fermi)
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """The bands as CSV; with their weights when they are known."""
         from crystalgui.core.physics.tables import bands_csv
 
         view, found = self._view, self._made_of
         if view is None:
-            return ""
+            return None
         if found is None:
-            return bands_csv(view.bands)
-        return bands_csv(view.bands, found.weights, found.names)
+            return partial(bands_csv, view.bands)
+        return partial(bands_csv, view.bands, found.weights, found.names)
 
-    def dos_table(self) -> str:
-        """The density of states as CSV; empty when there is none."""
+    def dos_table(self) -> Table | None:
+        """The density of states as CSV, when there is one."""
         from crystalgui.core.physics.tables import dos_csv
 
-        return dos_csv(self._dos) if self._dos is not None else ""
+        return partial(dos_csv, self._dos) if self._dos is not None else None
 
     def show_overview(self, view: Overview, occupied: int, reason: str) -> None:
         """New bands; the gap comes later with `show_filling`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from crystalgui.core.physics.tables import header, rows_csv
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.growth import Growing, Steps
 from crystalgui.gui.panels.electronic.design_setup import SetupCard, Source
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.design import MovingBandsPlot, TargetPlot
 from crystalgui.gui.state.design import DesignState
@@ -526,16 +527,17 @@ class DesignRoom(Growing, QWidget):
         head = header(found.hoppings, f"gradient design: {ready.reason}", "T: r -> (1 + T) r")
         self._write(path, head + "\n".join(lines) + "\n")
 
-    def _bands_table(self) -> str:
+    def _bands_table(self) -> Table | None:
         """The bands as they are now."""
         from crystalgui.core.physics.tables import bands_csv
 
-        return bands_csv(self.plot.bands) if self.plot.bands is not None else ""
+        return partial(bands_csv, self.plot.bands) if self.plot.bands is not None else None
 
-    def _curves_table(self) -> str:
+    def _curves_table(self) -> Table:
         """Watched value and loss of every step so far."""
         value, loss = self.state.value, self.state.loss
-        return rows_csv(("step", "value_eV", "loss_eV2"), (loss.x, value.y, loss.y))
+        columns = [column.copy() for column in (loss.x, value.y, loss.y)]
+        return partial(rows_csv, ("step", "value_eV", "loss_eV2"), columns)
 
     def _write(self, path: Path, text: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CSV = "Numbers as CSV (*.csv)"
 
+Table = Callable[[], str]
+"""Writes numbers that were taken before as CSV; called in the lane."""
+
 
 class ExportChip(Chip):
     """Asks for a file and writes the plot there; the suffix decides how.
@@ -34,11 +38,13 @@ class ExportChip(Chip):
     name : str
         Suggested file name without suffix.
     table : callable
-        The numbers as CSV; header lines are put above them.
+        Takes the numbers, in the window's thread, and gives a `Table` of them or None.
+        Nothing that the window changes may be read by the table itself: widgets,
+        lists that grow.  Header lines are put above it.
     lane : Lane
         Writes CSV files, so that large ones do not stop the window.
     more : callable
-        Further tables: ``{"dos": text}`` is written beside it as ``…-dos.csv``.
+        Further tables: ``{"dos": table}`` is written beside it as ``…-dos.csv``.
     """
 
     def __init__(
@@ -46,9 +52,9 @@ class ExportChip(Chip):
         card: Card,
         parts: Sequence[QWidget],
         name: str,
-        table: Callable[[], str],
+        table: Callable[[], Table | None],
         lane: Lane | None = None,
-        more: Callable[[], Mapping[str, str]] = dict,
+        more: Callable[[], Mapping[str, Table | None]] = dict,
     ) -> None:
         super().__init__(
             "", False, "Export: PNG, SVG, PDF, or the numbers as CSV", card, icon_name="export"
@@ -86,7 +92,9 @@ class ExportChip(Chip):
         if not path.suffix:
             path = path.with_suffix("." + chosen.rpartition("*.")[2].rstrip(")"))
         if path.suffix.lower() == ".csv" and self._lane is not None:
-            self._lane.run(self.write, path, on_answer=lambda _: self._say(path), owner=self)
+            self._lane.run(
+                _write_tables, path, *self._taken(), on_answer=lambda _: self._say(path), owner=self
+            )
             return
         try:
             self.write(path)
@@ -113,13 +121,23 @@ class ExportChip(Chip):
     def write(self, path: Path) -> None:
         """Write the figure or the numbers to ``path``."""
         if path.suffix.lower() == ".csv":
-            top = header(
-                self._hoppings, f"{self._card.title}: {self._card.subtitle}", self._caption
-            )
-            write_atomic(path, top + self._table())
-            for word, text in self._more().items():
-                if text:
-                    write_atomic(path.with_name(f"{path.stem}-{word}{path.suffix}"), top + text)
+            _write_tables(path, *self._taken())
             return
         title = f"{self._card.title}   {self._card.subtitle}"
         save_figure(path, self._parts, title=title, caption=self._caption)
+
+    def _taken(self) -> tuple[Table, dict[str, Table | None]]:
+        """What is shown now: header lines, and the tables by what their names end on."""
+        said = f"{self._card.title}: {self._card.subtitle}"
+        top = partial(header, self._hoppings, said, self._caption)
+        return top, {"": self._table(), **self._more()}
+
+
+def _write_tables(path: Path, top: Table, tables: Mapping[str, Table | None]) -> None:
+    """Write tables below the same header; called in the lane."""
+    above = top()
+    for word, table in tables.items():
+        text = table() if table is not None else ""
+        if text or not word:
+            name = f"{path.stem}-{word}{path.suffix}" if word else path.name
+            write_atomic(path.with_name(name), above + text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from crystalgui.core.reports.certificate import (
     read_flow,
     worst_passed,
 )
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.plots.flow import FlowPlot
 from crystalgui.gui.theme import SPACE, FontKind, font
 from crystalgui.gui.widgets import Card, FlowLayout, Text, small_print
@@ -190,9 +191,9 @@ class FlowCard(Card):
         if flow is not None:
             self.k_chosen.emit(flow.surface.origin + t * flow.surface.across)
 
-    def _table(self) -> str:
+    def _table(self) -> Table | None:
         """The flow that is shown as CSV."""
-        return flow_csv(self.flow) if self.flow is not None else ""
+        return partial(flow_csv, self.flow) if self.flow is not None else None
 
 
 def _line(kind: FontKind, role: str = "") -> Text:

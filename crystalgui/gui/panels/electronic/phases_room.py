@@ -6,6 +6,8 @@ pictures fill in while they arrive.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from crystalgui.core.messages import MixtureJob, PhaseMapJob, PhasePoint
 from crystalgui.core.physics.phases import axes, hamiltonian, mixed
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.growth import Growing, Steps
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.phases_setup import End, PhasesSetup, opened_end
 from crystalgui.gui.plots.clock import clock
 from crystalgui.gui.plots.phases import GapPlot, PhaseLegend, StatePlot, point_text
@@ -359,20 +361,10 @@ class PhasesRoom(Growing, QWidget):
             return f"{job.model}: " + ", ".join(rest or ["default settings"])
         return ""
 
-    def table(self) -> str:
-        """All points as CSV."""
+    def table(self) -> Table | None:
+        """All points so far as CSV."""
         job = self.state.job
-        if job is None:
-            return ""
-        x, y = ("alpha", "noise_eV_rms") if isinstance(job, MixtureJob) else (job.x[0], job.y[0])
-        if isinstance(job, MixtureJob) and job.normalisation == "mean":
-            y = "noise_of_mean_modulus"
-        lines = [f"{x},{y},direct_gap_eV,k1,k2,k3,label,status,remark"]
-        for p in sorted(self.state.points.values(), key=lambda p: (p.y, p.x)):
-            numbers = ",".join(f"{v:.10g}" for v in (p.x, p.y, p.gap, *p.k))
-            remark = p.remark.replace('"', "'")
-            lines.append(f'{numbers},{p.label},{p.status},"{remark}"')
-        return "\n".join(lines) + "\n"
+        return partial(points_csv, job, tuple(self.state.points.values())) if job else None
 
     # ------------------------------------------------------------ life cycle
 
@@ -415,3 +407,16 @@ def _exact(job: PhaseMapJob) -> tuple[np.ndarray, list[np.ndarray]]:
         edge = 3 * np.sqrt(3) * np.abs(float(job.settings.get("t2", 0.1)) * np.sin(x))
         return x, [edge, -edge]
     return x[:0], [x[:0], x[:0]]
+
+
+def points_csv(job: PhaseMapJob | MixtureJob, points: Sequence[PhasePoint]) -> str:
+    """One row a point, line by line."""
+    x, y = ("alpha", "noise_eV_rms") if isinstance(job, MixtureJob) else (job.x[0], job.y[0])
+    if isinstance(job, MixtureJob) and job.normalisation == "mean":
+        y = "noise_of_mean_modulus"
+    lines = [f"{x},{y},direct_gap_eV,k1,k2,k3,label,status,remark"]
+    for p in sorted(points, key=lambda p: (p.y, p.x)):
+        numbers = ",".join(f"{v:.10g}" for v in (p.x, p.y, p.gap, *p.k))
+        remark = p.remark.replace('"', "'")
+        lines.append(f'{numbers},{p.label},{p.status},"{remark}"')
+    return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from crystalgui.core.physics.slices import Slice
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.plots.slice import ColourBar, SlicePlot
 from crystalgui.gui.theme import SPACE, font
 from crystalgui.gui.widgets import Card, Chip, ElidedLabel, FlowLayout
@@ -318,17 +319,18 @@ class SliceCard(Card):
         self.caption.setText(" · ".join(part for part in (note, said) if part))
         self.export.set_source(h, self.caption.text())
 
-    def contour_table(self) -> str:
+    def contour_table(self) -> Table | None:
         """Level lines as CSV."""
         from crystalgui.core.physics.contours import contours_csv
 
-        return contours_csv(self.cut.image, list(self.cut.contours)) if self.cut else ""
+        cut = self.cut
+        return partial(contours_csv, cut.image, list(cut.contours)) if cut else None
 
-    def value_table(self) -> str:
+    def value_table(self) -> Table | None:
         """Values of the grid as CSV."""
         from crystalgui.core.physics.contours import slice_csv
 
-        return slice_csv(self.cut.image) if self.cut else ""
+        return partial(slice_csv, self.cut.image) if self.cut else None
 
 
 def _special(value: float, reach: float) -> float:

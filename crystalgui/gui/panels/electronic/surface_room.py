@@ -7,6 +7,7 @@ a time, so that another question never waits long.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from crystalgui.core.physics.surface import SurfaceSpectrum, surface_spectrum
 from crystalgui.core.physics.tables import rows_csv
 from crystalgui.gui.actions.info import ActionInfo
 from crystalgui.gui.growth import Growing, Steps
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.surface_setup import SurfaceQuestion, SurfaceSetup
 from crystalgui.gui.plots.slice import ColourBar
 from crystalgui.gui.plots.surface import Slab, Spectrum, SurfacePlot
@@ -474,26 +475,30 @@ class SurfaceRoom(Growing, QWidget):
 
     # --------------------------------------------------------------- export
 
-    def table(self) -> str:
-        """What is shown as CSV: one row for every k and energy, or k and band."""
+    def table(self) -> Table | None:
+        """What is shown as CSV."""
         shown, zero = self.shown, self._zero
         if shown is None or shown.path is None or zero is None:
-            return ""
-        path = shown.path
-        m, n = shown.left.shape
-        place = [np.repeat(x, n) for x in (path.distance, path.k[:, 0], path.k[:, 1])]
-        names = ["distance_per_A", "k1", "k2"]
-        if isinstance(shown, SurfaceSpectrum):
-            energy = np.tile(shown.energies, m)
-            names += ["energy_eV", "energy_from_EF_eV"]
-            names += [f"{side}_states_per_eV" for side in ("bottom", "top", "bulk")]
-            parts = [x.ravel() for x in (shown.left, shown.right, shown.bulk)]
-            return rows_csv(names, [*place, energy, energy - zero.fermi, *parts])
-        energy = shown.energies.ravel()
-        names += ["band", "energy_eV", "energy_from_EF_eV", "weight_bottom", "weight_top"]
-        band = np.tile(np.arange(1.0, n + 1), m)
-        sides = [shown.left.ravel(), shown.right.ravel()]
-        return rows_csv(names, [*place, band, energy, energy - zero.fermi, *sides])
+            return None
+        return partial(spectrum_csv, shown, shown.path, zero.fermi)
+
+
+def spectrum_csv(shown: SurfaceSpectrum | SlabBands, path: KPath, fermi: float) -> str:
+    """One row for every k and energy, or k and band."""
+    m, n = shown.left.shape
+    place = [np.repeat(x, n) for x in (path.distance, path.k[:, 0], path.k[:, 1])]
+    names = ["distance_per_A", "k1", "k2"]
+    if isinstance(shown, SurfaceSpectrum):
+        energy = np.tile(shown.energies, m)
+        names += ["energy_eV", "energy_from_EF_eV"]
+        names += [f"{side}_states_per_eV" for side in ("bottom", "top", "bulk")]
+        parts = [x.ravel() for x in (shown.left, shown.right, shown.bulk)]
+        return rows_csv(names, [*place, energy, energy - fermi, *parts])
+    energy = shown.energies.ravel()
+    names += ["band", "energy_eV", "energy_from_EF_eV", "weight_bottom", "weight_top"]
+    band = np.tile(np.arange(1.0, n + 1), m)
+    sides = [shown.left.ravel(), shown.right.ravel()]
+    return rows_csv(names, [*place, band, energy, energy - fermi, *sides])
 
 
 def shown_h(room: SurfaceRoom) -> Hoppings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QButtonGroup, QFileDialog, QWidget
 
 from crystalgui.core.reports import sweeps as reports
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.plots.spread import SpreadCurve, SpreadPlot
 from crystalgui.gui.theme import class_colour
@@ -167,11 +168,11 @@ class SweepCard(Card):
 
     # --------------------------------------------------------------- export
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """Mean, spread and best of every network as CSV."""
         if self._run is None or self._run.sweep is None:
-            return ""
-        return reports.curves_csv(self._run.sweep, list(self._run.points.values()))
+            return None
+        return partial(reports.curves_csv, self._run.sweep, list(self._run.points.values()))
 
     def ask_report(self) -> None:
         """Choose a folder and write everything there."""

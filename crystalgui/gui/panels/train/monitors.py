@@ -116,7 +116,7 @@ class AttentionCard(EvenCard):
         self._monitors = Monitors()
         self._floor = 0.0
         self.export = ExportChip(
-            self, (self.plot,), "attention", lambda: self._monitors.attention_csv(), lane
+            self, (self.plot,), "attention", lambda: self._monitors.so_far().attention_csv, lane
         )
         self.tools.addWidget(self.export)
         self.raise_floor.clicked.connect(lambda: self.floor_asked.emit(self._floor))
@@ -275,7 +275,7 @@ class GradientsCard(EvenCard):
         self.chips["share"].setChecked(True)
         self._monitors = Monitors()
         self.export = ExportChip(
-            self, (self.plot,), "gradients", lambda: self._monitors.gradients_csv(), lane
+            self, (self.plot,), "gradients", lambda: self._monitors.so_far().gradients_csv, lane
         )
         self.tools.addWidget(self.export)
 

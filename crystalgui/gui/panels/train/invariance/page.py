@@ -8,6 +8,7 @@ error of each layer, which says where invariance is lost.
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from crystalgui.core.reports import invariance as reports
 from crystalgui.gui.growth import Growing, Steps
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.panels.train.invariance.asking import AskingCard
 from crystalgui.gui.plots.equivariance import EquivariancePlot
@@ -115,9 +116,9 @@ class RollingCard(Card):
         shown = best if several and self._view < 2 else None
         self.plot.set_curves([SpreadCurve("", x, mean, spread, shown)])
 
-    def table(self) -> str:
+    def table(self) -> Table:
         """The points as CSV."""
-        return reports.points_csv(self._points)
+        return partial(reports.points_csv, self._points)
 
 
 class LayersCard(Card):
@@ -139,9 +140,10 @@ class LayersCard(Card):
         self.plot.setVisible(errors is not None)
         self.plot.set_errors(errors)
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """The errors as CSV."""
-        return reports.layers_csv(self.plot.errors) if self.plot.errors is not None else ""
+        errors = self.plot.errors
+        return partial(reports.layers_csv, errors) if errors is not None else None
 
 
 class InvariancePage(Growing, QWidget):

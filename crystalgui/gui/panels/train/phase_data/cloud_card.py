@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.phases_setup import choice, muted, whole
 from crystalgui.gui.panels.train.phase_data import work
 from crystalgui.gui.plots.phases import PhaseLegend
@@ -141,18 +142,10 @@ class CloudCard(Card):
         words = [data.recipe.title or data.summary.name, self.subtitle, cloud.note]
         return "; ".join(word for word in words if word)
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """The points as CSV."""
         data, cloud = self._data, self.cloud
-        if data is None or cloud is None:
-            return ""
-        lines = work.samples_csv(data, cloud.rows.tolist()).splitlines()
-        head = f"{cloud.csv[0]},{cloud.csv[1]},{lines[0]}"
-        body = [
-            f"{x:.10g},{y:.10g},{line}"
-            for x, y, line in zip(cloud.x, cloud.y, lines[1:], strict=True)
-        ]
-        return "\n".join([head, *body]) + "\n"
+        return partial(cloud_csv, data, cloud) if data is not None and cloud is not None else None
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ask for what is not there yet."""
@@ -304,3 +297,13 @@ def group(words: str, *widgets: QWidget) -> QWidget:
     for widget in widgets:
         row.addWidget(widget)
     return box
+
+
+def cloud_csv(data: PhaseDataset, cloud: Cloud) -> str:
+    """One row a point: its place, then its sample."""
+    lines = work.samples_csv(data, cloud.rows.tolist()).splitlines()
+    head = f"{cloud.csv[0]},{cloud.csv[1]},{lines[0]}"
+    body = [
+        f"{x:.10g},{y:.10g},{line}" for x, y, line in zip(cloud.x, cloud.y, lines[1:], strict=True)
+    ]
+    return "\n".join([head, *body]) + "\n"

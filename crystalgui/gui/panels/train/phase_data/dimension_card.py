@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from crystalgui.core.messages import BottleneckJob, BottleneckPoint, Event
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.phases_setup import muted, whole
 from crystalgui.gui.panels.quantities import duration
 from crystalgui.gui.panels.train.phase_data import work
@@ -93,9 +95,10 @@ class SpectrumCard(Card):
         self._asked = False
         self.words.setText(f"{error.title} {error.hint}".strip())
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """Standard deviations as CSV."""
-        return self.spectrum.csv().partition("\n")[2] if self.spectrum is not None else ""
+        spectrum = self.spectrum
+        return (lambda: spectrum.csv().partition("\n")[2]) if spectrum is not None else None
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ask for what is not there yet."""
@@ -231,13 +234,17 @@ class BottleneckCard(Card):
             [Line("train", x, train, OKABE_ITO[0]), Line("test", x, test, OKABE_ITO[3])]
         )
 
-    def table(self) -> str:
+    def table(self) -> Table:
         """Errors by width as CSV."""
-        lines = ["neurons,train_error_of_variance,test_error_of_variance"]
-        for width in sorted(self.points):
-            p = self.points[width]
-            lines.append(f"{width},{p.train_error:.10g},{p.test_error:.10g}")
-        return "\n".join(lines) + "\n"
+        return partial(points_csv, dict(self.points))
+
+
+def points_csv(points: Mapping[int, BottleneckPoint]) -> str:
+    """One row a width."""
+    lines = ["neurons,train_error_of_variance,test_error_of_variance"]
+    for width, p in sorted(points.items()):
+        lines.append(f"{width},{p.train_error:.10g},{p.test_error:.10g}")
+    return "\n".join(lines) + "\n"
 
 
 class DimensionView(QWidget):

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from crystalgui.gui.panels.electronic.export import ExportChip
+from crystalgui.gui.panels.electronic.export import ExportChip, Table
 from crystalgui.gui.panels.electronic.phases_setup import whole
 from crystalgui.gui.panels.train.phase_data import work
 from crystalgui.gui.panels.train.phase_data.cloud_card import group
@@ -153,15 +153,17 @@ class NoiseCard(Card):
         self.words.set_role("bad")
         self.words.setText(f"{error.title} {error.hint}".strip())
 
-    def table(self) -> str:
+    def table(self) -> Table | None:
         """The matrix as CSV."""
-        return self.picture.csv.partition("\n")[2] if self.picture is not None else ""
+        picture = self.picture
+        return (lambda: picture.csv.partition("\n")[2]) if picture is not None else None
 
-    def _more(self) -> dict[str, str]:
+    def _more(self) -> dict[str, Table | None]:
         """The symmetries of every lattice vector as another table."""
         if self.picture is None:
             return {}
-        return {"symmetries": self.picture.check.csv().partition("\n")[2]}
+        check = self.picture.check
+        return {"symmetries": lambda: check.csv().partition("\n")[2]}
 
     def showEvent(self, event: QShowEvent) -> None:
         """Ask for what is not there yet."""
