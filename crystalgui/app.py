@@ -34,6 +34,7 @@ from crystalgui.core.errors import CrystalError, ResourceError
 from crystalgui.core.messages import CatalogueJob, ErrorInfo
 from crystalgui.core.settings import Settings, home
 from crystalgui.engine.engine import Engine
+from crystalgui.engine.garbage import Garbage
 from crystalgui.engine.lane import Lane
 from crystalgui.gui.notifications import Notifications
 from crystalgui.gui.session import Session, create_session
@@ -92,6 +93,7 @@ def run(options: Options = Options()) -> int:
     hooks = _Hooks(notifications)
     hooks.install()
     theme().install(cast(Mode, options.theme or settings.theme))
+    garbage = Garbage()  # until the last thread has ended, which the lane's own does not wait for
     engine, lane = Engine(isolation=settings.isolation), Lane()
     session = create_session(engine, lane, notifications, settings)
     window = MainWindow(session, notifications)
@@ -106,6 +108,7 @@ def run(options: Options = Options()) -> int:
     engine.shutdown()
     window.deleteLater()
     app.processEvents()
+    garbage.stop()
     return start.code or code
 
 

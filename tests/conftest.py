@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
+os.environ.setdefault("PYSIDE6_OPTION_LAZY", "0")  # as the package says, which comes too late here
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A suite draws on a display of its own (pytest-xvfb), never on the person's desktop.

@@ -243,7 +243,8 @@ class Lane(QObject):
         for thread in self._threads:
             thread.quit()
         ended = [thread.wait(int(timeout * 1000)) for thread in self._threads]
-        self._garbage.stop()
+        if all(ended):
+            self._garbage.stop()
         return all(ended)
 
     # --------------------------------------------------------------- delivery

@@ -55,8 +55,8 @@ def session(qapp: QApplication, tmp_path: Path) -> Iterator[Session]:
     notify = Notifications()
     made = create_session(engine, lane, notify, Settings(), tmp_path / "project")
     yield made
-    assert lane.shutdown()
     assert engine.shutdown()
+    assert lane.shutdown()
 
 
 @pytest.fixture

@@ -253,10 +253,14 @@ def test_progress_and_cancel(
 def test_a_second_run_starts_from_nothing_and_late_rows_are_dropped(
     page: ClassifyPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
 ) -> None:
-    _, engine = played
+    session, engine = played
     _run(page, engine, *ROWS, folder=tmp_path)
+    page.view.setCurrentIndex(page.table.index(0, 0))
+    assert session.selection.prediction is not None
     old = engine.jobs[-1].job_id
-    page.classify([tmp_path / "other"])
+    session.predictions.classify([tmp_path / "other"], (SHIPPED.name,))
+    assert session.selection.prediction is None
+    assert page.preview.isHidden()
     assert engine.cancelled == [old]
     assert _column(page, FILE) == []
     engine.send(Predicted(job_id=old, rows=ROWS))
@@ -389,3 +393,14 @@ def test_the_preview_shows_the_crystal_or_the_reason(
     page.view.setCurrentIndex(page.table.index(2, 0))
     qtbot.waitUntil(lambda: "not where it was" in page.preview._note.text())
     assert page.preview._pages.currentIndex() == 0
+
+
+def test_the_preview_does_not_say_the_error_of_the_row_before(
+    qtbot: QtBot, page: ClassifyPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
+) -> None:
+    session, engine = played
+    _run(page, engine, *ROWS, folder=tmp_path)
+    page.view.setCurrentIndex(page.table.index(2, 0))  # its file is not there
+    page.view.setCurrentIndex(page.table.index(3, 0))
+    qtbot.waitUntil(lambda: not session.lane.busy)
+    assert page.preview._note.text() == "line 3: a lattice vector is missing."

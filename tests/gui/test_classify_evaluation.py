@@ -142,6 +142,16 @@ def test_refused_answers_are_counted_and_marked(
     assert "refused" not in page.card.subtitle
 
 
+def test_refused_answers_of_rows_that_come_later_are_counted(
+    qtbot: QtBot, page: ClassifyPanel, played: tuple[Session, PlayedEngine]
+) -> None:
+    _, engine = played
+    page.card.set_reject(TQC.name, 0.7)
+    assert f"2 answers of {TQC.name} refused" in page.card.subtitle
+    engine.send(Predicted(rows=(_row(5, "ES", 0.3, -5.0, "SnTe"),)))
+    qtbot.waitUntil(lambda: f"3 answers of {TQC.name} refused" in page.card.subtitle)
+
+
 def test_labels_choose_the_model_that_they_are_for(
     qtbot: QtBot, page: ClassifyPanel, tmp_path: Path
 ) -> None:
@@ -209,3 +219,29 @@ def test_the_curves_are_drawn_and_read(qtbot: QtBot, page: ClassifyPanel, tmp_pa
     assert score[0] > score[-1]
     assert room.coverage.said_at(100) == "100 % answered: 85.1 % right"
     assert "% sure:" in room.reliability.said_at(90)
+
+
+def test_another_table_of_as_many_rows_is_another_comparison(
+    qtbot: QtBot, page: ClassifyPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
+) -> None:
+    page.show_labels(_labels(tmp_path, "tqc.csv", {1: "ES", 2: "ES", 3: "LCEBR"}))
+    room = _room(qtbot, page)
+    page.classify([tmp_path])
+    other = tuple(replace(row, answers=(ROWS[1].first, *row.answers[1:])) for row in ROWS)
+    played[1].send(Predicted(rows=other))
+    page.tabs.setCurrentIndex(EVALUATION)
+    qtbot.waitUntil(lambda: room.score.text().startswith("0.0 % right"))
+
+
+def test_labels_that_were_mended_are_read_again(
+    qtbot: QtBot, page: ClassifyPanel, tmp_path: Path
+) -> None:
+    path = _labels(tmp_path, "tqc.csv", {77: "ES", 78: "NLC"})
+    page.show_labels(path)
+    qtbot.waitUntil(lambda: page.evaluation is not None and bool(page.evaluation.score.text()))
+    assert page.evaluation is not None
+    assert page.evaluation.shown is None
+    _labels(tmp_path, "tqc.csv", {1: "ES", 2: "NLC"})
+    page.show_labels(path)
+    qtbot.waitUntil(lambda: page.evaluation.shown is not None)
+    assert page.evaluation.score.text().startswith("100.0 % right")

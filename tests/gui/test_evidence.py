@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from crystalgui.core.cards import TrainedModel
+from crystalgui.core.errors import DataError
 from crystalgui.core.messages import (
     Answer,
     AtomicLimitJob,
@@ -106,6 +108,18 @@ def limit() -> AtomicLimitReady:
     return AtomicLimitReady(
         file="x", factors=factors, curves=(first,), lattice=LATTICE, frac=FRAC, species=SPECIES
     )
+
+
+def similar() -> SimilarReady:
+    found = tuple(
+        Similar(id=f"id-{k}", formula="SrO", space_group=225, label="NLC",
+                prediction=("NLC", "ES")[k % 2], distance=0.1 * (k + 1), same=k == 0)
+        for k in range(3)
+    )  # fmt: skip
+    return SimilarReady(
+        file="x", model="cgnn-tqc5", dataset="tqc", prediction=explained().prediction,
+        found=found, typical=0.2,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -302,6 +316,18 @@ class TestAtomicLimit:
         made.room.compare("twin", on=True)
         assert engine.jobs[-1].models == ("cgnn-tqc5", "twin")
 
+    def test_another_crystal_may_have_fewer_curves(self, page: Any) -> None:
+        made, engine, _ = page
+        made.show_room("limit")
+        one = limit()
+        answer(engine, replace(one, curves=(*one.curves, replace(one.curves[0], model="twin"))))
+        room = made.room
+        room.slider.setValue(30)
+        assert len(room.values.rows) == 2
+        room.fill(replace(one, file="y"))
+        assert room.slider.value() == 0
+        assert len(room.values.rows) == 1
+
 
 class TestSimilar:
     def test_a_row_is_drawn_in_place_of_the_example(
@@ -317,16 +343,7 @@ class TestSimilar:
         job = engine.jobs[-1]
         assert isinstance(job, SimilarJob)
         assert job.dataset == tmp_path / "tqc"
-        found = tuple(
-            Similar(id=f"id-{k}", formula="SrO", space_group=225, label="NLC",
-                    prediction=("NLC", "ES")[k % 2], distance=0.1 * (k + 1), same=k == 0)
-            for k in range(3)
-        )  # fmt: skip
-        ready = SimilarReady(
-            file="x", model="cgnn-tqc5", dataset="tqc", prediction=explained().prediction,
-            found=found, typical=0.2,
-        )  # fmt: skip
-        answer(engine, ready)
+        answer(engine, similar())
         room = made.room
         assert room.model.rowCount() == 3
         assert [room.model.item(r, 5).text() for r in range(3)] == ["0.5", "1.0", "1.5"]
@@ -345,6 +362,68 @@ class TestSimilar:
         assert session.selection.atoms == ()  # an atom of another crystal
         room.forget_row()
         qtbot.waitUntil(lambda: made.crystal.view.geometry3d.crystal.n_atoms == 3)
+
+    def test_the_inspector_is_told_when_a_person_looks(self, page: Any, tmp_path: Path) -> None:
+        made, engine, session = page
+        session.project.set_datasets([tqc(tmp_path)])
+        made.show_room("similar")
+        made.hide()
+        ready = similar()
+        answer(engine, ready)
+        assert session.selection.prediction is None
+        made.show()
+        assert session.selection.prediction is ready.prediction
+
+    def test_rows_come_from_the_data_set_that_was_searched(
+        self,
+        page: Any,
+        qtbot: QtBot,
+        crystal_file: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from crystalgui.gui.panels.evidence import similar_room
+
+        made, engine, session = page
+        searched = tqc(tmp_path)
+        session.project.set_datasets([searched, replace(searched, folder=tmp_path / "other")])
+        made.show_room("similar")
+        answer(engine, similar())
+        room, read = made.room, []
+        crystal = Crystal(lattice=LATTICE, frac=FRAC, species=SPECIES)
+        monkeypatch.setattr(similar_room, "member", lambda *a: read.append(a) or crystal)
+        monkeypatch.setattr(similar_room, "write_member", lambda *a: read.append(a) or crystal_file)
+        room.data.setCurrentIndex(1)
+        room.table.setCurrentIndex(room.model.index(1, 0))
+        room.open_front()
+        qtbot.waitUntil(lambda: len(read) == 2 and not session.lane.busy)
+        assert {(folder, name) for folder, name, *_ in read} == {(searched.folder, "id-1")}
+
+
+def test_the_error_of_another_crystal_is_not_said(
+    page: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crystalgui.gui.panels.evidence import crystal_card
+
+    made, _, _ = page
+    card, draw = made.crystal, crystal_card.draw
+    good = card.base.crystal
+    bad, begun, go = replace(good, lattice=2 * LATTICE), Event(), Event()
+
+    def drawn(crystal: Crystal) -> Any:
+        if crystal is not bad:
+            return draw(crystal)
+        begun.set()
+        go.wait(60)
+        raise DataError("It cannot be drawn.", "")
+
+    monkeypatch.setattr(crystal_card, "draw", drawn)
+    card.show_crystal(bad)
+    qtbot.waitUntil(begun.is_set)
+    card.show_crystal(good)
+    go.set()
+    qtbot.waitUntil(lambda: card.base is not None)
+    assert card.note.text() == ""
 
 
 def tiny_attention(folder: Path) -> TrainedModel:
@@ -427,5 +506,10 @@ def test_a_row_of_the_classify_page_is_asked_about(played: Any, qtbot: QtBot) ->
     assert (job.path, job.model) == (folder / "TaAs.vasp", "twin")
     qtbot.waitUntil(lambda: made.crystal.view is not None and not session.lane.busy)
     assert not made.linked  # no crystal is open
+    session.project.open_paths([folder / "Si.vasp"])
+    qtbot.waitUntil(lambda: session.project.current is not None and not session.lane.busy)
+    session.evidence.show_row(row, (folder,))
+    session.project.file_changed.emit(session.project.current)  # e.g. its badge
+    assert session.evidence.subject.name == "TaAs.vasp"
     made.close()
     made.deleteLater()

@@ -70,7 +70,7 @@ def shown(qtbot: QtBot, session: Session) -> EvidencePanel:
     page.show_room(SECOND)
     page.show()
     qtbot.waitExposed(page)
-    qtbot.waitUntil(lambda: page.room is not None and page.room._complete)
+    qtbot.waitUntil(lambda: page.room is not None and page.room.complete)
     qtbot.waitUntil(lambda: page.room.state.lists is not None and not session.lane.busy)
     return page
 
@@ -129,6 +129,16 @@ def test_the_list_of_a_run_opens_with_its_crystals(page: Any, qtbot: QtBot) -> N
         theme().set_mode("light")
 
 
+def test_a_list_that_is_wanted_is_not_forgotten_by_the_next_look(page: Any, qtbot: QtBot) -> None:
+    state, opened = page.room.state, []
+    wanted = Path(page.session.project.folder) / "mine.csv"
+    wanted.write_text("\n".join([HEAD, ROWS[1]]) + "\n")
+    state.opened.connect(lambda: opened.append(state.found.path))
+    state.refresh(wanted)
+    state.refresh()  # in the place of the first, which waits
+    qtbot.waitUntil(lambda: opened == [wanted])
+
+
 def test_verdicts_are_given_by_keys_and_survive_a_restart(
     page: Any, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -157,6 +167,8 @@ def test_verdicts_are_given_by_keys_and_survive_a_restart(
     session.flush()
     kept = read_verdicts(path_of(session.project.folder))
     assert {one.id: one.verdict for one in kept.judged} == {"yn": "wrong", "zns": "right"}
+    qtbot.waitUntil(lambda: not session.lane.busy)
+    page.close()  # the program has one such page: two would take each other's turn in the lane
     again = shown(qtbot, session)
     assert again.room.progress.text() == "2 of 3 looked at"
     assert again.room.state.current.id == "lan"  # the first that nobody has looked at

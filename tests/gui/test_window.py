@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -301,3 +302,14 @@ def test_classify_names_one_model(
     window.classify([tmp_path / "a.vasp"])
     assert submitted[0].models == ("cgnn-tqc5",)
     assert submitted[0].paths == (tmp_path / "a.vasp",)
+
+
+def test_no_class_of_qt_is_made_while_threads_run() -> None:
+    """PySide's lazy classes are made by whoever uses them first, in two threads at once."""
+    words = "import crystalgui, PySide6.QtWidgets as w; print('QCalendarWidget' in vars(w))"
+    env = {k: v for k, v in os.environ.items() if k != "PYSIDE6_OPTION_LAZY"}
+    done = subprocess.run(
+        [sys.executable, "-c", words], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"
+    assert os.environ["PYSIDE6_OPTION_LAZY"] == "0"

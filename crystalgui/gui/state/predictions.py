@@ -67,6 +67,11 @@ def answer_of(row: Prediction, model: str) -> Answer:
 class PredictionsState(QObject):
     """The rows on the Classify page and the job that is filling them.
 
+    Attributes
+    ----------
+    tables : int
+        How often the rows were forgotten: rows of two tables may be as many.
+
     Signals
     -------
     added(int, int)
@@ -88,6 +93,7 @@ class PredictionsState(QObject):
         self.rows: list[Prediction] = []
         self.classes: dict[str, Counter[str]] = {}
         self.unreadable = 0
+        self.tables = 0
         self.out: Path | None = None
         self.paths: tuple[Path, ...] = ()
         self.models: tuple[str, ...] = ()
@@ -186,4 +192,5 @@ class PredictionsState(QObject):
         self.rows.clear()
         self.classes.clear()
         self.unreadable = 0
+        self.tables += 1
         self.cleared.emit()

@@ -142,6 +142,7 @@ class SecondLookState(QObject):
         self._more: list[Path] = []
         self._chosen: Path | None = None
         self._fresh: Path | None = None
+        self._wanted: Path | None = None
         self._left: list[Path] = []
         self.lists: tuple[FoundList, ...] | None = None
         self.verdicts: dict[Key, Judged] = {}
@@ -163,17 +164,19 @@ class SecondLookState(QObject):
 
     def refresh(self, wanted: Path | None = None) -> None:
         """Look at the disk, and open ``wanted``; without it and the first time what was open."""
+        self._wanted = wanted or self._wanted  # this request may replace one that waits
         self._lane.ask(
             "second-look:lists",
             survey,
             self._experiments,
             self._path,
-            on_answer=lambda found: self._surveyed(found, wanted),
+            on_answer=self._surveyed,
             on_error=self._not_opened,
             owner=self,
         )
 
-    def _surveyed(self, found: Survey, wanted: Path | None) -> None:
+    def _surveyed(self, found: Survey) -> None:
+        wanted, self._wanted = self._wanted, None
         first, self.lists = self.lists is None, found.lists
         self._join(found.verdicts.judged)
         kept = found.verdicts

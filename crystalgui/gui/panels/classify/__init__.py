@@ -216,7 +216,6 @@ class ClassifyPanel(QWidget):
             return
         self._waiting = ()
         settings = self._session.settings
-        self.preview.clear()
         self._state.classify(
             paths,
             [model.name for model in models],
@@ -388,6 +387,8 @@ class ClassifyPanel(QWidget):
         self.card.set_columns(columns_for(names, cards))
 
     def _cleared(self) -> None:
+        self.preview.clear()
+        self._session.selection.select_prediction(None)
         self._set_columns()
         self.card.show_only(None)
         self._show_stack()

@@ -212,11 +212,10 @@ class EvaluationRoom(QWidget):
                     self.choice.addItem(model.title or model.name, model.name)
                 self.choice.setCurrentIndex(max(0, self.choice.findData(kept)))
         model = next((m for m in models if m.name == self.choice.currentData()), None)
-        rows = self._session.predictions.rows
         if model is None:
             self._failed(ErrorInfo(title="There is no model yet.", hint="Train one."))
         elif self._path is not None:
-            self._ask((self._path, model.name, len(rows)), (model.name,))
+            self._ask((self._path, model.name, *self._table), (model.name,))
         elif (wanted := (model.name,)) != self._done:
             self._done = wanted
             self._session.lane.ask(
@@ -229,10 +228,16 @@ class EvaluationRoom(QWidget):
                 slow=True,
             )
 
+    @property
+    def _table(self) -> tuple[int, int]:
+        """Which rows there are."""
+        state = self._session.predictions
+        return state.tables, len(state.rows)
+
     def compare(self, path: Path) -> None:
         """Labels of a file beside the answers, of the first model that they are for."""
         self._path = path
-        self._ask((path, "", len(self._session.predictions.rows)), self._session.predictions.models)
+        self._ask((path, "", *self._table), self._session.predictions.models)
 
     def _ask(self, wanted: tuple[object, ...], models: tuple[str, ...]) -> None:
         if wanted == self._done:
@@ -286,6 +291,7 @@ class EvaluationRoom(QWidget):
     def _failed(self, error: ErrorInfo, asked: tuple[object, ...] | None = None) -> None:
         if asked is not None and asked != self._done:
             return
+        self._done = ()  # asked again, it may have been mended
         self.shown = None
         self.score.setText(f"{error.title} {error.hint}".strip())
         self.score.set_role("bad")
@@ -300,7 +306,7 @@ class EvaluationRoom(QWidget):
         if self._path is not None:
             with QSignalBlocker(self.choice):
                 self.choice.setCurrentIndex(max(0, self.choice.findData(model)))
-            self._done = (self._path, model, len(self._session.predictions.rows))
+            self._done = (self._path, model, *self._table)
         self.shown = found
         known = found.known
         unit = "%" if known.classes else known.unit

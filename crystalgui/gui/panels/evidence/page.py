@@ -182,7 +182,9 @@ class EvidencePanel(QWidget):
             self.state.show_file(file)
 
     def _file_changed(self, file: OpenFile) -> None:
-        if file is self.session.project.current:
+        subject = self.state.subject
+        of_row = subject is not None and subject.crystal is None
+        if file is self.session.project.current and not of_row:
             self._current_changed(file)
 
     def _subject_changed(self, subject: Subject | None) -> None:
@@ -202,7 +204,7 @@ class EvidencePanel(QWidget):
             subject,
             cache() / "evidence",
             on_answer=lambda found: self._take(subject, found),
-            on_error=self._not_found,
+            on_error=lambda error: self._not_found(subject, error),
             owner=self,
         )
 
@@ -230,7 +232,9 @@ class EvidencePanel(QWidget):
         self.crystal.show_crystal(found.crystal)
         self._bring()
 
-    def _not_found(self, error: ErrorInfo) -> None:
+    def _not_found(self, subject: Subject, error: ErrorInfo) -> None:
+        if subject is not self.state.subject:
+            return
         self._lost = error
         self._bring()
 
@@ -324,7 +328,10 @@ class EvidencePanel(QWidget):
         return made
 
     def _broken(self, error: Exception) -> None:
-        """A room that cannot be built must not take the page along."""
+        """A room that cannot be built must not take the page along; the next click tries again."""
+        room = self._rooms.pop(SECOND)
+        self.rooms.removeWidget(room)
+        room.deleteLater()
         self.session.notify.error(ErrorInfo.of(error))
 
     def _explain_job(self, asking: Asking) -> Job:
@@ -553,7 +560,8 @@ class EvidencePanel(QWidget):
 
     def within(self, name: str, act: str, *values: Any) -> None:
         """Do something in a room, when it is in front."""
-        if self.current == name and self.room is not None and self.isVisible():
+        ready = self.room is not None and (name != SECOND or self.room.complete)
+        if self.current == name and ready and self.isVisible():
             getattr(self.room, act)(*values)
 
     # ------------------------------------------------------------------ rest

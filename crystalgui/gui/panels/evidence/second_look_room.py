@@ -104,7 +104,7 @@ class SecondLookRoom(Growing, Room):
         )
         self._front: Like | None = None
         self._shown: Crystal | None = None
-        self._complete = False
+        self.complete = False
         self.say("clock", "One moment", "Lists of misclassified crystals are looked for.")
         self.grow(self._build(), at_once)
 
@@ -128,7 +128,7 @@ class SecondLookRoom(Growing, Room):
         self.column.addWidget(split, 1)
         yield
         self._connect()
-        self._complete = True
+        self.complete = True
 
     def _sources(self) -> QVBoxLayout:
         """Which list, and where its crystals are."""
@@ -241,7 +241,7 @@ class SecondLookRoom(Growing, Room):
 
     def refresh(self) -> None:
         """Look for lists, and open the one that was asked for."""
-        if self._complete:
+        if self.complete:
             self.state.refresh(self.session.evidence.take_list())
             self._say()
             self.look_changed.emit()
