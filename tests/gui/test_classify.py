@@ -270,6 +270,25 @@ def test_a_second_run_starts_from_nothing_and_late_rows_are_dropped(
     assert _column(page, FILE) == ["1.vasp"]
 
 
+def test_rows_that_made_room_for_others_come_back(
+    page: ClassifyPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
+) -> None:
+    session, engine = played
+    many = [_prediction(k, 0, 0.9) for k in range(30)]
+    _run(page, engine, *many, folder=tmp_path)
+    session.predictions.classify([tmp_path / "one"], (SHIPPED.name,))
+    assert "The 30 rows of before come back" in session.notify.history[-1].text
+    engine.send(Predicted(rows=ROWS[:1]))
+    page.bring_back()
+    assert len(page.table.entries()) == 30
+    assert session.predictions.paths == (tmp_path,)
+    assert engine.cancelled[-1] == engine.jobs[-1].job_id
+    engine.send(Predicted(rows=ROWS[1:2]))  # too late
+    assert len(page.table.entries()) == 30
+    page.bring_back()
+    assert _column(page, FILE) == ["1.vasp"]
+
+
 def test_a_job_that_fails_says_why_on_the_page(
     page: ClassifyPanel, played: tuple[Session, PlayedEngine], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,16 @@ def answer_of(row: Prediction, model: str) -> Answer:
     return next((answer for answer in row.answers if answer.model == model), NO_ANSWER)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows that made room for others, and what was asked to get them."""
+
+    rows: tuple[Prediction, ...]
+    paths: tuple[Path, ...]
+    models: tuple[str, ...]
+    out: Path | None
+
+
 class PredictionsState(QObject):
     """The rows on the Classify page and the job that is filling them.
 
@@ -71,6 +82,8 @@ class PredictionsState(QObject):
     ----------
     tables : int
         How often the rows were forgotten: rows of two tables may be as many.
+    before : Table, optional
+        The rows that made room for these.
 
     Signals
     -------
@@ -94,6 +107,7 @@ class PredictionsState(QObject):
         self.classes: dict[str, Counter[str]] = {}
         self.unreadable = 0
         self.tables = 0
+        self.before: Table | None = None
         self.out: Path | None = None
         self.paths: tuple[Path, ...] = ()
         self.models: tuple[str, ...] = ()
@@ -126,7 +140,7 @@ class PredictionsState(QObject):
         """
         if self._jobs is None:
             raise RuntimeError("The predictions are not attached to the jobs.")
-        self.cancel()
+        self._leave()
         self.paths, self.models, self.out = tuple(paths), tuple(models), out
         self.clear()
         self.job_id = self._jobs.submit(
@@ -141,6 +155,24 @@ class PredictionsState(QObject):
         )
         self.job_changed.emit()
         return self.job_id
+
+    def _leave(self) -> None:
+        """Stop, and keep the rows that are there."""
+        self.cancel()
+        if self.rows:
+            self.before = Table(tuple(self.rows), self.paths, self.models, self.out)
+
+    def bring_back(self) -> None:
+        """Show the rows that made room for these, and keep these in their place."""
+        table, self.before = self.before, None
+        if table is None:
+            return
+        self._leave()
+        self.job_id = ""
+        self.paths, self.models, self.out = table.paths, table.models, table.out
+        self.clear()
+        self.add(table.rows)
+        self.job_changed.emit()
 
     @property
     def model(self) -> str:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = 860
 TABLE, EVALUATION = range(2)
+FEW = 20
+"""Rows whose loss nobody has to be told of."""
 
 
 def load_evaluation() -> None:
@@ -194,6 +196,15 @@ class ClassifyPanel(QWidget):
                 enabled=lambda: bool(self._state.rows),
             ),
             ActionInfo(
+                "classify.before",
+                "Previous table of predictions",
+                self.bring_back,
+                menu="File",
+                tip="Bring back the rows that made room for these",
+                group=2,
+                enabled=lambda: self._state.before is not None,
+            ),
+            ActionInfo(
                 "classify.evidence",
                 "What the answer of this row rests on",
                 self.ask_evidence,
@@ -225,6 +236,12 @@ class ClassifyPanel(QWidget):
             scheduler=self.bar.options.scheduler,
         )
         self.tabs.setCurrentIndex(TABLE)
+
+    def bring_back(self) -> None:
+        """Show the rows that made room for these; once more brings these back."""
+        self._state.bring_back()
+        self.tabs.setCurrentIndex(TABLE)
+        self.page_wanted.emit("classify")
 
     def _show_quality(self, model: TrainedModel) -> None:
         """Draw on a model's card how good it is."""
@@ -387,6 +404,12 @@ class ClassifyPanel(QWidget):
         self.card.set_columns(columns_for(names, cards))
 
     def _cleared(self) -> None:
+        before = self._state.before
+        if before is not None and len(before.rows) > FEW:
+            self._session.notify.info(
+                f"The {len(before.rows):,} rows of before come back with “Previous table of "
+                "predictions” in the File menu."
+            )
         self.preview.clear()
         self._session.selection.select_prediction(None)
         self._set_columns()
