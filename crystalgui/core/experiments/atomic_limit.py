@@ -57,7 +57,7 @@ SIZES = {"quick": Size(crystals=4000, effort=0.5), "full": Size()}
             "crystal trivial then, and what does it cost to teach it?"
         ),
         paper="Nop, Mundy, Smith, Paudyal (2025), Figs. 1 and 2",
-        rows=("N21", "N22"),
+        rows=("N21",),
         presets={
             name: f"{len(LEARNERS)} models on {size.words}; 500 test crystals"
             for name, size in SIZES.items()
