@@ -109,8 +109,7 @@ def test_surface(page: ElectronicPanel, leave: Any, qtbot: Any) -> None:
 def test_design(page: ElectronicPanel, qtbot: Any, leave: Any) -> None:
     room = room_of(page, "design", qtbot)
     source = room.setup.source
-    offered = lambda: source.itemText(source.count() - 1).startswith("Opened")  # noqa: E731
-    qtbot.waitUntil(offered)
+    qtbot.waitUntil(lambda: source.itemText(source.count() - 1).startswith("Opened"))
     room.setup.choose(source.count() - 1)
     qtbot.waitUntil(lambda: room.assumed.text().startswith("lattice from POSCAR"))
     leave(room.export, "E1_eV")
